@@ -1,0 +1,43 @@
+/** Where progress is shown: process.stderr, or what a test puts in its place. */
+export interface ProgressStream {
+  write(text: string): unknown;
+  isTTY?: boolean;
+  columns?: number;
+}
+
+/** Shows what is going on: lines that stay, and for long work a status that is renewed while it lasts. */
+export interface Progress {
+  /** Shows a line that stays. */
+  note(text: string): void;
+  /** Shows `describe(elapsedSeconds)` again and again until the work has ended. */
+  during<T>(describe: (elapsedSeconds: number) => string, work: () => Promise<T>): Promise<T>;
+}
+
+const TERMINAL_INTERVAL_MS = 250;
+const LOG_INTERVAL_MS = 5_000;
+const CLEAR_LINE = '\r\u001B[2K';
+
+/** Progress on a stream: one line rewritten in place on a terminal, a line every five seconds elsewhere. */
+export function progressOn(stream: ProgressStream): Progress {
+  const isTerminal = stream.isTTY === true;
+  const showStatus = (text: string): void => {
+    if (isTerminal) stream.write(`${CLEAR_LINE}${text.slice(0, (stream.columns ?? 80) - 1)}`);
+    else stream.write(`${text}\n`);
+  };
+  return {
+    note: (text) => {
+      stream.write(`${isTerminal ? CLEAR_LINE : ''}${text}\n`);
+    },
+    during: async (describe, work) => {
+      const startedAt = performance.now();
+      const show = (): void => showStatus(describe(Math.round((performance.now() - startedAt) / 1000)));
+      const timer = setInterval(show, isTerminal ? TERMINAL_INTERVAL_MS : LOG_INTERVAL_MS);
+      try {
+        return await work();
+      } finally {
+        clearInterval(timer);
+        if (isTerminal) stream.write(CLEAR_LINE);
+      }
+    },
+  };
+}
