@@ -1,0 +1,110 @@
+// Bundles each scenario to dist/<name>.js for k6, and the command line to dist/cli.mjs for Node.
+//   node build.mjs            type check, bundle, check the size budget
+//   node build.mjs --watch    bundle again at each change (no type check: run `npm run typecheck`)
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import * as esbuild from 'esbuild';
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+const dist = path.join(root, 'dist');
+
+/** The largest a bundle may be without its source map, bytes: each VU pays for what its bundle creates. */
+export const bundleBudgetBytes = 64 * 1024;
+
+/** The scenarios: `{ name: entry file }`, one bundle each. */
+export const scenarioEntries = async () => {
+  const files = await readdir(path.join(root, 'scenarios'));
+  return Object.fromEntries(
+    files
+      .filter((file) => file.endsWith('.ts'))
+      .toSorted()
+      .map((file) => [file.slice(0, -3), path.join(root, 'scenarios', file)]),
+  );
+};
+
+/** esbuild's options for the k6 bundles. */
+export const k6Build = async (outdir) => ({
+  entryPoints: await scenarioEntries(),
+  outdir,
+  bundle: true,
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2023',
+  external: ['k6', 'k6/*'],
+  sourcemap: 'inline',
+  sourcesContent: false,
+  charset: 'utf8',
+  metafile: true,
+  logLevel: 'warning',
+});
+
+const cliBuild = {
+  entryPoints: { cli: path.join(root, 'cli/main.ts') },
+  outdir: dist,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  packages: 'external',
+  sourcemap: 'linked',
+  sourcesContent: false,
+  logLevel: 'warning',
+};
+
+const run = (command, ...args) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('exit', (code) => resolve(code ?? 1));
+  });
+
+const typeCheck = async () => {
+  const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+  for (const zone of ['tsconfig.json', 'tsconfig.k6.json', 'tsconfig.node.json']) {
+    console.log(`type check  ${zone}`);
+    if ((await run(process.execPath, tsc, '-p', zone)) !== 0) throw new Error(`type errors in the zone of ${zone}`);
+  }
+};
+
+const checkBudgets = async (metafile) => {
+  const over = [];
+  for (const [file, output] of Object.entries(metafile.outputs)) {
+    const code = Object.values(output.inputs).reduce((sum, { bytesInOutput }) => sum + bytesInOutput, 0);
+    console.log(`bundle      ${file}  ${(code / 1024).toFixed(1)} KiB of ${bundleBudgetBytes / 1024}`);
+    if (code > bundleBudgetBytes) over.push(`${file} has ${code} bytes, the budget is ${bundleBudgetBytes}`);
+  }
+  if (over.length > 0) throw new Error(`over the size budget: ${over.join('; ')}`);
+};
+
+const build = async () => {
+  await typeCheck();
+  await rm(dist, { recursive: true, force: true });
+  await mkdir(dist);
+  const { metafile } = await esbuild.build(await k6Build(dist));
+  await checkBudgets(metafile);
+  await esbuild.build(cliBuild);
+  const { size } = await stat(path.join(dist, 'cli.mjs'));
+  console.log(`bundle      dist/cli.mjs  ${(size / 1024).toFixed(1)} KiB`);
+};
+
+const watch = async () => {
+  const contexts = [
+    await esbuild.context({ ...(await k6Build(dist)), logLevel: 'info' }),
+    await esbuild.context({ ...cliBuild, logLevel: 'info' }),
+  ];
+  await Promise.all(contexts.map((context) => context.watch()));
+  console.log('watching; Ctrl-C ends it');
+};
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    await (process.argv.includes('--watch') ? watch() : build());
+  } catch (error) {
+    // esbuild has printed what it found.
+    if (!(error instanceof Error && 'errors' in error)) console.error(`build failed: ${error.message ?? error}`);
+    process.exitCode = 1;
+  }
+}

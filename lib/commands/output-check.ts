@@ -1,0 +1,81 @@
+import { excerpt } from '../jsonrpc/messages.ts';
+import type { Proof } from './command.ts';
+
+/** Checks a command's stdout against its proof, line by line, in constant memory. */
+export interface OutputCheck {
+  /** Takes the next line, without its line end; returns the mismatch, or undefined. */
+  line(text: string): string | undefined;
+  /** Call when the output is complete; returns what is missing, or undefined. */
+  end(): string | undefined;
+  /** Where the proof is numbered lines: what the lines are made of and the number due next. */
+  readonly numbered: NumberedProgress | undefined;
+}
+
+/** How far numbered lines have come: the next line is `head + next + tail`; past `to` none is due. */
+export interface NumberedProgress {
+  readonly head: string;
+  readonly tail: string;
+  next: number;
+  readonly to: number;
+}
+
+const mismatch = (lineNumber: number, expected: string, received: string): string =>
+  `line ${lineNumber}: expected ${expected}, received ${received}`;
+
+const numberedMismatch = (progress: NumberedProgress, from: number, text: string): string => {
+  const { head, tail, next, to } = progress;
+  const due = next > to ? 'no more lines' : excerpt(head + next + tail);
+  const number = Number(text.slice(head.length, text.length - tail.length));
+  const sameForm = Number.isInteger(number) && text === head + number + tail;
+  const because = !sameForm ? '' : number < next ? ' (repeated or out of order)' : next <= to ? ' (a gap)' : '';
+  return mismatch(next - from + 1, due, excerpt(text)) + because;
+};
+
+/** A check for one run of a command. */
+export const checkOutput = (proof: Proof): OutputCheck => {
+  let count = 0;
+  let matched = proof.pattern === undefined;
+  const pattern = proof.pattern === undefined ? undefined : new RegExp(proof.pattern);
+  const { lines, maxLines } = proof;
+  let numbered: NumberedProgress | undefined;
+  if (proof.numbered) {
+    const at = proof.numbered.line.indexOf('{i}');
+    numbered = {
+      head: proof.numbered.line.slice(0, at),
+      tail: proof.numbered.line.slice(at + 3),
+      next: proof.numbered.from,
+      to: proof.numbered.to,
+    };
+  }
+  const from = proof.numbered?.from ?? 0;
+  return {
+    numbered,
+    line: (text) => {
+      count++;
+      matched ||= pattern?.test(text) === true;
+      if (numbered) {
+        if (numbered.next > numbered.to || text !== numbered.head + numbered.next + numbered.tail) {
+          return numberedMismatch(numbered, from, text);
+        }
+        numbered.next++;
+      }
+      if (lines && text !== lines[count - 1]) {
+        const expected = lines[count - 1];
+        return mismatch(count, expected === undefined ? 'no more lines' : excerpt(expected), excerpt(text));
+      }
+      if (maxLines !== undefined && count > maxLines) return `expected at most ${maxLines} lines, received more`;
+      return undefined;
+    },
+    end: () => {
+      if (numbered && numbered.next <= numbered.to) {
+        const last = numbered.to - from + 1;
+        return `expected ${last} lines, received ${numbered.next - from}: ${excerpt(numbered.head + numbered.next + numbered.tail)} is missing`;
+      }
+      if (lines && count < lines.length) {
+        return `expected ${lines.length} lines, received ${count}: ${excerpt(lines[count] ?? '')} is missing`;
+      }
+      if (!matched) return `expected a line that matches /${proof.pattern}/, received ${count} lines, none of which does`;
+      return undefined;
+    },
+  };
+};

@@ -1,0 +1,77 @@
+/** An id of a request, as JSON-RPC 2.0 §4 allows it. */
+export type Id = string | number | null;
+
+/** An error object (JSON-RPC 2.0 §5.1). */
+export interface ErrorObject {
+  code: number;
+  message: string;
+  data?: unknown;
+}
+
+/**
+ * One received message, told apart by its members (JSON-RPC 2.0 §4, §5). `id` is undefined where a response
+ * carries none. `malformed` is whatever is no JSON-RPC object at all.
+ */
+export type Incoming =
+  | { kind: 'notification'; method: string; params: Record<string, unknown> }
+  | { kind: 'request'; method: string; id: Id }
+  | { kind: 'result'; id: Id | undefined; result: unknown }
+  | { kind: 'error'; id: Id | undefined; error: ErrorObject }
+  | { kind: 'malformed'; reason: string };
+
+/** A request as text (JSON-RPC 2.0 §4). */
+export const serialiseRequest = (id: number, method: string, params?: object): string =>
+  JSON.stringify(params === undefined ? { jsonrpc: '2.0', id, method } : { jsonrpc: '2.0', id, method, params });
+
+/** A notification as text: a request without an id, which is never answered (JSON-RPC 2.0 §4.1). */
+export const serialiseNotification = (method: string, params: object): string =>
+  JSON.stringify({ jsonrpc: '2.0', method, params });
+
+/** Whether a JSON value is an object: not null, not an array. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The first 80 characters of a text, on one line, for an error message. */
+export const excerpt = (text: string): string => {
+  const line = JSON.stringify(text.length > 80 ? text.slice(0, 80) : text);
+  return text.length > 80 ? `${line}…` : line;
+};
+
+const malformed = (reason: string): Incoming => ({ kind: 'malformed', reason });
+
+const isId = (value: unknown): value is Id => value === null || typeof value === 'string' || typeof value === 'number';
+
+/**
+ * Reads one text message. Never throws. An absent `jsonrpc` member is tolerated (the service's documentation leaves
+ * it out of notifications), another version is not; so is an `error: null` beside a result.
+ */
+export const parseMessage = (text: string): Incoming => {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return malformed(`expected a JSON object, received ${excerpt(text)}`);
+  }
+  if (!isObject(message)) return malformed(`expected a JSON object, received ${excerpt(text)}`);
+  if (message.jsonrpc !== undefined && message.jsonrpc !== '2.0') {
+    return malformed(`expected "jsonrpc":"2.0", received ${excerpt(text)}`);
+  }
+  const { id, method, params } = message;
+  if (id !== undefined && !isId(id)) return malformed(`expected an id of type string, number or null: ${excerpt(text)}`);
+  if (method !== undefined) {
+    if (typeof method !== 'string') return malformed(`expected a method of type string: ${excerpt(text)}`);
+    if (id !== undefined) return { kind: 'request', method, id };
+    return { kind: 'notification', method, params: isObject(params) ? params : {} };
+  }
+  const hasResult = message.result !== undefined;
+  const { error } = message;
+  if (error !== undefined && error !== null) {
+    if (hasResult) return malformed(`a response has either result or error, not both: ${excerpt(text)}`);
+    if (!isObject(error) || typeof error.code !== 'number' || typeof error.message !== 'string') {
+      return malformed(`expected an error object with code and message: ${excerpt(text)}`);
+    }
+    return { kind: 'error', id, error: { code: error.code, message: error.message, data: error.data } };
+  }
+  if (!hasResult) return malformed(`expected a method, a result or an error: ${excerpt(text)}`);
+  return { kind: 'result', id, result: message.result };
+};

@@ -1,0 +1,54 @@
+import exec from 'k6/execution';
+import ws from 'k6/ws';
+import type { Settings } from '../load/settings.ts';
+import { connectFailed, startSession } from '../session/session.ts';
+import type { Script, Session, SessionEvents, SessionLimits, SessionResult, SessionSocket } from '../session/session.ts';
+
+/** Opens a WebSocket, runs a script over it and returns what became of it. Blocks its VU until the socket is closed. */
+export const runOverWebSocket = (
+  settings: Settings,
+  limits: SessionLimits,
+  script: (session: Session) => Script,
+): SessionResult => {
+  const { instance } = exec;
+  const now = (): number => instance.currentTestRunDuration;
+  const startedAt = now();
+  let result: SessionResult | undefined;
+  let events: SessionEvents | undefined;
+  const response = ws.connect(settings.url, { headers: { ...settings.headers } }, (socket) => {
+    let failure = '';
+    const wake = (): void => session.wake();
+    const transport: SessionSocket = {
+      send: (text) => socket.send(text),
+      ping: () => socket.ping(),
+      close: (code) => socket.close(code),
+      wakeAfter: (ms) => socket.setTimeout(wake, ms),
+      now,
+    };
+    const session = startSession(transport, script, { startedAt, limits, trace: settings.trace }, (settled) => {
+      result = settled;
+    });
+    events = session;
+    socket.on('message', session.message);
+    socket.on('binaryMessage', (data: ArrayBuffer) => session.binary(data.byteLength));
+    socket.on('pong', session.pong);
+    socket.on('error', (error: { error(): string }) => {
+      failure = error.error();
+    });
+    socket.on('close', (code: number) => session.closed(code, closeDetail(code, failure)));
+  });
+  // A connection whose end k6 did not report is closed all the same.
+  if (result === undefined) events?.closed(1006, 'k6 reported no close');
+  if (result !== undefined) return result;
+  const { status, error } = response as { status: number; error?: string };
+  const reason =
+    status === 0 ? (error ?? 'no reason given') : `expected status 101 to the opening handshake, received ${status}`;
+  return connectFailed(reason, now() - startedAt);
+};
+
+const closeDetail = (code: number, failure: string): string => {
+  // k6 reports a reset as its own 1001 after the error of the write or read.
+  if (code === 1001 && failure !== '') return `connection reset: ${failure}`;
+  if (code === 1006) return 'the connection ended without a close frame';
+  return failure === '' ? 'closed by the service' : `closed by the service: ${failure}`;
+};

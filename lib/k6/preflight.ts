@@ -1,0 +1,62 @@
+import http from 'k6/http';
+import ws from 'k6/ws';
+import { parseUrl, shownUrl, type Settings } from '../load/settings.ts';
+
+/** How long the service may take to answer before anything is run. */
+const timeout = '10s';
+
+/** What `/health` said of the service, where it said anything. */
+export interface ServiceInfo {
+  name: string | undefined;
+  version: string | undefined;
+}
+
+const start =
+  'Start the service there, or try the reference target: npx ws-stress target; another address: -e STRESS_URL=ws://host:port/path';
+
+const reason = (error: unknown): string => String(error).replace(/^(GoError|Error): /, '').replace(/^Get "[^"]*": /, '');
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 80) : undefined);
+
+const askHealth = (origin: string, headers: Record<string, string>): ServiceInfo | string => {
+  try {
+    // Thrown, for else k6 logs a warning of its own beside our one message.
+    const params = { headers, timeout, redirects: 0, throw: true };
+    const response = http.get(`${origin}/health`, params);
+    if (response.status !== 200) return { name: undefined, version: undefined };
+    const health: unknown = JSON.parse(String(response.body));
+    const { service, version } = (health ?? {}) as { service?: unknown; version?: unknown };
+    return { name: textOf(service), version: textOf(version) };
+  } catch (error) {
+    return error instanceof SyntaxError ? { name: undefined, version: undefined } : reason(error);
+  }
+};
+
+const handshakeProblem = (settings: Settings): string | undefined => {
+  const response = ws.connect(settings.url, { headers: { ...settings.headers } }, (socket) => socket.close(1000)) as {
+    status: number;
+    error?: string;
+  };
+  if (response.status === 101) return undefined;
+  if (response.status === 0) return response.error ?? 'no reason given';
+  const hint =
+    response.status === 401 || response.status === 403
+      ? ' Give its token with -e STRESS_TOKEN=… or its headers with -e STRESS_HEADERS=….'
+      : ' Is the path right?';
+  return `it answered the opening handshake with status ${response.status} instead of 101.${hint}`;
+};
+
+/**
+ * Asks whether a service is there and accepts a connection, before any session is opened. Returns what it says of
+ * itself, or one message that says what is wrong and what to do.
+ */
+export const preflight = (settings: Settings): ServiceInfo | string => {
+  const { origin } = parseUrl(settings.url) ?? { origin: '' };
+  const shown = shownUrl(settings.url);
+  const headers = { ...settings.headers };
+  delete headers['Sec-WebSocket-Protocol'];
+  const info = askHealth(origin, headers);
+  if (typeof info === 'string') return `No service answers at ${shown}: ${info}. ${start}.`;
+  const problem = handshakeProblem(settings);
+  return problem === undefined ? info : `The service at ${shown} refuses a connection: ${problem} ${start}.`;
+};

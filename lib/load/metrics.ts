@@ -1,0 +1,84 @@
+/** A metric that criteria can judge: its k6 type and the tags its samples carry. */
+export interface MetricRow {
+  type: 'counter' | 'rate' | 'trend';
+  /** Trends of time are in milliseconds. */
+  time?: boolean;
+  tags: readonly string[];
+  /** k6 itself feeds it. */
+  builtIn?: boolean;
+  /** Can be judged in each round: it says how many samples it had of a round, as `evidence{of:…}`. */
+  byRound?: boolean;
+  description: string;
+}
+
+const own = ['test', 'round', 'class'] as const;
+
+/** Every metric that thresholds.json may name; lib/k6/metrics.ts creates those that are not k6's own. */
+export const metricsTable = {
+  session_success: {
+    type: 'rate',
+    tags: own,
+    byRound: true,
+    description: 'Sessions whose outcome is ok',
+  },
+  session_duration: {
+    type: 'trend',
+    time: true,
+    tags: own,
+    byRound: true,
+    description: 'From opening the connection to the end of the drain: successes, and timeouts with the time waited',
+  },
+  command_duration: {
+    type: 'trend',
+    time: true,
+    tags: own,
+    byRound: true,
+    description: 'Response time, from opening the connection to process.completed: successes, and timeouts with the time waited',
+  },
+  connect_duration: {
+    type: 'trend',
+    time: true,
+    tags: own,
+    description: 'From opening the connection to the connected message, of every session that received it',
+  },
+  command_ack_duration: {
+    type: 'trend',
+    time: true,
+    tags: own,
+    description: 'From the execute request to its response',
+  },
+  first_output_duration: {
+    type: 'trend',
+    time: true,
+    tags: own,
+    description: 'From the execute request to the first message of output',
+  },
+  failure_duration: {
+    type: 'trend',
+    time: true,
+    tags: [...own, 'outcome'],
+    description: 'How long the sessions that failed took, whatever their outcome; kept apart, so that it flatters nothing',
+  },
+  sessions: { type: 'counter', tags: [...own, 'outcome'], description: 'Sessions, by outcome' },
+  output_lines: { type: 'counter', tags: own, description: 'Lines of output received' },
+  protocol_violations: { type: 'counter', tags: own, description: 'Sessions that ended in a protocol violation' },
+  timeouts: { type: 'counter', tags: [...own, 'phase'], description: 'Sessions that hung, by the phase they hung in' },
+  unsettled: { type: 'counter', tags: ['test'], description: 'Sessions begun without an outcome: 0 unless some were lost' },
+  dropped_iterations: {
+    type: 'counter',
+    tags: [],
+    builtIn: true,
+    description: 'Sessions that an open model owed and k6 could not start; makes the run INVALID',
+  },
+  iterations: { type: 'counter', tags: [], builtIn: true, description: "k6's own" },
+  iteration_duration: { type: 'trend', time: true, tags: [], builtIn: true, description: "k6's own" },
+  ws_connecting: { type: 'trend', time: true, tags: [], builtIn: true, description: "k6's own: the opening handshake" },
+  ws_sessions: { type: 'counter', tags: [], builtIn: true, description: "k6's own" },
+  ws_msgs_sent: { type: 'counter', tags: [], builtIn: true, description: "k6's own" },
+  ws_msgs_received: { type: 'counter', tags: [], builtIn: true, description: "k6's own" },
+  data_sent: { type: 'counter', tags: [], builtIn: true, description: "k6's own, bytes" },
+  data_received: { type: 'counter', tags: [], builtIn: true, description: "k6's own, bytes" },
+} as const satisfies Record<string, MetricRow>;
+
+/** A metric's name. */
+export type MetricName = keyof typeof metricsTable;

@@ -1,0 +1,368 @@
+import { isObject } from '../jsonrpc/messages.ts';
+
+/** What a run is asked to do, checked and frozen. Times are milliseconds. */
+export interface Settings {
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  insecure: boolean;
+  rounds: readonly number[] | undefined;
+  vus: number | undefined;
+  durationMs: number | undefined;
+  rate: number | undefined;
+  pauseMs: number;
+  commands: string;
+  thresholds: string | undefined;
+  ackTimeoutMs: number;
+  messageTimeoutMs: number;
+  sessionTimeoutMs: number;
+  trace: boolean;
+  records: boolean;
+  result: string | undefined;
+  runId: string | undefined;
+}
+
+/** One row of the settings table: how a setting is written and what it means. */
+export interface SettingRow {
+  /** In k6's `-e` and in the environment. */
+  name: `STRESS_${string}`;
+  /** On `ws-stress run`'s command line; a boolean's takes no value. */
+  flag: `--${string}`;
+  type: 'text' | 'url' | 'duration' | 'number' | 'count' | 'counts' | 'boolean' | 'headers' | 'file' | 'commands';
+  default?: string;
+  unit?: string;
+  description: string;
+  example: string;
+  /** Never shown, recorded or repeated in an error. */
+  secret?: boolean;
+}
+
+/** Largest number of VUs, sessions of a round, or sessions a second that is taken for meant. */
+const maxCount = 100_000;
+
+/** The only place where settings are described: parsing, `--help`, docs/settings.md and error texts come from it. */
+export const settingsTable = (): readonly SettingRow[] => [
+  {
+    name: 'STRESS_URL',
+    flag: '--url',
+    type: 'url',
+    default: 'ws://localhost:8003/ws/mcp',
+    description: 'Address of the service under test, ws:// or wss://',
+    example: 'ws://localhost:8003/ws/mcp',
+  },
+  {
+    name: 'STRESS_ROUNDS',
+    flag: '--rounds',
+    type: 'counts',
+    description: "Sessions of each round; a round's sessions open together. Default: the scenario's own",
+    example: '5,10,20',
+  },
+  {
+    name: 'STRESS_VUS',
+    flag: '--vus',
+    type: 'count',
+    description:
+      'One round of so many sessions; with a duration, so many at a time, opened again and again; with a rate, the VUs held ready',
+    example: '50',
+  },
+  {
+    name: 'STRESS_DURATION',
+    flag: '--duration',
+    type: 'duration',
+    description: 'How long sessions are opened, with STRESS_VUS or STRESS_RATE',
+    example: '1m',
+  },
+  {
+    name: 'STRESS_RATE',
+    flag: '--rate',
+    type: 'number',
+    unit: 'sessions/s',
+    description: 'Open model: sessions started a second, whatever the service does; needs STRESS_DURATION',
+    example: '20',
+  },
+  {
+    name: 'STRESS_PAUSE',
+    flag: '--pause',
+    type: 'duration',
+    default: '1s',
+    description: 'Pause between rounds',
+    example: '1s',
+  },
+  {
+    name: 'STRESS_COMMANDS',
+    flag: '--commands',
+    type: 'commands',
+    default: 'posix',
+    description: 'Commands of the concurrent sessions: posix, python, or a JSON file (docs/command-sets.md)',
+    example: 'python',
+  },
+  {
+    name: 'STRESS_THRESHOLDS',
+    flag: '--thresholds',
+    type: 'file',
+    description: 'Criteria to judge by, in place of the built-in thresholds.json (docs/thresholds.md)',
+    example: './my-thresholds.json',
+  },
+  {
+    name: 'STRESS_TOKEN',
+    flag: '--token',
+    type: 'text',
+    description: 'Bearer token, sent as the Authorization header',
+    example: '"$TOKEN"',
+    secret: true,
+  },
+  {
+    name: 'STRESS_HEADERS',
+    flag: '--headers',
+    type: 'headers',
+    default: '{}',
+    description: 'Further headers of the opening handshake, a JSON object of texts',
+    example: '{"X-Team":"core"}',
+    secret: true,
+  },
+  {
+    name: 'STRESS_SUBPROTOCOL',
+    flag: '--subprotocol',
+    type: 'text',
+    description: 'Sec-WebSocket-Protocol to ask for',
+    example: 'mcp',
+  },
+  {
+    name: 'STRESS_INSECURE',
+    flag: '--insecure',
+    type: 'boolean',
+    default: 'false',
+    description: "Do not verify the service's TLS certificate",
+    example: 'true',
+  },
+  {
+    name: 'STRESS_ACK_TIMEOUT',
+    flag: '--ack-timeout',
+    type: 'duration',
+    default: '30s',
+    description: 'Longest wait for the connected message, a response, or the pong before closing',
+    example: '10s',
+  },
+  {
+    name: 'STRESS_MESSAGE_TIMEOUT',
+    flag: '--message-timeout',
+    type: 'duration',
+    default: '30s',
+    description: 'Longest silence of a running command; heartbeats do not count',
+    example: '30s',
+  },
+  {
+    name: 'STRESS_SESSION_TIMEOUT',
+    flag: '--session-timeout',
+    type: 'duration',
+    default: '2m',
+    description: 'Longest session, from opening the connection',
+    example: '2m',
+  },
+  {
+    name: 'STRESS_TRACE',
+    flag: '--trace',
+    type: 'boolean',
+    default: 'false',
+    description: 'Print the first and last messages of each failed session',
+    example: 'true',
+  },
+  {
+    name: 'STRESS_RECORDS',
+    flag: '--records',
+    type: 'boolean',
+    default: 'false',
+    description: 'Print a record a session, one line of JSON (docs/records.md)',
+    example: 'true',
+  },
+  {
+    name: 'STRESS_RESULT',
+    flag: '--result',
+    type: 'file',
+    description: "Write the run's verdict and figures to this JSON file",
+    example: 'result.json',
+  },
+  {
+    name: 'STRESS_RUN_ID',
+    flag: '--run-id',
+    type: 'text',
+    description: 'Id of the run in records and results. Default: a random one',
+    example: 'nightly-42',
+  },
+];
+
+const maxDurationMs = 7 * 24 * 3600 * 1000;
+
+const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A duration as k6 writes it (`1m30s`, `500ms`) in milliseconds, or undefined where the text is none. */
+export const parseDuration = (text: string): number | undefined => {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+    total += Number(amount) * (unitsMs[unit ?? ''] ?? 0);
+  }
+  return total;
+};
+
+/** The parts of a ws:// or wss:// address, or undefined where it is none. `origin` is of http:// or https://. */
+export const parseUrl = (url: string): { secure: boolean; host: string; origin: string } | undefined => {
+  const [, scheme, host, port] =
+    /^(wss?):\/\/(\[[0-9a-f:.]+\]|[^\s/?#:@[\]]+)(?::(\d{1,5}))?(?:[/?][^\s#]*)?$/i.exec(url) ?? [];
+  if (scheme === undefined || host === undefined) return undefined;
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return undefined;
+  const secure = scheme.toLowerCase() === 'wss';
+  const authority = port === undefined ? host : `${host}:${port}`;
+  return { secure, host: authority, origin: `${secure ? 'https' : 'http'}://${authority}` };
+};
+
+/** An address fit to be shown: without its query, which may hold a secret. */
+export const shownUrl = (url: string): string => url.replace(/\?.*$/, '?…').replace(/\/\/[^/]*@/, '//…@');
+
+const closest = (name: string, known: readonly string[]): string | undefined => {
+  let best: string | undefined;
+  let bestDistance = Math.max(3, Math.floor(name.length / 3));
+  for (const candidate of known) {
+    let row = Array.from({ length: candidate.length + 1 }, (_, index) => index);
+    for (let i = 1; i <= name.length; i++) {
+      const next = [i];
+      for (let j = 1; j <= candidate.length; j++) {
+        const substitution = (row[j - 1] ?? 0) + (name[i - 1] === candidate[j - 1] ? 0 : 1);
+        next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      }
+      row = next;
+    }
+    const distance = row[candidate.length] ?? Infinity;
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+};
+
+/** ` (did you mean X?)` where one of the known names is near, else nothing. */
+export const suggestion = (name: string, known: readonly string[]): string => {
+  const near = closest(name, known);
+  return near === undefined ? '' : `; did you mean ${near}?`;
+};
+
+const isToken = (text: string): boolean => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);
+// oxlint-disable-next-line no-control-regex -- a header's value holds no control characters (RFC 9110 §5.5)
+const isFieldValue = (text: string): boolean => !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(text);
+
+const parseHeaders = (text: string): Record<string, string> | string => {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (!isObject(value)) return 'a JSON object of texts';
+  for (const [name, field] of Object.entries(value)) {
+    if (!isToken(name)) return `header names of letters, digits and hyphens (not ${JSON.stringify(name)})`;
+    if (typeof field !== 'string' || !isFieldValue(field)) return `a text without line ends as the value of ${name}`;
+  }
+  return value as Record<string, string>;
+};
+
+type Parsed = { value: unknown } | { expected: string };
+
+const parseValue = (row: SettingRow, text: string): Parsed => {
+  switch (row.type) {
+    case 'url':
+      return parseUrl(text) ? { value: text } : { expected: 'an address with ws:// or wss://, a host and a path' };
+    case 'count': {
+      const value = /^\d+$/.test(text) ? Number(text) : 0;
+      return value >= 1 && value <= maxCount ? { value } : { expected: `a whole number from 1 to ${maxCount}` };
+    }
+    case 'counts': {
+      const values = text.split(',').map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
+      const fine = values.length <= 100 && values.every((value) => value >= 1 && value <= maxCount);
+      return fine ? { value: values } : { expected: `whole numbers from 1 to ${maxCount}, parted by commas, at most 100` };
+    }
+    case 'number': {
+      const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+      return value > 0 && value <= maxCount ? { value } : { expected: `a number over 0, up to ${maxCount}` };
+    }
+    case 'duration': {
+      const value = parseDuration(text) ?? 0;
+      return value >= 1 && value <= maxDurationMs ? { value } : { expected: 'a duration of 1ms to 168h with its unit' };
+    }
+    case 'boolean':
+      return text === 'true' || text === 'false' ? { value: text === 'true' } : { expected: 'true or false' };
+    case 'headers': {
+      const value = parseHeaders(text);
+      return typeof value === 'string' ? { expected: value } : { value };
+    }
+    case 'commands':
+      return text === 'posix' || text === 'python' || text.endsWith('.json')
+        ? { value: text }
+        : { expected: 'posix, python, or the path of a .json file' };
+    case 'text':
+      return isFieldValue(text) ? { value: text } : { expected: 'a text without line ends' };
+    case 'file':
+      return { value: text };
+  }
+};
+
+/**
+ * Reads the settings from `STRESS_…` variables; an empty variable counts as absent. All problems come at once, each
+ * with what was expected, what came, and an example; secret values are never repeated.
+ */
+export const parseSettings = (
+  env: Readonly<Record<string, string | undefined>>,
+): { settings: Settings; problems: string[] } => {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  const table = settingsTable();
+  const names = table.map((row) => row.name as string);
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('STRESS_') && !names.includes(name)) {
+      problems.push(`${name}: no such setting${suggestion(name, names)}`);
+    }
+  }
+  for (const row of table) {
+    const text = env[row.name] || row.default;
+    if (text === undefined) continue;
+    const parsed = parseValue(row, text);
+    if ('value' in parsed) {
+      values[row.name] = parsed.value;
+      continue;
+    }
+    const shown = row.type === 'url' ? shownUrl(text) : text;
+    const received = row.secret === true ? 'something else (not shown)' : JSON.stringify(shown);
+    problems.push(`${row.name}: expected ${parsed.expected}, such as ${row.example}; received ${received}`);
+  }
+  const { STRESS_ROUNDS: rounds, STRESS_VUS: vus, STRESS_DURATION: duration, STRESS_RATE: rate } = env;
+  if (rounds && (vus || duration || rate)) {
+    problems.push('STRESS_ROUNDS: expected alone; it does not go with STRESS_VUS, STRESS_DURATION or STRESS_RATE');
+  }
+  if (rate && !duration) problems.push('STRESS_RATE: expected together with STRESS_DURATION, such as STRESS_DURATION=1m');
+  if (duration && !vus && !rate) {
+    problems.push('STRESS_DURATION: expected together with STRESS_VUS or STRESS_RATE, such as STRESS_VUS=50');
+  }
+  const headers: Record<string, string> = { ...(values.STRESS_HEADERS as Record<string, string> | undefined) };
+  if (values.STRESS_TOKEN !== undefined) headers.Authorization = `Bearer ${String(values.STRESS_TOKEN)}`;
+  if (values.STRESS_SUBPROTOCOL !== undefined) headers['Sec-WebSocket-Protocol'] = String(values.STRESS_SUBPROTOCOL);
+  const settings = {
+    url: values.STRESS_URL,
+    headers: Object.freeze(headers),
+    insecure: values.STRESS_INSECURE,
+    rounds: values.STRESS_ROUNDS,
+    vus: values.STRESS_VUS,
+    durationMs: values.STRESS_DURATION,
+    rate: values.STRESS_RATE,
+    pauseMs: values.STRESS_PAUSE,
+    commands: values.STRESS_COMMANDS,
+    thresholds: values.STRESS_THRESHOLDS,
+    ackTimeoutMs: values.STRESS_ACK_TIMEOUT,
+    messageTimeoutMs: values.STRESS_MESSAGE_TIMEOUT,
+    sessionTimeoutMs: values.STRESS_SESSION_TIMEOUT,
+    trace: values.STRESS_TRACE,
+    records: values.STRESS_RECORDS,
+    result: values.STRESS_RESULT,
+    runId: values.STRESS_RUN_ID,
+  } as Settings;
+  return { settings: Object.freeze(settings), problems };
+};
+
+/** The text that refuses a run: every problem on a line of its own. */
+export const refusal = (problems: readonly string[]): string =>
+  [`${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} wrong; nothing was run.`, ...problems.map((problem) => `  - ${problem}`)].join('\n');
