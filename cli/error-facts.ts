@@ -7,5 +7,6 @@ export function errorCode(error: unknown): unknown {
 export function innermostMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause instanceof Error) return innermostMessage(error.cause);
-  return error.message || String(errorCode(error) ?? error.name);
+  const code = errorCode(error);
+  return error.message || (typeof code === 'string' ? code : error.name);
 }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { runGroup } from './process-group.ts';
 
 /** The oldest k6 that runs the bundles. */
@@ -17,11 +18,16 @@ export interface K6Version {
 /** What an executable turned out to be: a k6 that will do, or why it will not. */
 export type Inspected = { usable: true; version: string } | { usable: false; reason: string };
 
-/** Reads the first line of `k6 version`, such as `k6 v2.2.0 (go1.26.8, linux/amd64)`; undefined when it is not k6's. */
-export function parseK6Version(output: string): K6Version | undefined {
-  const match = /^k6(?:\.exe)?\s+v?((\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?\S*)/.exec(output.trimStart());
+/**
+ * Reads the first line of `k6 version`, such as `k6 v2.2.0 (go1.26.8, linux/amd64)`; undefined when it is not k6's. An
+ * executable of another file name calls itself by that name.
+ */
+export function parseK6Version(output: string, fileName = 'k6'): K6Version | undefined {
+  const match = /^(\S+)\s+v?((\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?\S*)(?:\s+\(.*\bgo1\.)?/.exec(output.trimStart());
   if (match === null) return undefined;
-  const [, text = '', major, minor, patch, preRelease] = match;
+  const [whole, name = '', text = '', major, minor, patch, preRelease] = match;
+  const isK6 = name === 'k6' || (name === fileName && whole.endsWith('go1.'));
+  if (!isK6) return undefined;
   return { text, major: Number(major), minor: Number(minor), patch: Number(patch), preRelease };
 }
 
@@ -37,7 +43,7 @@ export async function inspectK6(path: string, env: NodeJS.ProcessEnv, signal: Ab
   if (run.failure !== undefined) {
     return { usable: false, reason: `${path} does not run: "${path} version" ${run.failure}${quoted(run.stderr)}` };
   }
-  const version = parseK6Version(run.stdout);
+  const version = parseK6Version(run.stdout, basename(path));
   if (version === undefined) {
     return {
       usable: false,

@@ -6,7 +6,7 @@ import { innermostMessage } from './error-facts.ts';
 import { buildWithGo } from './k6-go-build.ts';
 import { OFFICIAL_RELEASES, RELEASES_SETTING, takeRelease } from './k6-release.ts';
 import { SourceFailed, findOnPath, isExecutable, readK6Pin, type K6Pin, type SourceContext } from './k6-source.ts';
-import { OLDEST_K6, inspectK6 } from './k6-version.ts';
+import { OLDEST_K6, inspectK6, type Inspected } from './k6-version.ts';
 import { withLock } from './lock.mjs';
 import { packageRoot } from './package-root.ts';
 import { progressOn, type Progress } from './progress.ts';
@@ -163,9 +163,11 @@ async function fromPackage(settings: Settings, tried: string[]): Promise<K6 | un
   const name = `k6-${pin.hash}-${settings.platform}-${settings.arch}`;
   const directories = [join(root, 'runtime', 'build'), userCache(env)];
 
-  const before = await madeBefore(directories, name, settings);
-  if (before !== undefined) return before;
-  tried.push(`the k6 made before: none in ${directories.join(' or ')}`);
+  for (const path of directories.map((directory) => join(directory, name))) {
+    const before = await inspectMade(path, settings);
+    if (before?.usable === true) return { path, version: before.version, source: 'made before' };
+  }
+  tried.push(`the k6 made before: none that runs in ${directories.join(' or ')}`);
 
   const directory = firstWritable(directories, progress);
   const onWait = (holder: number): void => {
@@ -173,7 +175,13 @@ async function fromPackage(settings: Settings, tried: string[]): Promise<K6 | un
   };
   return await withLock(
     join(directory, 'setup.lock'),
-    async () => (await madeBefore([directory], name, settings)) ?? (await make(directory, name, pin, settings, tried)),
+    async () => {
+      const path = join(directory, name);
+      const meanwhile = await inspectMade(path, settings);
+      if (meanwhile?.usable === true) return { path, version: meanwhile.version, source: 'made before' };
+      if (meanwhile !== undefined) progress.note(`k6: making it again: ${meanwhile.reason}`);
+      return await make(directory, name, pin, settings, tried);
+    },
     { signal, onWait },
   );
 }
@@ -187,14 +195,8 @@ function pinOf(root: string): K6Pin {
   }
 }
 
-async function madeBefore(directories: string[], name: string, settings: Settings): Promise<K6 | undefined> {
-  for (const path of directories.map((directory) => join(directory, name))) {
-    if (!existsSync(path)) continue;
-    const k6 = await inspectK6(path, settings.env, settings.signal);
-    if (k6.usable) return { path, version: k6.version, source: 'made before' };
-    settings.progress.note(`k6: making it again: ${k6.reason}`);
-  }
-  return undefined;
+async function inspectMade(path: string, { env, signal }: Settings): Promise<Inspected | undefined> {
+  return existsSync(path) ? await inspectK6(path, env, signal) : undefined;
 }
 
 /** Makes a k6 in a directory of its own below `directory` and moves it into place when it is whole and runs. */
