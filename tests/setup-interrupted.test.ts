@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { withLock } from '../cli/lock.mjs';
+import { fakeGo, madeFiles, runEnsureK6, serve, setupFixture, startSetup, until } from './setup-fixture.ts';
+
+/** Whether a process lives; one that has ended but was not collected does not. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  const stat = `/proc/${pid}/stat`;
+  return !existsSync(stat) || !readFileSync(stat, 'latin1').includes(') Z ');
+}
+
+for (const [signal, exitCode] of [
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+  ['SIGHUP', 129],
+] as const) {
+  void test(`${signal} in the middle of a build ends it and leaves nothing, and the next run works`, async (t) => {
+    const fixture = setupFixture(t);
+    const started = join(fixture.directory, 'started');
+    fakeGo(fixture, {
+      before: `echo half > "$out"\nsleep 600 &\necho $! > '${started}.new'; mv '${started}.new' '${started}'\nwait`,
+    });
+    const run = startSetup(t, fixture);
+    await until('the build', () => existsSync(started));
+    const compiler = Number(readFileSync(started, 'utf8'));
+    assert.equal(isAlive(compiler), true);
+
+    run.child.kill(signal);
+    // Under npm, and from a terminal, a signal comes more than once.
+    run.child.kill(signal);
+    const result = await run.finished;
+    assert.equal(result.code, exitCode);
+    assert.match(result.stderr, new RegExp(`\nk6: set-up interrupted by ${signal}\n$`));
+    await until('the end of what the build started', () => !isAlive(compiler));
+    assert.deepEqual(madeFiles(fixture), []);
+    assert.deepEqual(readdirSync(join(fixture.build, 'setup.lock')), []);
+
+    fakeGo(fixture);
+    const next = await runEnsureK6(fixture);
+    assert.ok('k6' in next && next.k6.source === 'built with Go');
+  });
+}
+
+void test('SIGTERM in the middle of a download leaves nothing', async (t) => {
+  const fixture = setupFixture(t);
+  let isFetching = false;
+  fixture.env['WS_STRESS_K6_RELEASES'] = await serve(t, (request, response) => {
+    if (request.url?.endsWith('checksums.txt') === true) {
+      response.end(
+        `${'0'.repeat(64)}  k6-v2.2.0-linux-amd64.tar.gz\n${'0'.repeat(64)}  k6-v2.2.0-linux-arm64.tar.gz\n`,
+      );
+      return;
+    }
+    response.writeHead(200, { 'content-length': 1000 });
+    response.write('half');
+    isFetching = true;
+  });
+  const run = startSetup(t, fixture);
+  await until('the download', () => isFetching && madeFiles(fixture).length > 0);
+  run.child.kill('SIGTERM');
+  const result = await run.finished;
+  assert.equal(result.code, 143, result.stderr);
+  assert.deepEqual(madeFiles(fixture), []);
+});
+
+void test('what a killed run left is cleared away by the next', async (t) => {
+  const fixture = setupFixture(t);
+  const started = join(fixture.directory, 'started');
+  fakeGo(fixture, { before: `echo half > "$out"\necho $$ > '${started}'\nexec sleep 600` });
+  const run = startSetup(t, fixture);
+  await until('the build', () => existsSync(started) && readFileSync(started, 'utf8').endsWith('\n'));
+  run.child.kill('SIGKILL');
+  await run.finished;
+  process.kill(Number(readFileSync(started, 'utf8')), 'SIGKILL');
+  assert.match(madeFiles(fixture).join(), /^tmp-/);
+  assert.equal(readdirSync(join(fixture.build, 'setup.lock')).length, 1);
+
+  fakeGo(fixture);
+  const next = await runEnsureK6(fixture);
+  assert.ok('k6' in next);
+  assert.deepEqual(madeFiles(fixture), [next.k6.path.slice(fixture.build.length + 1)]);
+  assert.deepEqual(readdirSync(join(fixture.build, 'setup.lock')), []);
+});
+
+void test('of two at once the second waits, says so, and takes what the first made', async (t) => {
+  const fixture = setupFixture(t);
+  const goOn = join(fixture.directory, 'go-on');
+  const go = fakeGo(fixture, { before: `while [ ! -e '${goOn}' ]; do sleep 0.05; done` });
+  const first = startSetup(t, fixture, '--print');
+  await until('the first build', () => go.builds().length === 1);
+  const second = startSetup(t, fixture, '--print');
+  await until('the second waiting', () => second.stderr().includes('another set-up is under way'));
+  assert.ok(second.stderr().includes(`(process ${first.child.pid}); waiting for it`));
+  writeFileSync(goOn, '');
+  const [one, two] = await Promise.all([first.finished, second.finished]);
+  assert.deepEqual([one.code, two.code], [0, 0], one.stderr + two.stderr);
+  assert.equal(two.stdout, one.stdout);
+  assert.match(two.stderr, /is ready \(made before\)/);
+  assert.equal(go.builds().length, 1);
+});
+
+void test('one that waits can be interrupted', async (t) => {
+  const fixture = setupFixture(t);
+  fakeGo(fixture);
+  await withLock(join(fixture.build, 'setup.lock'), async () => {
+    const run = startSetup(t, fixture);
+    await until('the waiting', () => run.stderr().includes('another set-up is under way'));
+    run.child.kill('SIGINT');
+    assert.equal((await run.finished).code, 130);
+  });
+  assert.deepEqual(madeFiles(fixture), []);
+});
+
+void test('the claim of a process that has ended does not hold the lock, though its id is in use again', async (t) => {
+  const { directory } = setupFixture(t);
+  const lock = join(directory, 'lock');
+  mkdirSync(lock);
+  writeFileSync(join(lock, `${process.pid}-1-earlier`), '');
+  writeFileSync(join(lock, '999999999-1-gone'), '');
+  const result = await withLock(lock, async () => readdirSync(lock).length, {
+    onWait: (holder) => assert.fail(`waited for ${holder}`),
+  });
+  assert.equal(result, 1);
+});
+
+void test('a lock is held by one at a time, and freed when the work throws', async (t) => {
+  const { directory } = setupFixture(t);
+  const lock = join(directory, 'lock');
+  let inside = 0;
+  const work = async (): Promise<void> => {
+    inside += 1;
+    assert.equal(inside, 1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    inside -= 1;
+    throw new Error('as planned');
+  };
+  const results = await Promise.allSettled(Array.from({ length: 8 }, () => withLock(lock, work)));
+  assert.deepEqual(
+    results.map((result) => (result.status === 'rejected' ? String(result.reason) : result.status)),
+    results.map(() => 'Error: as planned'),
+  );
+  assert.deepEqual(readdirSync(lock), []);
+});
