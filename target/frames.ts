@@ -1,0 +1,74 @@
+import type { StreamName } from './output.ts';
+
+/** `process.output` around its data, which is all that differs from line to line. */
+const heads: Readonly<Record<StreamName, string>> = { stdout: headOf('stdout'), stderr: headOf('stderr') };
+const tail = ',"truncated":false,"chunk_index":null,"total_chunks":null}}';
+
+/** Shared by all sessions, as encoding never waits. */
+const scratch = Buffer.allocUnsafeSlow(512 * 1024);
+const finalTextFrame = 0x81;
+/** Longest header of a frame that a server sends (RFC 6455 §5.2: no mask). */
+const longestHeaderBytes = 10;
+
+function headOf(stream: StreamName): string {
+  return `{"jsonrpc":"2.0","method":"process.output","params":{"type":"${stream}","data":`;
+}
+
+/** Several WebSocket frames to write at once. */
+export interface EncodedLines {
+  frames: Buffer;
+  lines: number;
+  /** Index in the text of the first line that is not among them. */
+  next: number;
+}
+
+/**
+ * Encodes lines of `text` from index `at` on as `process.output` messages, one text frame each, as many as fit into the
+ * scratch space: one write for hundreds of lines instead of two for each is what makes output fast.
+ */
+export function encodeLines(stream: StreamName, text: string, at: number): EncodedLines {
+  const head = heads[stream];
+  let start = at;
+  let used = 0;
+  let lines = 0;
+  while (start < text.length) {
+    const found = text.indexOf('\n', start);
+    const end = found === -1 ? text.length : found + 1;
+    const payload = head + JSON.stringify(text.slice(start, end)) + tail;
+    // UTF-8 takes at most three bytes for a UTF-16 code unit.
+    if (used + payload.length * 3 + longestHeaderBytes > scratch.length) {
+      if (lines === 0) return { frames: frameOf(payload), lines: 1, next: end };
+      break;
+    }
+    // The header's length depends on the payload's, which is known before writing only if it is certain to be short.
+    if (payload.length * 3 < 65_536) {
+      const length = scratch.write(payload, used + 4, 'utf8');
+      scratch[used] = finalTextFrame;
+      scratch[used + 1] = 126;
+      scratch.writeUInt16BE(length, used + 2);
+      used += 4 + length;
+    } else {
+      used += frameOf(payload).copy(scratch, used);
+    }
+    lines += 1;
+    start = end;
+  }
+  return { frames: Buffer.from(scratch.subarray(0, used)), lines, next: start };
+}
+
+/** One text frame (RFC 6455 §5.2); output's payloads are always longer than the 125 bytes of the shortest form. */
+function frameOf(payload: string): Buffer {
+  const length = Buffer.byteLength(payload);
+  const headerBytes = length < 65_536 ? 4 : longestHeaderBytes;
+  const frame = Buffer.allocUnsafe(headerBytes + length);
+  frame[0] = finalTextFrame;
+  if (length < 65_536) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.write(payload, headerBytes, 'utf8');
+  return frame;
+}

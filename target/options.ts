@@ -1,0 +1,292 @@
+import { isIP } from 'node:net';
+import { allowListProblems } from './allow-list.ts';
+import { dialects, type DialectName } from './dialect.ts';
+import { faultProblems } from './faults.ts';
+
+/** Everything that can be set on a target; times in milliseconds, sizes in bytes. */
+export interface TargetOptions {
+  host: string;
+  port: number;
+  dialect: DialectName;
+  /** Names of the commands that may run; undefined lets every command run. */
+  allow: readonly string[] | undefined;
+  token: string | undefined;
+  origins: readonly string[];
+  maxSessions: number;
+  maxChildren: number;
+  maxMessageBytes: number;
+  maxCommandBytes: number;
+  maxLineBytes: number;
+  highWaterBytes: number;
+  heartbeatMs: number;
+  pongTimeoutMs: number;
+  sessionTimeoutMs: number;
+  killGraceMs: number;
+  shutdownMs: number;
+  faults: readonly string[];
+}
+
+/** The settings of a target that is asked for nothing else. */
+export const defaultOptions: Readonly<TargetOptions> = Object.freeze({
+  host: '127.0.0.1',
+  port: 8003,
+  dialect: 'deployed',
+  allow: undefined,
+  token: undefined,
+  origins: [],
+  maxSessions: 100,
+  maxChildren: 200,
+  maxMessageBytes: 1_048_576,
+  maxCommandBytes: 65_536,
+  maxLineBytes: 8_388_608,
+  highWaterBytes: 262_144,
+  heartbeatMs: 30_000,
+  pongTimeoutMs: 60_000,
+  sessionTimeoutMs: 3_600_000,
+  killGraceMs: 10_000,
+  shutdownMs: 3_000,
+  faults: [],
+});
+
+/** One row of the table that drives the command line, its help and the checks. */
+export type OptionRow = {
+  /** Name on the command line, without the dashes. */
+  name: string;
+  unit: string;
+  description: string;
+} & (
+  | { type: 'text'; key: 'host' | 'token' }
+  | { type: 'choice'; key: 'dialect'; choices: readonly string[] }
+  | { type: 'list'; key: 'allow' | 'origins' | 'faults'; separator: string | undefined }
+  | { type: 'integer'; key: 'port' | 'maxSessions' | 'maxChildren'; min: number; max: number }
+  | { type: 'bytes'; key: Extract<keyof TargetOptions, `${string}Bytes`>; min: number; max: number }
+  | { type: 'duration'; key: Extract<keyof TargetOptions, `${string}Ms`>; min: number; max: number }
+);
+
+const dayMs = 86_400_000;
+
+/** Every setting of the target, in the order of the help. */
+export const optionTable: readonly OptionRow[] = [
+  {
+    name: 'host',
+    key: 'host',
+    type: 'text',
+    unit: 'address',
+    description: 'address to listen on; beyond loopback --token and --allow are required',
+  },
+  {
+    name: 'port',
+    key: 'port',
+    type: 'integer',
+    min: 0,
+    max: 65_535,
+    unit: 'port',
+    description: '0 takes any free one',
+  },
+  {
+    name: 'dialect',
+    key: 'dialect',
+    type: 'choice',
+    choices: Object.keys(dialects),
+    unit: 'deployed|documented',
+    description: 'form of the protocol: as the service is deployed, or as its documentation promises it',
+  },
+  {
+    name: 'allow',
+    key: 'allow',
+    type: 'list',
+    separator: ',',
+    unit: 'NAME,…',
+    description: 'the only commands that may run; every command word is judged, what cannot be judged is refused',
+  },
+  {
+    name: 'token',
+    key: 'token',
+    type: 'text',
+    unit: 'secret',
+    description: 'bearer token that clients must send; better given as WS_STRESS_TARGET_TOKEN, as others see arguments',
+  },
+  {
+    name: 'origin',
+    key: 'origins',
+    type: 'list',
+    separator: undefined,
+    unit: 'ORIGIN',
+    description: 'web origin that may connect, as in https://example.org; may be given again; others get 403',
+  },
+  {
+    name: 'max-sessions',
+    key: 'maxSessions',
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    unit: 'sessions',
+    description: 'sessions open at once; more are refused with an error and close 1008',
+  },
+  {
+    name: 'max-children',
+    key: 'maxChildren',
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    unit: 'processes',
+    description: 'commands alive at once, those that are ending included',
+  },
+  {
+    name: 'max-message',
+    key: 'maxMessageBytes',
+    type: 'bytes',
+    min: 1_024,
+    max: 67_108_864,
+    unit: 'bytes',
+    description: 'longest message from a client; a longer one closes the session with 1009',
+  },
+  {
+    name: 'max-command',
+    key: 'maxCommandBytes',
+    type: 'bytes',
+    min: 1,
+    max: 131_071,
+    unit: 'bytes',
+    description: 'longest command',
+  },
+  {
+    name: 'max-line',
+    key: 'maxLineBytes',
+    type: 'bytes',
+    min: 65_536,
+    max: 268_435_456,
+    unit: 'bytes',
+    description: 'longest line of output that is numbered as one; a longer one comes in pieces of this length',
+  },
+  {
+    name: 'high-water',
+    key: 'highWaterBytes',
+    type: 'bytes',
+    min: 65_536,
+    max: 268_435_456,
+    unit: 'bytes',
+    description: 'output waiting for a client at which its process is no longer read, so that it blocks',
+  },
+  {
+    name: 'heartbeat',
+    key: 'heartbeatMs',
+    type: 'duration',
+    min: 1,
+    max: dayMs,
+    unit: 'duration',
+    description: 'interval of the ping notification',
+  },
+  {
+    name: 'pong-timeout',
+    key: 'pongTimeoutMs',
+    type: 'duration',
+    min: 1,
+    max: dayMs,
+    unit: 'duration',
+    description: 'time without a pong notification after which a session is closed',
+  },
+  {
+    name: 'session-timeout',
+    key: 'sessionTimeoutMs',
+    type: 'duration',
+    min: 1,
+    max: dayMs,
+    unit: 'duration',
+    description: 'longest life of a session',
+  },
+  {
+    name: 'kill-grace',
+    key: 'killGraceMs',
+    type: 'duration',
+    min: 0,
+    max: 3_600_000,
+    unit: 'duration',
+    description: 'time between SIGTERM and SIGKILL',
+  },
+  {
+    name: 'shutdown',
+    key: 'shutdownMs',
+    type: 'duration',
+    min: 0,
+    max: 3_600_000,
+    unit: 'duration',
+    description: 'time that sessions and processes have to end when the target is stopped',
+  },
+  {
+    name: 'fault',
+    key: 'faults',
+    type: 'list',
+    separator: undefined,
+    unit: 'NAME[@RANGE]',
+    description: 'misbehave on purpose, for tests of clients; may be given again; see below',
+  },
+];
+
+/** Settings that cannot be: the message lists everything that is wrong with them. */
+export class TargetOptionsError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'TargetOptionsError';
+    this.problems = problems;
+  }
+}
+
+/** Whether an address can be reached from this machine only. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** Everything that is wrong with the settings, one sentence each, led by the option's name. */
+export function optionProblems(options: TargetOptions): string[] {
+  const problems: string[] = [];
+  const complain = (name: string, problem: string): void => {
+    problems.push(`--${name}: ${problem}`);
+  };
+  for (const row of optionTable) {
+    if (row.type === 'choice') {
+      const value = options[row.key];
+      if (!row.choices.includes(value)) {
+        complain(row.name, `expected one of ${row.choices.join(', ')}, got ${JSON.stringify(value)}`);
+      }
+    } else if (row.type === 'integer' || row.type === 'bytes' || row.type === 'duration') {
+      const value = options[row.key];
+      if (!Number.isInteger(value) || value < row.min || value > row.max) {
+        const unit = row.type === 'duration' ? ' milliseconds' : row.type === 'bytes' ? ' bytes' : '';
+        complain(row.name, `expected a whole number from ${row.min} to ${row.max}${unit}, got ${value}`);
+      }
+    }
+  }
+  if (options.host === '') complain('host', 'expected an address such as 127.0.0.1, got nothing');
+  // RFC 6750 §2.1: what an Authorization header can carry behind "Bearer". The token itself is never shown.
+  if (options.token !== undefined && !/^[A-Za-z0-9._~+/-]+=*$/.test(options.token)) {
+    complain('token', 'expected one or more letters, digits or - . _ ~ + / (RFC 6750), got something else');
+  }
+  for (const origin of options.origins) {
+    if (!isOrigin(origin)) {
+      complain('origin', `expected an origin such as https://example.org, got ${JSON.stringify(origin)}`);
+    }
+  }
+  for (const problem of allowListProblems(options.allow ?? ['echo'])) complain('allow', problem);
+  for (const problem of faultProblems(options.faults)) complain('fault', problem);
+  if (!isLoopback(options.host)) {
+    const missing = [
+      ...(options.token === undefined ? ['--token (or WS_STRESS_TARGET_TOKEN)'] : []),
+      ...(options.allow === undefined ? ['--allow, for example --allow echo,ls'] : []),
+    ];
+    if (missing.length > 0) {
+      complain(
+        'host',
+        `${JSON.stringify(options.host)} is beyond loopback, where anyone could run commands: also give ${missing.join(' and ')}, or listen on 127.0.0.1`,
+      );
+    }
+  }
+  return problems;
+}
+
+function isOrigin(text: string): boolean {
+  if (text === 'null') return true;
+  return URL.canParse(text) && new URL(text).origin === text;
+}

@@ -1,0 +1,276 @@
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Socket, type AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { refuseHost, refuseOrigin, refuseToken, type Refusal } from './access.ts';
+import { judge } from './allow-list.ts';
+import { dialects } from './dialect.ts';
+import { codeOf } from './errors.ts';
+import { FaultBook, type HandshakeFaults } from './faults.ts';
+import { newCounters, renderMetrics, type TargetStats } from './metrics.ts';
+import { defaultOptions, optionProblems, TargetOptionsError, type TargetOptions } from './options.ts';
+import { ProcessTable } from './process.ts';
+import { Session, type SessionContext } from './session.ts';
+
+/** A reference target that is listening. */
+export interface Target {
+  /** Address of the WebSocket endpoint, as in ws://127.0.0.1:8003/ws/mcp. */
+  readonly url: string;
+  /** Address of /health, /healthz and /metrics, as in http://127.0.0.1:8003. */
+  readonly httpUrl: string;
+  readonly port: number;
+  stats(): TargetStats;
+  /** Closes all sessions with 1001, ends their processes and stops listening, within the shutdown time. */
+  close(): Promise<void>;
+}
+
+const endpoint = '/ws/mcp';
+/** Time a client has to answer a close frame before the connection is dropped. */
+const closeTimeoutMs = 10_000;
+/** Time a client has to send a request's headers. */
+const headersTimeoutMs = 10_000;
+
+/** Starts a target; throws a TargetOptionsError for settings that cannot be, or an Error if it cannot listen. */
+export async function startTarget(options: Partial<TargetOptions>): Promise<Target> {
+  const complete: TargetOptions = { ...defaultOptions, ...options };
+  const problems = optionProblems(complete);
+  if (problems.length > 0) throw new TargetOptionsError(problems);
+  const target = new ListeningTarget(complete);
+  await target.listen();
+  return target;
+}
+
+class ListeningTarget implements Target {
+  readonly #options: TargetOptions;
+  readonly #http: Server;
+  readonly #webSockets: WebSocketServer;
+  /** For sessions whose fault it is never to answer a WebSocket ping. */
+  readonly #pongless: WebSocketServer;
+  readonly #counters = newCounters();
+  readonly #processes = new ProcessTable();
+  readonly #faults: FaultBook;
+  readonly #context: SessionContext;
+  readonly #connections = new Set<Socket>();
+  readonly #sessions = new Map<Session, Socket>();
+  /** Closing connections of refused sessions count for nothing but must end with the target. */
+  readonly #refused = new Set<Session>();
+  readonly #startedAt = performance.now();
+  readonly #killAll = (): void => this.#processes.killAll();
+  #closed: Promise<void> | undefined;
+
+  constructor(options: TargetOptions) {
+    this.#options = options;
+    this.#faults = new FaultBook(options.faults);
+    const allowed = options.allow === undefined ? undefined : new Set(options.allow);
+    this.#context = {
+      options,
+      dialect: dialects[options.dialect],
+      counters: this.#counters,
+      processes: this.#processes,
+      judge: (command) => (allowed === undefined ? { allowed: true } : judge(command, allowed)),
+      firstExecuteFaults: (current) => this.#faults.nextFirstExecute(current),
+    };
+    const webSocketOptions = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxMessageBytes,
+      closeTimeout: closeTimeoutMs,
+    };
+    this.#webSockets = new WebSocketServer(webSocketOptions);
+    this.#pongless = new WebSocketServer({ ...webSocketOptions, autoPong: false });
+    this.#http = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: headersTimeoutMs });
+    // Beyond the sessions there is room for those that are being refused, and for HTTP.
+    this.#http.maxConnections = options.maxSessions * 2 + 1_000;
+    this.#http.on('connection', (socket: Socket) => {
+      this.#connections.add(socket);
+      socket.once('close', () => this.#connections.delete(socket));
+    });
+    this.#http.on('request', (request, response) => this.#answer(request, response));
+    this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head));
+  }
+
+  get port(): number {
+    return this.#address.port;
+  }
+
+  get url(): string {
+    return `ws://${this.#authority}${endpoint}`;
+  }
+
+  get httpUrl(): string {
+    return `http://${this.#authority}`;
+  }
+
+  get #authority(): string {
+    const { address, family, port } = this.#address;
+    return `${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  get #address(): AddressInfo {
+    const address = this.#http.address();
+    if (address === null || typeof address === 'string') throw new Error('The target is not listening');
+    return address;
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', (error) => reject(listenError(error, host, port)));
+      this.#http.listen({ host, port }, resolve);
+    });
+    process.on('exit', this.#killAll);
+  }
+
+  stats(): TargetStats {
+    let bufferedBytes = 0;
+    for (const stream of this.#sessions.values()) bufferedBytes += stream.writableLength;
+    return {
+      ...this.#counters,
+      activeSessions: this.#sessions.size,
+      children: this.#processes.size,
+      bufferedBytes,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#shutDown();
+    return this.#closed;
+  }
+
+  async #shutDown(): Promise<void> {
+    const { shutdownMs, killGraceMs } = this.#options;
+    const closed = new Promise<void>((resolve) => {
+      this.#http.close(() => resolve());
+    });
+    const sessions = [...this.#sessions.keys(), ...this.#refused];
+    for (const session of sessions) session.close(1001, 'The target is shutting down');
+    const ended = this.#processes.endAll(Math.min(killGraceMs, shutdownMs));
+    const deadline = setTimeout(() => {
+      for (const socket of this.#connections) socket.destroy();
+    }, shutdownMs);
+    this.#http.closeIdleConnections();
+    if (sessions.length === 0) for (const socket of this.#connections) socket.destroy();
+    await Promise.all([closed, ended]);
+    clearTimeout(deadline);
+    process.off('exit', this.#killAll);
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#faults.allSilent) return;
+    const path = pathOf(request);
+    const refusal = refuseHost(request, this.#options);
+    if (refusal !== undefined) return reply(response, refusal.status, 'text/plain', `${refusal.reason}\n`);
+    if (path === endpoint) {
+      response.setHeader('Upgrade', 'websocket');
+      return reply(
+        response,
+        426,
+        'text/plain',
+        'This is a WebSocket endpoint: connect to it with a WebSocket client\n',
+      );
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Allow', 'GET, HEAD');
+      return reply(response, 405, 'text/plain', 'Expected GET\n');
+    }
+    if (path === '/health') return reply(response, 200, 'application/json', JSON.stringify(this.#health()));
+    if (path === '/healthz') return reply(response, 200, 'application/json', '{"status":"ok"}');
+    if (path === '/metrics') {
+      const unknown = refuseToken(request, this.#options);
+      if (unknown !== undefined) return reply(response, unknown.status, 'text/plain', `${unknown.reason}\n`);
+      return reply(response, 200, 'text/plain; version=0.0.4; charset=utf-8', renderMetrics(this.stats()));
+    }
+    return reply(response, 404, 'text/plain', `Nothing here: expected ${endpoint}, /health, /healthz or /metrics\n`);
+  }
+
+  #health(): object {
+    return {
+      status: 'healthy',
+      service: 'cc_executor_mcp',
+      version: '1.0.0',
+      active_sessions: this.#sessions.size,
+      max_sessions: this.#options.maxSessions,
+      uptime_seconds: (performance.now() - this.#startedAt) / 1000,
+    };
+  }
+
+  #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    stream.on('error', () => {
+      this.#counters.connectionErrorsTotal += 1;
+    });
+    if (pathOf(request) !== endpoint) {
+      return refuseUpgrade(stream, { status: 404, reason: `Nothing here: the WebSocket endpoint is ${endpoint}` });
+    }
+    this.#counters.handshakesTotal += 1;
+    const faults = this.#faults.nextHandshake();
+    if (faults.has('tcp-silent')) return;
+    const refusal =
+      refuseHost(request, this.#options) ??
+      refuseOrigin(request, this.#options) ??
+      refuseToken(request, this.#options) ??
+      (faults.has('handshake-403') ? { status: 403, reason: 'Refused, as it was told to' } : undefined);
+    if (refusal !== undefined) return refuseUpgrade(stream, refusal);
+    // Without TLS it is the TCP socket itself, of which a session needs more than a Duplex has.
+    if (stream instanceof Socket) this.#accept(request, stream, head, faults);
+    else stream.destroy();
+  }
+
+  #accept(request: IncomingMessage, stream: Socket, head: Buffer, faults: HandshakeFaults): void {
+    const server = faults.has('no-pong') ? this.#pongless : this.#webSockets;
+    server.handleUpgrade(request, stream, head, (socket) => {
+      socket.on('error', () => {
+        this.#counters.connectionErrorsTotal += 1;
+      });
+      const session = new Session(socket, stream, this.#context, faults.session);
+      if (this.#sessions.size >= this.#options.maxSessions || faults.has('limit')) {
+        this.#refused.add(session);
+        socket.once('close', () => this.#refused.delete(session));
+        session.refuse();
+        return;
+      }
+      this.#counters.sessionsTotal += 1;
+      this.#sessions.set(session, stream);
+      socket.once('close', () => this.#sessions.delete(session));
+      session.start();
+    });
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').replace(/\?.*$/s, '');
+}
+
+function reply(response: ServerResponse, status: number, type: string, body: string): void {
+  response.statusCode = status;
+  response.setHeader('Content-Type', type);
+  if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
+  response.setHeader('Cache-Control', 'no-store');
+  response.end(body);
+}
+
+function refuseUpgrade(stream: Duplex, { status, reason }: Refusal): void {
+  const body = `${reason}\n`;
+  stream.end(
+    [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      'Connection: close',
+      ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+      'Content-Type: text/plain; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}
+
+function listenError(error: Error, host: string, port: number): Error {
+  const hints: Record<string, string> = {
+    EADDRINUSE: 'something else listens there; choose another --port, or --port 0 for any free one',
+    EACCES: 'that port is reserved for the administrator; choose a --port over 1023',
+    EADDRNOTAVAIL: 'this machine has no such address; choose another --host',
+    ENOTFOUND: 'there is no such host; choose another --host',
+  };
+  const hint = hints[codeOf(error) ?? ''] ?? error.message;
+  return new Error(`Cannot listen on ${host}:${port}: ${hint}`, { cause: error });
+}

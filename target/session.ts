@@ -1,0 +1,394 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { RawData, WebSocket } from 'ws';
+import type { Judgement } from './allow-list.ts';
+import type { Dialect } from './dialect.ts';
+import type { AppliedFaults, Outgoing, OutgoingBody, Wire } from './faults.ts';
+import { encodeLines } from './frames.ts';
+import type { Counters } from './metrics.ts';
+import type { TargetOptions } from './options.ts';
+import { OutputQueue, type OutputSink, type StreamName } from './output.ts';
+import type { ProcessEnd, ProcessTable, RunningProcess } from './process.ts';
+import { isRecord, readMessage, type ControlType, type JsonRpcId } from './request.ts';
+
+/** What all sessions of one target share. */
+export interface SessionContext {
+  readonly options: TargetOptions;
+  readonly dialect: Dialect;
+  readonly counters: Counters;
+  readonly processes: ProcessTable;
+  judge(command: string): Judgement;
+  /** Adds the faults that begin with a session's first execute to those it has. */
+  firstExecuteFaults(current: AppliedFaults | undefined): AppliedFaults | undefined;
+}
+
+/** A client that sends without reading its answers is no longer read when this many times the high-water mark waits. */
+const stopReadingFactor = 4;
+
+const controlTypes: readonly ControlType[] = ['PAUSE', 'RESUME', 'CANCEL'];
+
+/** The command of a session that is under way. */
+interface Execution {
+  process: RunningProcess;
+  output: OutputQueue;
+  paused: boolean;
+  cancelled: boolean;
+  timedOutAfterS: number | undefined;
+  timer: NodeJS.Timeout | undefined;
+  ended: ProcessEnd | undefined;
+}
+
+/** One connection from opening handshake to close. */
+export class Session {
+  readonly #socket: WebSocket;
+  readonly #stream: Socket;
+  readonly #context: SessionContext;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #sink: OutputSink;
+  /** Everything sent goes through these where there are faults; without any, output is encoded many lines at once. */
+  #faults: AppliedFaults | undefined;
+  #hasExecuted = false;
+  #execution: Execution | undefined;
+  #lastPongAt = performance.now();
+  readonly #wire: Wire = {
+    send: (data) => this.#sendData(data),
+    close: (code, reason) => this.close(code, reason),
+    drop: () => this.terminate(),
+    reset: () => {
+      this.#stream.resetAndDestroy();
+      this.#end();
+    },
+  };
+
+  constructor(socket: WebSocket, stream: Socket, context: SessionContext, faults: AppliedFaults | undefined) {
+    this.#socket = socket;
+    this.#stream = stream;
+    this.#context = context;
+    this.#faults = faults;
+    this.#sink = this.#newSink();
+    socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
+    socket.once('close', () => this.#end());
+    stream.on('drain', () => {
+      this.#pump();
+      if (socket.isPaused) socket.resume();
+    });
+  }
+
+  /** Greets the client and starts the session's clocks. */
+  start(): void {
+    const { heartbeatMs, sessionTimeoutMs } = this.#context.options;
+    this.#timers.push(
+      setInterval(() => this.#heartbeat(), this.#faults?.heartbeatMs ?? heartbeatMs),
+      setTimeout(() => this.close(1008, 'Session timeout'), sessionTimeoutMs),
+    );
+    this.#notify('connected', {
+      session_id: randomUUID(),
+      version: '1.0.0',
+      capabilities: ['execute', 'control', 'stream'],
+    });
+  }
+
+  /** Says that there are too many sessions, and closes. */
+  refuse(): void {
+    const { dialect, counters } = this.#context;
+    counters.sessionsRefusedTotal += 1;
+    const message = 'Session limit exceeded';
+    this.#send('response', withId(dialect, undefined, { error: errorObject(dialect.codes.sessionLimit, message) }));
+    this.close(1008, message);
+  }
+
+  /** Closes the connection and ends the session's process. */
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+    this.#end();
+  }
+
+  /** Drops the connection without a closing handshake. */
+  terminate(): void {
+    this.#socket.terminate();
+    this.#end();
+  }
+
+  #end(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    clearTimeout(this.#execution?.timer);
+    void this.#execution?.process.end();
+    this.#faults?.end();
+  }
+
+  #heartbeat(): void {
+    if (performance.now() - this.#lastPongAt > this.#context.options.pongTimeoutMs) {
+      this.close(1008, 'No pong');
+      return;
+    }
+    this.#notify('ping', { timestamp: Date.now() / 1000 });
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    const { dialect, counters, options } = this.#context;
+    counters.messagesReceivedTotal += 1;
+    if (this.#socket.bufferedAmount > options.highWaterBytes * stopReadingFactor) this.#socket.pause();
+    if (isBinary || !Buffer.isBuffer(data)) {
+      this.#fail(undefined, true, dialect.codes.invalidRequest, 'Expected a text message, got a binary one');
+      return;
+    }
+    const incoming = readMessage(data.toString('utf8'), dialect.strict);
+    switch (incoming.kind) {
+      case 'malformed':
+        return this.#fail(undefined, true, dialect.codes.malformed, incoming.reason);
+      case 'invalid':
+        return this.#fail(incoming.id, true, dialect.codes.invalidRequest, incoming.reason);
+      case 'call':
+        return this.#call(incoming.id, incoming.method, incoming.params);
+    }
+  }
+
+  #call(id: JsonRpcId | undefined, method: string, params: unknown): void {
+    switch (method) {
+      case 'execute':
+        return this.#execute(id, params);
+      case 'control':
+        return this.#control(id, params);
+      case 'hook_status':
+        return this.#succeed(id, { enabled: false, message: 'The reference target has no hooks' });
+      case 'pong':
+        this.#lastPongAt = performance.now();
+        // The deployed service never answers a pong, though it answers every other notification.
+        if (id !== undefined && this.#context.dialect.strict) this.#succeed(id, {});
+        return;
+      default:
+        return this.#fail(id, false, this.#context.dialect.codes.unknownMethod, `Unknown method: ${method}`);
+    }
+  }
+
+  #execute(id: JsonRpcId | undefined, params: unknown): void {
+    const { dialect, options, counters, processes } = this.#context;
+    const { codes } = dialect;
+    if (!this.#hasExecuted) {
+      this.#hasExecuted = true;
+      this.#faults = this.#context.firstExecuteFaults(this.#faults);
+    }
+    const wanted = readExecuteParams(params, options.maxCommandBytes);
+    if (typeof wanted === 'string') return this.#fail(id, false, codes.invalidParams, wanted);
+    if (wanted.command.trim() === '') return this.#fail(id, false, codes.notAllowed, 'Command cannot be empty');
+    const judgement = this.#context.judge(wanted.command);
+    if (!judgement.allowed) {
+      return this.#fail(id, false, codes.notAllowed, `Command not allowed: ${judgement.reason}`);
+    }
+    if (this.#execution !== undefined) {
+      return this.#fail(id, false, codes.alreadyRunning, 'A process is already running');
+    }
+    if (processes.size >= options.maxChildren) {
+      return this.#fail(id, false, codes.processLimit, `The limit of ${options.maxChildren} processes is reached`);
+    }
+
+    const output = new OutputQueue(options.maxLineBytes);
+    const running = processes.start(
+      wanted.command,
+      {
+        output: (stream, bytes) => {
+          output.push(stream, bytes);
+          this.#pump();
+        },
+        outputEnd: (stream) => {
+          output.end(stream);
+          this.#pump();
+        },
+        end: (result) => {
+          execution.ended = result;
+          this.#pump();
+        },
+        failed: (reason) => this.#fail(id, false, codes.internal, `The process could not be started: ${reason}`),
+      },
+      options.killGraceMs,
+    );
+    if (running === undefined) return;
+    const execution: Execution = {
+      process: running,
+      output,
+      paused: false,
+      cancelled: false,
+      timedOutAfterS: undefined,
+      timer: undefined,
+      ended: undefined,
+    };
+    this.#execution = execution;
+    counters.commandsTotal += 1;
+    const { timeoutS } = wanted;
+    if (timeoutS !== undefined && timeoutS > 0) {
+      execution.timer = setTimeout(() => {
+        execution.timedOutAfterS = timeoutS;
+        this.#cancel(execution);
+      }, timeoutS * 1000);
+    }
+    const started = { status: 'started', pid: running.pid, pgid: running.pid };
+    this.#succeed(id, started, 'ack');
+    this.#notify('process.started', { ...started, exit_code: null, error: null });
+  }
+
+  #control(id: JsonRpcId | undefined, params: unknown): void {
+    const { dialect } = this.#context;
+    const type = readControlType(params);
+    if (type === undefined) {
+      const message = `Expected params.type to be one of ${controlTypes.join(', ')}`;
+      return this.#fail(id, false, dialect.codes.invalidParams, message);
+    }
+    const execution = this.#execution;
+    if (execution === undefined) return this.#fail(id, false, dialect.codes.noProcess, 'No process is running');
+    if (this.#faults?.ignored.has(type) !== true) this.#apply(type, execution);
+    const status = { PAUSE: 'paused', RESUME: 'resumed', CANCEL: dialect.cancelled }[type];
+    const { pid } = execution.process;
+    this.#succeed(id, { status });
+    this.#notify(`process.${status}`, { status, pid, pgid: pid, exit_code: null, error: null });
+    this.#pump();
+  }
+
+  #apply(type: ControlType, execution: Execution): void {
+    if (type === 'CANCEL') {
+      execution.cancelled = true;
+      this.#cancel(execution);
+      return;
+    }
+    execution.paused = type === 'PAUSE';
+    if (execution.paused) execution.process.pause();
+    else execution.process.resume();
+  }
+
+  #cancel(execution: Execution): void {
+    execution.paused = false;
+    execution.process.cancel();
+    this.#pump();
+  }
+
+  /** Sends what output there is as far as the client keeps up; otherwise the process is not read and so blocks. */
+  #pump(): void {
+    const execution = this.#execution;
+    if (execution === undefined) return;
+    const { output, process, paused, ended } = execution;
+    if (!paused) output.drainInto(this.#sink);
+    const waiting = paused || output.hasBacklog;
+    process.reading = !waiting;
+    if (ended !== undefined && !waiting) this.#complete(execution, ended);
+  }
+
+  #complete(execution: Execution, { exitCode, durationMs }: ProcessEnd): void {
+    this.#execution = undefined;
+    clearTimeout(execution.timer);
+    // The deployed service says no more about a process that it has cancelled.
+    if (execution.cancelled && !this.#context.dialect.completesAfterCancel) return;
+    const { pid } = execution.process;
+    const timedOut = execution.timedOutAfterS;
+    this.#notify('process.completed', {
+      status: exitCode === 0 ? 'completed' : 'failed',
+      pid,
+      pgid: pid,
+      exit_code: exitCode,
+      error: timedOut === undefined ? null : `Timed out after ${timedOut} s`,
+      execution_time: durationMs / 1000,
+      early_completion_detected: false,
+      early_completion_time: null,
+      time_saved: 0,
+      completion_marker: null,
+    });
+  }
+
+  #newSink(): OutputSink {
+    const { counters, options } = this.#context;
+    const stream = this.#stream;
+    const sendOutput = (
+      type: StreamName,
+      data: string,
+      index: number | null,
+      total: number | null,
+      goesOn: boolean,
+    ) => {
+      counters.outputLinesTotal += 1;
+      this.#notify('process.output', { type, data, truncated: goesOn, chunk_index: index, total_chunks: total });
+    };
+    return {
+      get full() {
+        return stream.writableLength >= options.highWaterBytes;
+      },
+      lines: (type, text, at) => {
+        if (this.#faults?.intercept !== undefined) {
+          const end = text.indexOf('\n', at) + 1 || text.length;
+          sendOutput(type, text.slice(at, end), null, null, false);
+          return end;
+        }
+        const { frames, lines, next } = encodeLines(type, text, at);
+        if (this.#socket.readyState === this.#socket.OPEN) {
+          // ws holds nothing back without compression, so frames written here keep their place among its own.
+          stream.write(frames);
+          counters.messagesSentTotal += lines;
+          counters.outputLinesTotal += lines;
+        }
+        return next;
+      },
+      chunk: sendOutput,
+    };
+  }
+
+  #succeed(id: JsonRpcId | undefined, result: object, kind: 'ack' | 'response' = 'response'): void {
+    this.#respond(id, false, { result }, kind);
+  }
+
+  #fail(id: JsonRpcId | undefined, isNoCall: boolean, code: number, message: string): void {
+    this.#respond(id, isNoCall, { error: errorObject(code, message) }, 'response');
+  }
+
+  /** Answers a call, or (`isNoCall`) something that is neither request nor notification. */
+  #respond(id: JsonRpcId | undefined, isNoCall: boolean, body: OutgoingBody, kind: 'ack' | 'response'): void {
+    const { dialect } = this.#context;
+    // JSON-RPC 2.0 §4.1: a notification is never answered, not even with an error.
+    if (id === undefined && !isNoCall && dialect.strict) return;
+    this.#send(kind, withId(dialect, id, body));
+  }
+
+  #notify(method: string, params: Record<string, unknown>): void {
+    this.#send('notification', { jsonrpc: '2.0', method, params });
+  }
+
+  #send(kind: Outgoing['kind'], body: OutgoingBody): void {
+    const intercept = this.#faults?.intercept;
+    if (intercept === undefined) this.#sendData(JSON.stringify(body));
+    else intercept({ kind, body }, this.#wire);
+  }
+
+  #sendData(data: string | Buffer): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#context.counters.messagesSentTotal += 1;
+    this.#socket.send(data);
+  }
+}
+
+function errorObject(code: number, message: string): object {
+  return { code, message, data: null };
+}
+
+/** A response; where its id is not known it carries null (JSON-RPC 2.0 §5), or none as the deployed service has it. */
+function withId(dialect: Dialect, id: JsonRpcId | undefined, body: OutgoingBody): OutgoingBody {
+  if (id === undefined && !dialect.strict) return { jsonrpc: '2.0', ...body };
+  return { jsonrpc: '2.0', ...body, id: id ?? null };
+}
+
+function readExecuteParams(
+  params: unknown,
+  maxCommandBytes: number,
+): { command: string; timeoutS: number | undefined } | string {
+  if (!isRecord(params)) return 'Expected params to be an object with a command';
+  const { command, timeout } = params;
+  if (typeof command !== 'string') return 'Expected params.command to be a string';
+  if (command.includes('\0')) return 'Expected params.command without a NUL character';
+  if (Buffer.byteLength(command) > maxCommandBytes)
+    return `Expected params.command of at most ${maxCommandBytes} bytes`;
+  if (timeout === undefined || timeout === null) return { command, timeoutS: undefined };
+  if (typeof timeout !== 'number' || !Number.isInteger(timeout) || timeout < 0 || timeout > 2_147_483) {
+    return 'Expected params.timeout to be a whole number of seconds from 0 (none) to 2147483';
+  }
+  return { command, timeoutS: timeout };
+}
+
+function readControlType(params: unknown): ControlType | undefined {
+  const type = isRecord(params) ? params['type'] : undefined;
+  return controlTypes.find((known) => known === type);
+}
