@@ -5,6 +5,14 @@ const show = (value: unknown): string => (value === undefined ? 'nothing' : JSON
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value >= 0;
 
+const isPattern = (value: unknown): boolean => {
+  try {
+    return typeof value === 'string' && RegExp(value) instanceof RegExp;
+  } catch {
+    return false;
+  }
+};
+
 const unknownMembers = (value: Record<string, unknown>, known: readonly string[], where: string): string[] =>
   Object.keys(value)
     .filter((member) => !known.includes(member))
@@ -42,10 +50,7 @@ const proofProblems = (proof: unknown, where: string): string[] => {
     if (lines !== undefined) problems.push(`${where}.proof: expected lines or numbered, received both`);
   }
   if (pattern !== undefined) {
-    try {
-      if (typeof pattern !== 'string') throw new TypeError('not a text');
-      new RegExp(pattern);
-    } catch {
+    if (!isPattern(pattern)) {
       problems.push(`${where}.proof.pattern: expected a regular expression, received ${show(pattern)}`);
     }
   }

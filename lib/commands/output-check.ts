@@ -4,9 +4,9 @@ import type { Proof } from './command.ts';
 /** Checks a command's stdout against its proof, line by line, in constant memory. */
 export interface OutputCheck {
   /** Takes the next line, without its line end; returns the mismatch, or undefined. */
-  line(text: string): string | undefined;
+  line: (text: string) => string | undefined;
   /** Call when the output is complete; returns what is missing, or undefined. */
-  end(): string | undefined;
+  end: () => string | undefined;
   /** Where the proof is numbered lines: what the lines are made of and the number due next. */
   readonly numbered: NumberedProgress | undefined;
 }
@@ -74,7 +74,8 @@ export const checkOutput = (proof: Proof): OutputCheck => {
       if (lines && count < lines.length) {
         return `expected ${lines.length} lines, received ${count}: ${excerpt(lines[count] ?? '')} is missing`;
       }
-      if (!matched) return `expected a line that matches /${proof.pattern}/, received ${count} lines, none of which does`;
+      if (!matched)
+        return `expected a line that matches /${proof.pattern}/, received ${count} lines, none of which does`;
       return undefined;
     },
   };

@@ -6,11 +6,11 @@ export type Response = { result: unknown; error?: never } | { result?: never; er
 /** Matches responses to requests by id, strictly: `1` is not `"1"` (JSON-RPC 2.0 §5). */
 export interface Correlation {
   /** Takes the next id for a request that is about to be sent. */
-  next(method: string): number;
+  next: (method: string) => number;
   /** Files a response; returns why it violates the protocol, or undefined. */
-  file(message: Extract<Incoming, { kind: 'result' | 'error' }>): string | undefined;
+  file: (message: Extract<Incoming, { kind: 'result' | 'error' }>) => string | undefined;
   /** The response to a request, once it is there. */
-  response(id: number): Response | undefined;
+  response: (id: number) => Response | undefined;
 }
 
 /** A correlation for one connection; ids are 1, 2, 3, … */

@@ -57,7 +57,8 @@ export const parseMessage = (text: string): Incoming => {
     return malformed(`expected "jsonrpc":"2.0", received ${excerpt(text)}`);
   }
   const { id, method, params } = message;
-  if (id !== undefined && !isId(id)) return malformed(`expected an id of type string, number or null: ${excerpt(text)}`);
+  if (id !== undefined && !isId(id))
+    return malformed(`expected an id of type string, number or null: ${excerpt(text)}`);
   if (method !== undefined) {
     if (typeof method !== 'string') return malformed(`expected a method of type string: ${excerpt(text)}`);
     if (id !== undefined) return { kind: 'request', method, id };

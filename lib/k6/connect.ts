@@ -2,7 +2,14 @@ import exec from 'k6/execution';
 import ws from 'k6/ws';
 import type { Settings } from '../load/settings.ts';
 import { connectFailed, startSession } from '../session/session.ts';
-import type { Script, Session, SessionEvents, SessionLimits, SessionResult, SessionSocket } from '../session/session.ts';
+import type {
+  Script,
+  Session,
+  SessionEvents,
+  SessionLimits,
+  SessionResult,
+  SessionSocket,
+} from '../session/session.ts';
 
 /** Opens a WebSocket, runs a script over it and returns what became of it. Blocks its VU until the socket is closed. */
 export const runOverWebSocket = (

@@ -14,7 +14,10 @@ export interface ServiceInfo {
 const start =
   'Start the service there, or try the reference target: npx ws-stress target; another address: -e STRESS_URL=ws://host:port/path';
 
-const reason = (error: unknown): string => String(error).replace(/^(GoError|Error): /, '').replace(/^Get "[^"]*": /, '');
+const reason = (error: unknown): string =>
+  String(error)
+    .replace(/^(GoError|Error): /, '')
+    .replace(/^Get "[^"]*": /, '');
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 80) : undefined);
 
@@ -24,7 +27,7 @@ const askHealth = (origin: string, headers: Record<string, string>): ServiceInfo
     const params = { headers, timeout, redirects: 0, throw: true };
     const response = http.get(`${origin}/health`, params);
     if (response.status !== 200) return { name: undefined, version: undefined };
-    const health: unknown = JSON.parse(String(response.body));
+    const health: unknown = JSON.parse(response.body as string);
     const { service, version } = (health ?? {}) as { service?: unknown; version?: unknown };
     return { name: textOf(service), version: textOf(version) };
   } catch (error) {

@@ -30,15 +30,15 @@ export interface ScenarioDefinition {
   rounds: readonly number[];
   /** The commands, or `setting` for those of STRESS_COMMANDS. */
   commands: readonly Command[] | 'setting';
-  script(session: Session, command: Command): Script;
+  script: (session: Session, command: Command) => Script;
 }
 
 /** What a bundle exports to k6; `run` is its default export too. */
 export interface K6Script {
   options: Options;
-  setup(): SetupData;
-  run(data: SetupData | undefined): void;
-  handleSummary(data: unknown): Record<string, string>;
+  setup: () => SetupData;
+  run: (data: SetupData | undefined) => void;
+  handleSummary: (data: unknown) => Record<string, string>;
 }
 
 interface SetupData {
@@ -53,7 +53,10 @@ const failuresShown = 3;
 /** The load of a run that is refused. */
 const nothing: Profile = { scenarios: {}, rounds: [], owed: undefined };
 
-const randomId = (): string => Math.floor(Math.random() * 2 ** 48).toString(16).padStart(12, '0');
+const randomId = (): string =>
+  Math.floor(Math.random() * 2 ** 48)
+    .toString(16)
+    .padStart(12, '0');
 
 const isForeign = (): boolean => !Object.hasOwn(exec.test.options.scenarios ?? {}, roundScenario(1));
 
@@ -131,7 +134,9 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
     if (settings.records) console.log(sessionRecord(identity, place, result));
     if (result.outcome.kind !== 'ok' && shown++ < failuresShown && !settings.records) {
       const trace = result.trace ? `\n    ${result.trace.join('\n    ')}` : '';
-      console.warn(`round ${round} session ${iterationInTest} (${command.name}): ${describeOutcome(result.outcome)}${trace}`);
+      console.warn(
+        `round ${round} session ${iterationInTest} (${command.name}): ${describeOutcome(result.outcome)}${trace}`,
+      );
     }
     if (result.bug !== undefined) {
       exec.test.fail(`a script failed, not the service: ${describeOutcome(result.outcome)}`);
@@ -146,7 +151,9 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
     const ran = setupData !== undefined || (sessions?.passes ?? 0) + (sessions?.fails ?? 0) > 0;
     const judgedRounds = setupData?.foreign === true ? [{ label: "k6's own options", sessions: undefined }] : rounds;
     const result = judgeRun(criteria, metrics, judgedRounds, ran);
-    const service = [setupData?.service.name, setupData?.service.version].filter((each) => each !== undefined).join(' ');
+    const service = [setupData?.service.name, setupData?.service.version]
+      .filter((each) => each !== undefined)
+      .join(' ');
     const text = summaryText(setupData?.run, settings.url, service, result, state?.isStdOutTTY === true);
     if (settings.result === undefined) return { stdout: text };
     const file = { type: 'result', version: 1, run: setupData?.run, service: setupData?.service, ...result };

@@ -33,7 +33,8 @@ export const metricsTable = {
     time: true,
     tags: own,
     byRound: true,
-    description: 'Response time, from opening the connection to process.completed: successes, and timeouts with the time waited',
+    description:
+      'Response time, from opening the connection to process.completed: successes, and timeouts with the time waited',
   },
   connect_duration: {
     type: 'trend',
@@ -57,13 +58,18 @@ export const metricsTable = {
     type: 'trend',
     time: true,
     tags: [...own, 'outcome'],
-    description: 'How long the sessions that failed took, whatever their outcome; kept apart, so that it flatters nothing',
+    description:
+      'How long the sessions that failed took, whatever their outcome; kept apart, so that it flatters nothing',
   },
   sessions: { type: 'counter', tags: [...own, 'outcome'], description: 'Sessions, by outcome' },
   output_lines: { type: 'counter', tags: own, description: 'Lines of output received' },
   protocol_violations: { type: 'counter', tags: own, description: 'Sessions that ended in a protocol violation' },
   timeouts: { type: 'counter', tags: [...own, 'phase'], description: 'Sessions that hung, by the phase they hung in' },
-  unsettled: { type: 'counter', tags: ['test'], description: 'Sessions begun without an outcome: 0 unless some were lost' },
+  unsettled: {
+    type: 'counter',
+    tags: ['test'],
+    description: 'Sessions begun without an outcome: 0 unless some were lost',
+  },
   dropped_iterations: {
     type: 'counter',
     tags: [],

@@ -275,7 +275,9 @@ const parseValue = (row: SettingRow, text: string): Parsed => {
     case 'counts': {
       const values = text.split(',').map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
       const fine = values.length <= 100 && values.every((value) => value >= 1 && value <= maxCount);
-      return fine ? { value: values } : { expected: `whole numbers from 1 to ${maxCount}, parted by commas, at most 100` };
+      return fine
+        ? { value: values }
+        : { expected: `whole numbers from 1 to ${maxCount}, parted by commas, at most 100` };
     }
     case 'number': {
       const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
@@ -295,10 +297,11 @@ const parseValue = (row: SettingRow, text: string): Parsed => {
       return text === 'posix' || text === 'python' || text.endsWith('.json')
         ? { value: text }
         : { expected: 'posix, python, or the path of a .json file' };
-    case 'text':
-      return isFieldValue(text) ? { value: text } : { expected: 'a text without line ends' };
     case 'file':
       return { value: text };
+    case 'text':
+    default:
+      return isFieldValue(text) ? { value: text } : { expected: 'a text without line ends' };
   }
 };
 
@@ -334,13 +337,14 @@ export const parseSettings = (
   if (rounds && (vus || duration || rate)) {
     problems.push('STRESS_ROUNDS: expected alone; it does not go with STRESS_VUS, STRESS_DURATION or STRESS_RATE');
   }
-  if (rate && !duration) problems.push('STRESS_RATE: expected together with STRESS_DURATION, such as STRESS_DURATION=1m');
+  if (rate && !duration)
+    problems.push('STRESS_RATE: expected together with STRESS_DURATION, such as STRESS_DURATION=1m');
   if (duration && !vus && !rate) {
     problems.push('STRESS_DURATION: expected together with STRESS_VUS or STRESS_RATE, such as STRESS_VUS=50');
   }
   const headers: Record<string, string> = { ...(values.STRESS_HEADERS as Record<string, string> | undefined) };
-  if (values.STRESS_TOKEN !== undefined) headers.Authorization = `Bearer ${String(values.STRESS_TOKEN)}`;
-  if (values.STRESS_SUBPROTOCOL !== undefined) headers['Sec-WebSocket-Protocol'] = String(values.STRESS_SUBPROTOCOL);
+  if (values.STRESS_TOKEN !== undefined) headers.Authorization = `Bearer ${values.STRESS_TOKEN as string}`;
+  if (values.STRESS_SUBPROTOCOL !== undefined) headers['Sec-WebSocket-Protocol'] = values.STRESS_SUBPROTOCOL as string;
   const settings = {
     url: values.STRESS_URL,
     headers: Object.freeze(headers),
@@ -365,4 +369,7 @@ export const parseSettings = (
 
 /** The text that refuses a run: every problem on a line of its own. */
 export const refusal = (problems: readonly string[]): string =>
-  [`${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} wrong; nothing was run.`, ...problems.map((problem) => `  - ${problem}`)].join('\n');
+  [
+    `${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} wrong; nothing was run.`,
+    ...problems.map((problem) => `  - ${problem}`),
+  ].join('\n');

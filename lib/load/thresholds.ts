@@ -104,9 +104,7 @@ const thresholdProblem = (type: MetricRow['type'], threshold: unknown): string |
   if (!isObject(threshold) || typeof threshold.threshold !== 'string') {
     return `expected an expression or {"threshold": expression}; received ${JSON.stringify(threshold)}`;
   }
-  const unknown = Object.keys(threshold).find(
-    (key) => !['threshold', 'abortOnFail', 'delayAbortEval'].includes(key),
-  );
+  const unknown = Object.keys(threshold).find((key) => !['threshold', 'abortOnFail', 'delayAbortEval'].includes(key));
   if (unknown !== undefined) return `unknown member ${unknown}; known are threshold, abortOnFail, delayAbortEval`;
   return expressionProblem(type, threshold.threshold);
 };
@@ -114,11 +112,7 @@ const thresholdProblem = (type: MetricRow['type'], threshold: unknown): string |
 const expressionOf = (threshold: Threshold): string =>
   (typeof threshold === 'string' ? threshold : threshold.threshold).trim();
 
-const criteriaOf = (
-  { metric, tags }: Selector,
-  thresholds: readonly Threshold[],
-  rounds: number,
-): Criterion[] => {
+const criteriaOf = ({ metric, tags }: Selector, thresholds: readonly Threshold[], rounds: number): Criterion[] => {
   const each = tags.get('round') === 'each';
   const numbers = each ? Array.from({ length: rounds }, (_, index) => index + 1) : [Number(tags.get('round') ?? 0)];
   return numbers.flatMap((round) => {
@@ -173,7 +167,9 @@ export const parseThresholds = (
         continue;
       }
       const { type } = metricsTable[selector.metric];
-      const wrong = thresholds.map((threshold) => thresholdProblem(type, threshold)).filter((each) => each !== undefined);
+      const wrong = thresholds
+        .map((threshold) => thresholdProblem(type, threshold))
+        .filter((each) => each !== undefined);
       problems.push(...wrong.map((problem) => `${where}: ${problem}`));
       const key = selectorText(selector.metric, selector.tags);
       if (wrong.length === 0 && (name === scenario || (name === '*' && !chosen.has(key)))) {

@@ -25,7 +25,9 @@ export const createLineAssembly = (): ((params: Record<string, unknown>) => Asse
     const chunked = typeof total === 'number' && total > 1;
     if (!chunked && parts.length === 0) return { stream: type, lines: linesOf(data) };
     if (!chunked || index !== parts.length) {
-      return { violation: `process.output: expected chunk ${parts.length} of a line, received ${JSON.stringify(index)}` };
+      return {
+        violation: `process.output: expected chunk ${parts.length} of a line, received ${JSON.stringify(index)}`,
+      };
     }
     parts.push(data);
     if (parts.length < total) return { stream: type, lines: [] };

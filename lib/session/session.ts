@@ -18,15 +18,15 @@ import { createTrace } from './trace.ts';
 /** What a session needs of the open WebSocket it lives on, and of a clock. */
 export interface SessionSocket {
   /** Sends a text message. */
-  send(text: string): void;
+  send: (text: string) => void;
   /** Sends a WebSocket ping (RFC 6455 §5.5.2). */
-  ping(): void;
+  ping: () => void;
   /** Starts the closing handshake (RFC 6455 §7.1.2). */
-  close(code: number): void;
+  close: (code: number) => void;
   /** Calls the session's `wake` once, after so many milliseconds. */
-  wakeAfter(ms: number): void;
+  wakeAfter: (ms: number) => void;
   /** Milliseconds on a steady clock. */
-  now(): number;
+  now: () => number;
 }
 
 /** How long a session waits, milliseconds. */
@@ -73,7 +73,7 @@ export interface SessionResult {
 /** What a script waits for; made by the session's own methods. */
 export interface Wait {
   phase: Phase;
-  until(): boolean;
+  until: () => boolean;
   /** Absolute, on the socket's clock. */
   deadline?: number;
   /** The deadline ends the wait and is no failure. */
@@ -92,29 +92,29 @@ export interface Execution {
   /** Lines received so far on stdout and stderr. */
   readonly lines: number;
   /** Waits until the process has completed, then holds it to the command's proof; ends the session where it fails. */
-  completes(): Script;
+  completes: () => Script;
 }
 
 /** What a script does with a session. Each step that fails ends the session with its outcome. */
 export interface Session {
   /** Sends `execute` and waits for its response. */
-  execute(command: Command): Script<Execution>;
+  execute: (command: Command) => Script<Execution>;
   /** Sends `control` and waits for its result. */
-  control(type: 'PAUSE' | 'RESUME' | 'CANCEL'): Script<unknown>;
+  control: (type: 'PAUSE' | 'RESUME' | 'CANCEL') => Script<unknown>;
   /** Sends any request and waits for its response; an error is a value here. */
-  request(method: string, params?: object): Script<Response>;
+  request: (method: string, params?: object) => Script<Response>;
   /** Lets so many milliseconds pass. */
-  sleep(ms: number): Script;
+  sleep: (ms: number) => Script;
 }
 
 /** Where the socket's events go. */
 export interface SessionEvents {
-  message(text: string): void;
-  binary(bytes: number): void;
-  pong(): void;
+  message: (text: string) => void;
+  binary: (bytes: number) => void;
+  pong: () => void;
   /** The connection is closed; not called for the session's own close. */
-  closed(code: number, detail: string): void;
-  wake(): void;
+  closed: (code: number, detail: string) => void;
+  wake: () => void;
 }
 
 /** Thrown inside a script to end its session with an outcome. */
@@ -209,9 +209,7 @@ export const startSession = (
   const nextLine = (): void => {
     const progress = current?.check.numbered;
     predicted =
-      template && progress && progress.next <= progress.to
-        ? template.head + progress.next + template.tail
-        : undefined;
+      template && progress && progress.next <= progress.to ? template.head + progress.next + template.tail : undefined;
   };
 
   const output = (params: Record<string, unknown>, text: string): void => {
@@ -305,6 +303,7 @@ export const startSession = (
     if (stepping) return;
     stepping = true;
     try {
+      // oxlint-disable-next-line no-unmodified-loop-condition -- settle() modifies it
       while (!done && (wait === undefined || wait.until())) {
         const next = main.next();
         wait = next.value ?? undefined;

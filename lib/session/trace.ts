@@ -1,7 +1,7 @@
 /** Keeps the first and the last messages of a session, cut short, for the trace of a failed one. */
 export interface Trace {
-  add(direction: '>' | '<', text: string): void;
-  lines(): string[];
+  add: (direction: '>' | '<', text: string) => void;
+  lines: () => string[];
 }
 
 const keptFirst = 10;

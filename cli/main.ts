@@ -1,0 +1,49 @@
+import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { suggestion } from '../lib/load/settings.ts';
+import { listCommand } from './list.ts';
+import { runCommand } from './run.ts';
+import { SetupError, setupCommand } from './setup.ts';
+import { targetCommand } from './target.ts';
+import { verifyRealCommand } from './verify-real.ts';
+
+const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = {
+  run: runCommand,
+  list: listCommand,
+  target: targetCommand,
+  setup: setupCommand,
+  'verify-real': verifyRealCommand,
+};
+
+const help = `Usage: ws-stress <command> [options]
+
+Load and stress tests for services that run commands over a WebSocket with JSON-RPC 2.0.
+
+Commands:
+  run <scenario>   run a scenario (${scenarioNames.join(', ')}) with k6
+  list             list the scenarios, their bundles and criteria
+  target           start the reference target on loopback
+  setup            find, build or fetch k6
+  verify-real      run every scenario against a real service and write down what it showed
+
+ws-stress <command> --help tells more.
+`;
+
+/** The ws-stress command line; returns the exit code. */
+export const main = async (argv: string[]): Promise<number> => {
+  const [name = '--help', ...rest] = argv;
+  if (name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(help);
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    console.error(`ws-stress: no such command: ${name}${suggestion(name, Object.keys(commands))}\n\n${help}`);
+    return 2;
+  }
+  try {
+    return await command(rest);
+  } catch (error) {
+    console.error(`ws-stress: ${error instanceof Error ? error.message : String(error)}`);
+    return error instanceof SetupError ? error.exitCode : 1;
+  }
+};

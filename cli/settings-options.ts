@@ -1,0 +1,62 @@
+import type { ParseArgsConfig } from 'node:util';
+import { settingsTable, type SettingRow } from '../lib/load/settings.ts';
+
+const optionName = ({ flag }: SettingRow): string => flag.slice(2);
+
+/** node:util's `parseArgs` options, one a setting. */
+export const settingsOptions = (): NonNullable<ParseArgsConfig['options']> =>
+  Object.fromEntries(
+    settingsTable().map((row) => [
+      optionName(row),
+      { type: row.type === 'boolean' ? ('boolean' as const) : ('string' as const) },
+    ]),
+  );
+
+/** A value as `parseArgs` returns it. */
+export type ParsedOption = string | boolean | (string | boolean)[] | undefined;
+
+/** The `STRESS_…` variables that the parsed options stand for. */
+export const settingsEnvironment = (values: Readonly<Record<string, ParsedOption>>): Record<string, string> =>
+  Object.fromEntries(
+    settingsTable().flatMap((row) => {
+      const value = values[optionName(row)];
+      return value === undefined ? [] : [[row.name, String(value)]];
+    }),
+  );
+
+/** Breaks a text into lines of at most `width` characters, at blanks. */
+export const wrap = (text: string, width: number): string[] => {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+};
+
+const indent = ' '.repeat(28);
+
+/** One option of a help text: its form in the left column, its description wrapped in the right one. */
+export const helpEntry = (form: string, description: string): string => {
+  const lines = wrap(description, 100 - indent.length);
+  const left = `  ${form}`;
+  const [first = '', ...rest] = lines;
+  const head = left.length < indent.length ? [left.padEnd(indent.length) + first] : [left, indent + first];
+  return [...head, ...rest.map((line) => indent + line)].join('\n');
+};
+
+/** The settings part of `ws-stress run --help`. */
+export const settingsHelp = (): string =>
+  settingsTable()
+    .map((row) => {
+      const form = row.type === 'boolean' ? row.flag : `${row.flag} ${row.type.toUpperCase()}`;
+      const unit = row.unit === undefined ? '' : `, ${row.unit}`;
+      const fallback = row.default === undefined ? '' : ` Default: ${row.default}.`;
+      return helpEntry(form, `${row.description}${unit}.${fallback} [${row.name}]`);
+    })
+    .join('\n');
