@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Command } from '../lib/commands/command.ts';
+import { checkOutput } from '../lib/commands/output-check.ts';
+import { isObject, parseMessage } from '../lib/jsonrpc/messages.ts';
+import { learnTemplate } from '../lib/session/prediction.ts';
+import type { SessionResult } from '../lib/session/session.ts';
+import { executeAndComplete, service, startInMemory } from './memory-socket.ts';
+
+const { connected, started, completed } = service;
+
+/** Plays messages to a session that expects numbered lines; with `learn` off, every one is parsed. */
+const play = (line: string, to: number, messages: readonly string[], learn: boolean): SessionResult | undefined => {
+  const command: Command = { name: 'n', class: 'burst', command: 'n', proof: { numbered: { line, from: 0, to } } };
+  const session = startInMemory(executeAndComplete(command));
+  session.events.message(connected);
+  session.events.message(started(1));
+  for (const message of messages) {
+    // A blank before the object means the same to a parser and never equals what was predicted.
+    session.events.message(learn ? message : ` ${message}`);
+    if (!learn) session.events.message('{"method":"hook.warning"}');
+  }
+  session.events.message(completed());
+  session.events.pong();
+  return session.result;
+};
+
+const judged = (result: SessionResult | undefined) => ({
+  kind: result?.outcome.kind,
+  detail: result?.outcome.kind === 'output-mismatch' ? result.outcome.detail : undefined,
+  lines: result?.commands[0]?.lines,
+});
+
+const lineText = fc
+  .oneof(fc.string({ maxLength: 12 }), fc.string({ unit: 'binary', maxLength: 6 }))
+  .filter((text) => !/[\n{}]/.test(text));
+const blank = fc.constantFrom('', ' ', '\t', '  ');
+
+/** A way to write a string in JSON: as JSON.stringify does, all escaped, or some characters escaped. */
+const spell = (text: string, escapes: readonly boolean[]): string =>
+  `"${[...Array.from({ length: text.length }).keys()]
+    .map((index) => {
+      const unit = text.charCodeAt(index);
+      const surrogate = unit >= 0xd800 && unit <= 0xdfff;
+      const plain = surrogate ? text[index] : JSON.stringify(text[index]).slice(1, -1);
+      return escapes[index % Math.max(1, escapes.length)] === true ? `\\u${unit.toString(16).padStart(4, '0')}` : plain;
+    })
+    .join('')}"`;
+
+/** One service's way to write process.output: blanks, member order, escapes, further members, line end or none. */
+const writer = fc
+  .record({
+    blanks: fc.array(blank, { minLength: 6, maxLength: 6 }),
+    dataFirst: fc.boolean(),
+    paramsFirst: fc.boolean(),
+    escapes: fc.oneof(fc.constant([]), fc.constant([]), fc.array(fc.boolean(), { maxLength: 7 })),
+    ending: fc.constantFrom('\n', ''),
+    extra: fc.constantFrom('', '"chunk_index":null,"total_chunks":null,', '"seen":"Line 1\\n",', '"total_chunks":1,'),
+    duplicate: fc.constantFrom('none', 'data before', 'data after', 'method before'),
+  })
+  .map((form) => (line: string): string => {
+    const [a, b, c, d, e, f] = form.blanks;
+    const data = spell(line + form.ending, form.escapes);
+    const wrong = JSON.stringify(`${line}${form.ending}`);
+    const dataMember = `${form.duplicate === 'data before' ? `"data":${wrong},` : ''}"data"${a}:${b}${data}${
+      form.duplicate === 'data after' ? `,"data":${data}` : ''
+    }`;
+    const params = form.dataFirst
+      ? `{${form.extra}${dataMember},"type":"stdout"}`
+      : `{"type"${c}:"stdout",${form.extra}${dataMember}}`;
+    const method = `${form.duplicate === 'method before' ? '"method":"ping",' : ''}"method":${d}"process.output"`;
+    return form.paramsFirst
+      ? `{${e}"params":${params},${method}${f}}`
+      : `{"jsonrpc":"2.0",${method},"params"${e}:${params}}${f}`;
+  });
+
+/** What may happen to a run of lines on its way. */
+const damage = fc.constantFrom(
+  (messages: string[]) => messages,
+  (messages: string[], at: number) => messages.toSpliced(at, 1),
+  (messages: string[], at: number) => messages.toSpliced(at, 0, messages[at] ?? ''),
+  (messages: string[], at: number) => messages.toSpliced(at, 1, (messages[at] ?? '').replace('stdout', 'stderr')),
+  (messages: string[], at: number) => messages.toSpliced(at, 1, (messages[at] ?? '').replace(/(\d)(?=\D*$)/, '7')),
+  (messages: string[], at: number) => [...messages.slice(0, at), '{"method":"ping"}', ...messages.slice(at)],
+);
+
+test('property: predicted and parsed messages are judged alike, however they are written and damaged', () => {
+  fc.assert(
+    fc.property(
+      lineText,
+      lineText,
+      writer,
+      damage,
+      fc.nat(119),
+      fc.integer({ min: 2, max: 119 }),
+      (head, tail, write, harm, at, to) => {
+        const messages = Array.from({ length: to + 1 }, (_, number) => write(head + number + tail));
+        const arrived = harm(messages, at % messages.length);
+        assert.deepEqual(
+          judged(play(`${head}{i}${tail}`, to, arrived, true)),
+          judged(play(`${head}{i}${tail}`, to, arrived, false)),
+        );
+      },
+    ),
+    { numRuns: 1500 },
+  );
+});
+
+test('property: a learnt template parses to its line for every number', () => {
+  let learnt = 0;
+  fc.assert(
+    fc.property(
+      lineText,
+      lineText,
+      writer,
+      fc.nat(1_000_000),
+      fc.nat(1_000_000),
+      (head, tail, write, number, other) => {
+        const { numbered } = checkOutput({ numbered: { line: `${head}{i}${tail}`, from: number, to: number + 1 } });
+        assert.ok(numbered);
+        numbered.next++;
+        const raw = write(head + number + tail);
+        const first = parseMessage(raw);
+        if (first.kind !== 'notification' || typeof first.params.data !== 'string') return;
+        const template = learnTemplate(raw, first.params.data, numbered);
+        if (template === undefined) return;
+        learnt++;
+        const message = parseMessage(template.head + other + template.tail);
+        assert.ok(message.kind === 'notification' && isObject(message.params));
+        assert.equal(String(message.params.data).replace(/\n$/, ''), head + other + tail);
+      },
+    ),
+    { numRuns: 3000 },
+  );
+  assert.ok(learnt > 500, `learnt only ${learnt} templates: the property would show nothing`);
+});
+
+const learn = (raw: string, line: string, number: number) => {
+  const { numbered } = checkOutput({ numbered: { line, from: number, to: number + 9 } });
+  assert.ok(numbered);
+  numbered.next++;
+  return learnTemplate(raw, line.replace('{i}', String(number)) + '\n', numbered);
+};
+
+test('a template is not learnt where the number is not that of the line which a parser sees', () => {
+  const rows: Record<string, string> = {
+    'in a duplicate member that loses':
+      '{"method":"process.output","params":{"type":"stdout","data":"Line 1\\n","data":"Line \\u0031\\n"}}',
+    'in another string':
+      '{"note":"Line 1\\n","method":"process.output","params":{"type":"stdout","data":"Line \\u0031\\n"}}',
+    'in a member name': '{"Line 1\\n":0,"method":"process.output","params":{"type":"stdout","data":"Line \\u0031\\n"}}',
+    'of stderr': '{"method":"process.output","params":{"type":"stderr","data":"Line 1\\n"}}',
+    'of a chunk':
+      '{"method":"process.output","params":{"type":"stdout","data":"Line 1\\n","chunk_index":0,"total_chunks":2}}',
+    'of another method': '{"method":"process.started","params":{"type":"stdout","data":"Line 1\\n"}}',
+  };
+  for (const [name, raw] of Object.entries(rows)) assert.equal(learn(raw, 'Line {i}', 1), undefined, name);
+  const plain = '{"method":"process.output","params":{"type":"stdout","data":"Line 1\\n"}}';
+  const template = learn(plain, 'Line {i}', 1);
+  assert.equal(template && template.head + 1 + template.tail, plain);
+});
+
+test('adversarial lines: NUL, lone surrogates, quotes, escapes and huge numbers are judged alike on both paths', () => {
+  for (const line of [
+    '\u0000{i}\u0000',
+    '\ud800{i}\udc00',
+    '"{i}"',
+    '\\{i}\\u0022',
+    '0{i}',
+    '{i}e5',
+    '-{i}',
+    '\u2028{i}',
+    '\\u003{i}',
+    '\ud83d{i}\ude00',
+  ]) {
+    const messages = Array.from({ length: 1101 }, (_, number) => service.output(line.replace('{i}', String(number))));
+    assert.deepEqual(judged(play(line, 1100, messages, true)), { kind: 'ok', detail: undefined, lines: 1101 }, line);
+    const altered = messages.with(777, service.output(line.replace('{i}', '778')));
+    assert.deepEqual(judged(play(line, 1100, altered, true)), judged(play(line, 1100, altered, false)), line);
+    assert.equal(judged(play(line, 1100, altered, true)).kind, 'output-mismatch');
+  }
+});
