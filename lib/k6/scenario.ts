@@ -22,7 +22,7 @@ import { readCriteria, readInputs, refuseProblems } from './inputs.ts';
 import { runOverWebSocket } from './connect.ts';
 import { countBegun, countSession, excuseRound } from './metrics.ts';
 import { preflight, type ServiceInfo } from './preflight.ts';
-import { metricsOf } from './summary-data.ts';
+import { metricsOf } from '../results/summary-data.ts';
 
 /** What a scenario is: its sessions a round, its commands (one a session, in turn) and what a session does. */
 export interface ScenarioDefinition {
@@ -154,7 +154,7 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
     const service = [setupData?.service.name, setupData?.service.version]
       .filter((each) => each !== undefined)
       .join(' ');
-    const text = summaryText(setupData?.run, settings.url, service, result, state?.isStdOutTTY === true);
+    const text = summaryText(test, setupData?.run, settings.url, service, result, state?.isStdOutTTY === true);
     if (settings.result === undefined) return { stdout: text };
     const file = { type: 'result', version: 1, run: setupData?.run, service: setupData?.service, ...result };
     return { stdout: text, [settings.result]: `${JSON.stringify(file, undefined, 2)}\n` };

@@ -123,7 +123,8 @@ const criteriaOf = ({ metric, tags }: Selector, thresholds: readonly Threshold[]
       metric,
       selector: selectorText(metric, selected),
       expression: expressionOf(threshold),
-      threshold,
+      threshold:
+        typeof threshold === 'string' ? expressionOf(threshold) : { ...threshold, threshold: expressionOf(threshold) },
       round: round === 0 ? undefined : round,
       guard: guardOf(selector),
     }));

@@ -1,5 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
-import type { MetricValues, Metrics } from '../results/verdict.ts';
+import type { MetricValues, Metrics } from './verdict.ts';
 
 const numbers = (value: unknown): Record<string, number> => {
   const result: Record<string, number> = {};

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { planLoad, roundOf, sessionsBefore } from '../lib/load/profile.ts';
+import { parseSettings } from '../lib/load/settings.ts';
+
+const plan = (env: Record<string, string>) => {
+  const { settings, problems } = parseSettings(env);
+  assert.deepEqual(problems, []);
+  return planLoad(settings, [5, 10, 20]);
+};
+
+const executorsOf = (env: Record<string, string>): unknown[] =>
+  Object.values(plan(env).scenarios).map(({ executor, vus, iterations, duration, rate, timeUnit, preAllocatedVUs }) =>
+    Object.fromEntries(
+      Object.entries({ executor, vus, iterations, duration, rate, timeUnit, preAllocatedVUs }).filter(
+        ([, value]) => value !== undefined,
+      ),
+    ),
+  );
+
+test('the scenario’s own rounds, or those of STRESS_ROUNDS: a session a VU', () => {
+  assert.deepEqual(
+    executorsOf({}),
+    [5, 10, 20].map((vus) => ({ executor: 'per-vu-iterations', vus, iterations: 1 })),
+  );
+  assert.deepEqual(executorsOf({ STRESS_ROUNDS: '3, 4' }).length, 2);
+  assert.deepEqual(
+    plan({}).rounds.map(({ label }) => label),
+    ['5 sessions at once', '10 sessions at once', '20 sessions at once'],
+  );
+});
+
+test('STRESS_VUS is one round; with a duration it opens sessions again and again', () => {
+  assert.deepEqual(executorsOf({ STRESS_VUS: '50' }), [{ executor: 'per-vu-iterations', vus: 50, iterations: 1 }]);
+  assert.deepEqual(executorsOf({ STRESS_VUS: '50', STRESS_DURATION: '1m' }), [
+    { executor: 'constant-vus', vus: 50, duration: '60000ms' },
+  ]);
+});
+
+test('STRESS_RATE is an open model that owes rate × duration sessions, and ends between two starts', () => {
+  const { owed, scenarios } = plan({ STRESS_RATE: '20', STRESS_DURATION: '1m' });
+  assert.equal(owed, 1200);
+  const round = scenarios['round-1'];
+  assert.deepEqual([round?.rate, round?.timeUnit, round?.duration], [20_000, '1000s', '59975ms']);
+  assert.deepEqual([round?.preAllocatedVUs, round?.maxVUs], [200, 200]);
+  assert.equal(scenarios['generator-watch']?.startTime, '60000ms');
+  assert.equal(plan({ STRESS_RATE: '0.5', STRESS_DURATION: '10s' }).owed, 5);
+  assert.equal(plan({ STRESS_RATE: '20', STRESS_DURATION: '1m', STRESS_VUS: '7' }).scenarios['round-1']?.maxVUs, 7);
+});
+
+test('k6 is given longer than any session may take, so that it cuts none off', () => {
+  for (const env of [
+    { STRESS_VUS: '5', STRESS_DURATION: '1s' },
+    { STRESS_RATE: '5', STRESS_DURATION: '1s' },
+  ]) {
+    const { gracefulStop } = plan({ ...env, STRESS_SESSION_TIMEOUT: '10s' }).scenarios['round-1'] ?? {};
+    assert.equal(gracefulStop, '100000ms');
+  }
+});
+
+test('a round begins when the sessions of those before it have ended', () => {
+  const { rounds } = plan({});
+  assert.deepEqual(
+    [1, 2, 3].map((round) => sessionsBefore(rounds, round)),
+    [0, 5, 15],
+  );
+  assert.deepEqual(['round-1', 'round-12', 'default'].map(roundOf), [1, 12, 1]);
+});

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseDuration, parseSettings, parseUrl, settingsTable, shownUrl } from '../lib/load/settings.ts';
+
+const problemsOf = (env: Record<string, string>): string[] => parseSettings(env).problems;
+
+test('without a variable every default holds, and none is a problem', () => {
+  const { settings, problems } = parseSettings({ PATH: '/bin', K6_VUS: '7' });
+  assert.deepEqual(problems, []);
+  assert.equal(settings.url, 'ws://localhost:8003/ws/mcp');
+  assert.deepEqual(
+    [settings.ackTimeoutMs, settings.messageTimeoutMs, settings.sessionTimeoutMs, settings.pauseMs],
+    [30_000, 30_000, 120_000, 1000],
+  );
+  assert.deepEqual(
+    [settings.rounds, settings.vus, settings.rate, settings.trace],
+    [undefined, undefined, undefined, false],
+  );
+  assert.ok(Object.isFrozen(settings) && Object.isFrozen(settings.headers));
+});
+
+test('every example of the table is accepted by itself', () => {
+  for (const { name, example } of settingsTable()) {
+    const companions: Record<string, string> =
+      name === 'STRESS_RATE' ? { STRESS_DURATION: '1m' } : name === 'STRESS_DURATION' ? { STRESS_VUS: '5' } : {};
+    assert.deepEqual(problemsOf({ [name]: example, ...companions }), [], name);
+  }
+});
+
+const bad: [name: string, value: string, message: RegExp][] = [
+  ['STRESS_URL', 'http://localhost:8003/ws', /expected an address with ws:\/\/ or wss:\/\/.*received "http/],
+  ['STRESS_URL', 'ws://', /expected an address/],
+  ['STRESS_URL', 'localhost:8003', /expected an address/],
+  ['STRESS_URL', 'ws://host:99999/x', /expected an address/],
+  ['STRESS_URL', 'ws://host/a b', /expected an address/],
+  ['STRESS_URL', 'ws://user:pass@host/ws', /expected an address/],
+  ['STRESS_VUS', 'many', /expected a whole number from 1 to 100000, such as 50; received "many"/],
+  ['STRESS_VUS', '0', /whole number/],
+  ['STRESS_VUS', '-1', /whole number/],
+  ['STRESS_VUS', '1.5', /whole number/],
+  ['STRESS_VUS', '1e3', /whole number/],
+  ['STRESS_VUS', '100001', /whole number/],
+  ['STRESS_ROUNDS', '5,,20', /whole numbers/],
+  ['STRESS_ROUNDS', '5;10', /whole numbers/],
+  ['STRESS_ROUNDS', Array.from({ length: 101 }, () => '1').join(','), /at most 100/],
+  ['STRESS_RATE', '0', /a number over 0/],
+  ['STRESS_RATE', 'fast', /a number over 0/],
+  ['STRESS_PAUSE', '5', /a duration of 1ms to 168h with its unit/],
+  ['STRESS_PAUSE', '1 s', /a duration/],
+  ['STRESS_SESSION_TIMEOUT', '9999h', /a duration/],
+  ['STRESS_INSECURE', 'yes', /true or false/],
+  ['STRESS_COMMANDS', 'perl', /posix, python, or the path of a .json file/],
+  ['STRESS_SUBPROTOCOL', 'a\r\nX: y', /without line ends/],
+  ['STRESS_HEADERS', '[]', /a JSON object of texts/],
+  ['STRESS_HEADERS', '{"A B":"x"}', /header names/],
+  ['STRESS_HEADERS', '{"A":"x\\ny"}', /without line ends/],
+  ['STRESS_HEADERS', '{"A":1}', /a text/],
+  ['STRESS_VSU', '5', /no such setting; did you mean STRESS_VUS\?/],
+  ['STRESS_UNHEARD_OF_THING', '5', /no such setting$/],
+];
+
+for (const [name, value, message] of bad) {
+  test(`refused: ${name}=${value.slice(0, 30)}`, () => {
+    const companions: Record<string, string> = name === 'STRESS_RATE' ? { STRESS_DURATION: '1m' } : {};
+    const problems = problemsOf({ [name]: value, ...companions });
+    assert.equal(problems.length, 1, problems.join('\n'));
+    assert.ok(problems[0]?.startsWith(`${name}: `));
+    assert.match(problems[0], message);
+  });
+}
+
+test('settings that do not go together are refused', () => {
+  assert.match(problemsOf({ STRESS_ROUNDS: '5', STRESS_VUS: '5' })[0] ?? '', /expected alone/);
+  assert.match(problemsOf({ STRESS_RATE: '5' })[0] ?? '', /together with STRESS_DURATION/);
+  assert.match(problemsOf({ STRESS_DURATION: '5s' })[0] ?? '', /together with STRESS_VUS or STRESS_RATE/);
+});
+
+test('all problems come at once', () => {
+  assert.equal(problemsOf({ STRESS_URL: 'x', STRESS_VUS: 'y', STRESS_PAUSE: 'z', STRESS_NO: '1' }).length, 4);
+});
+
+test('no error repeats a secret, and an address is shown without its query', () => {
+  const problems = problemsOf({
+    STRESS_TOKEN: 'geheim\n',
+    STRESS_HEADERS: '{"A":"geheim\\n"}',
+    STRESS_URL: 'wss//h?token=geheim',
+  });
+  assert.equal(problems.length, 3);
+  assert.ok(!problems.join().includes('geheim'));
+  assert.equal(shownUrl('wss://host/ws?token=geheim'), 'wss://host/ws?…');
+  assert.equal(shownUrl('wss://me:geheim@host/ws'), 'wss://…@host/ws');
+});
+
+test('token, headers and subprotocol become headers of the handshake', () => {
+  const { settings } = parseSettings({ STRESS_TOKEN: 't', STRESS_HEADERS: '{"X-A":"1"}', STRESS_SUBPROTOCOL: 'mcp' });
+  assert.deepEqual(settings.headers, { 'X-A': '1', Authorization: 'Bearer t', 'Sec-WebSocket-Protocol': 'mcp' });
+});
+
+test('addresses: schemes, hosts and ports', () => {
+  assert.deepEqual(parseUrl('ws://localhost:8003/ws/mcp'), {
+    secure: false,
+    host: 'localhost:8003',
+    origin: 'http://localhost:8003',
+  });
+  assert.deepEqual(parseUrl('wss://[::1]/x'), { secure: true, host: '[::1]', origin: 'https://[::1]' });
+  assert.deepEqual(parseUrl('WS://a.b?x=1')?.origin, 'http://a.b');
+});
+
+test('property: parseSettings never throws, whatever the environment', () => {
+  const names = settingsTable().map(({ name }) => name);
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom(...names), fc.string({ unit: 'binary' })), (env) => {
+      const { problems } = parseSettings(env);
+      assert.ok(problems.every((problem) => problem.length > 0));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('property: a duration is the sum of its parts', () => {
+  fc.assert(
+    fc.property(fc.nat(100), fc.nat(59), fc.nat(59), fc.nat(999), (h, m, s, ms) => {
+      assert.equal(parseDuration(`${h}h${m}m${s}s${ms}ms`), ((h * 60 + m) * 60 + s) * 1000 + ms);
+    }),
+  );
+  assert.deepEqual(
+    ['', '5', 's', '1d', '1s '].map(parseDuration),
+    Array.from({ length: 5 }, () => undefined),
+  );
+});

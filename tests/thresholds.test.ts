@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { k6Thresholds, parseThresholds, type Criterion } from '../lib/load/thresholds.ts';
+
+const shipped: unknown = JSON.parse(readFileSync(new URL('../thresholds.json', import.meta.url), 'utf8'));
+
+const parse = (scenarios: unknown, rounds = 3): ReturnType<typeof parseThresholds> =>
+  parseThresholds({ version: 1, scenarios }, 'concurrent', rounds, scenarioNames);
+
+const criteriaOf = (parsed: ReturnType<typeof parseThresholds>): Criterion[] => {
+  assert.ok('criteria' in parsed, JSON.stringify(parsed));
+  return parsed.criteria;
+};
+
+test('the shipped criteria are those that the tool promises', () => {
+  const concurrent = k6Thresholds(criteriaOf(parseThresholds(shipped, 'concurrent', 3, scenarioNames)));
+  assert.deepEqual(concurrent, {
+    'command_duration{class:simple}': ['p(95)<5000'],
+    'evidence{of:command_duration,class:simple}': ['count>0'],
+    protocol_violations: ['count==0'],
+    'evidence{of:session_success}': ['count>0'],
+    timeouts: ['count==0'],
+    unsettled: ['count==0'],
+    dropped_iterations: ['count==0'],
+    'session_success{round:1}': ['rate>=0.9'],
+    'evidence{of:session_success,round:1}': ['count>0'],
+    'session_success{round:2}': ['rate>=0.9'],
+    'evidence{of:session_success,round:2}': ['count>0'],
+    'session_success{round:3}': ['rate>=0.9'],
+    'evidence{of:session_success,round:3}': ['count>0'],
+  });
+  const single = k6Thresholds(criteriaOf(parseThresholds(shipped, 'single', 1, scenarioNames)));
+  assert.deepEqual(single.session_success, ['rate==1']);
+});
+
+test('every criterion has a guard, and the guard of a time is that it had samples', () => {
+  const criteria = criteriaOf(
+    parse(
+      {
+        '*': {
+          connect_duration: ['p(99.9)<100'],
+          'session_duration{round:each}': ['max<9000'],
+          output_lines: ['count>=1'],
+        },
+      },
+      2,
+    ),
+  );
+  assert.deepEqual(
+    criteria.map(({ selector, guard }) => [selector, `${guard.selector} ${guard.expression}`]),
+    [
+      ['connect_duration', 'connect_duration max>0'],
+      ['session_duration{round:1}', 'evidence{of:session_duration,round:1} count>0'],
+      ['session_duration{round:2}', 'evidence{of:session_duration,round:2} count>0'],
+      ['output_lines', 'evidence{of:session_success} count>0'],
+    ],
+  );
+});
+
+test('a scenario’s selector replaces the same one under *, in either order', () => {
+  const own = { session_success: ['rate==1'] };
+  const all = { session_success: ['rate>0.5'], timeouts: ['count==0'] };
+  for (const scenarios of [
+    { '*': all, concurrent: own },
+    { concurrent: own, '*': all },
+  ]) {
+    const expressions = criteriaOf(parse(scenarios)).map(({ expression }) => expression);
+    assert.deepEqual(expressions.toSorted(), ['count==0', 'rate==1']);
+  }
+});
+
+test('k6’s form with abortOnFail is passed on', () => {
+  const criteria = criteriaOf(
+    parse({ '*': { session_success: [{ threshold: ' rate>0.5 ', abortOnFail: true, delayAbortEval: '10s' }] } }),
+  );
+  assert.deepEqual(k6Thresholds(criteria).session_success, [
+    { threshold: 'rate>0.5', abortOnFail: true, delayAbortEval: '10s' },
+  ]);
+});
+
+const bad: [name: string, scenarios: unknown, message: RegExp][] = [
+  ['unknown metric', { '*': { sesion_success: ['rate>0'] } }, /no such metric; did you mean session_success\?/],
+  ['unknown scenario', { concurent: { timeouts: ['count==0'] } }, /no such scenario; did you mean concurrent\?/],
+  ['unknown tag', { '*': { 'session_success{url:x}': ['rate>0'] } }, /no tag "url" on session_success/],
+  ['unknown class', { '*': { 'session_success{class:easy}': ['rate>0'] } }, /expected class to be simple/],
+  ['unknown outcome', { '*': { 'sessions{outcome:bad}': ['count>0'] } }, /expected outcome to be ok/],
+  ['scenario tag', { '*': { 'session_success{scenario:x}': ['rate>0'] } }, /use round instead/],
+  ['a round that is none', { '*': { 'session_success{round:0}': ['rate>0'] } }, /each, or a number from 1/],
+  ['a round too many', { '*': { 'session_success{round:4}': ['rate>0'] } }, /this run has 3 rounds/],
+  ['by round, which is not', { '*': { 'connect_duration{round:1}': ['max<1'] } }, /are judged by round/],
+  ['a tag twice', { '*': { 'session_success{class:simple,class:burst}': ['rate>0'] } }, /twice/],
+  ['a selector that is none', { '*': { 'session_success{': ['rate>0'] } }, /no such metric/],
+  ['aggregation of another type', { '*': { session_success: ['p(95)<5'] } }, /expected rate, an operator/],
+  ['a percentile over 100', { '*': { session_duration: ['p(101)<5'] } }, /expected avg, min/],
+  ['no operator', { '*': { session_duration: ['p(95)5'] } }, /expected avg, min/],
+  ['no number', { '*': { timeouts: ['count==none'] } }, /expected count or rate/],
+  ['no list', { '*': { timeouts: 'count==0' } }, /a list of at least one expression/],
+  ['an empty list', { '*': { timeouts: [] } }, /a list of at least one expression/],
+  ['no text', { '*': { timeouts: [5] } }, /expected an expression or/],
+  [
+    'unknown member of a threshold',
+    { '*': { timeouts: [{ threshold: 'count==0', abort: true }] } },
+    /unknown member abort/,
+  ],
+  ['no object', { '*': [] }, /expected {"metric"/],
+  ['nothing for the scenario', { single: { session_success: ['rate==1'] } }, /no criterion for concurrent/],
+];
+
+for (const [name, scenarios, message] of bad) {
+  test(`refused: ${name}`, () => {
+    const parsed = parse(scenarios);
+    assert.ok('problems' in parsed, 'is refused');
+    assert.equal(parsed.problems.length, 1);
+    assert.match(parsed.problems[0] ?? '', message);
+  });
+}
+
+test('refused: a file that is no thresholds file, and all problems of one at once', () => {
+  for (const file of [null, [], 'x', {}, { version: 2, scenarios: {} }, { version: 1 }]) {
+    assert.ok('problems' in parseThresholds(file, 'concurrent', 1, scenarioNames));
+  }
+  const parsed = parse({ '*': { a: ['rate>0'], timeouts: ['x', 'y'] }, b: {} });
+  assert.equal('problems' in parsed && parsed.problems.length, 4);
+});
