@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { codeOf, messageOf } from './errors.ts';
+import { Guardian } from './guardian.ts';
 import type { StreamName } from './output.ts';
 
 /** How a process ended. */
@@ -23,12 +24,11 @@ export interface ProcessEvents {
 
 /** After SIGKILL the pipes may still be held by processes that left the group; they are not waited for longer than this. */
 const pipesAfterKillMs = 500;
-/** Interval in which a group whose leader has ended is looked at. */
-const groupCheckMs = 50;
 
 /** All process groups that are alive, to be killed with the target. */
 export class ProcessTable {
   readonly #alive = new Set<RunningProcess>();
+  readonly #guardian = new Guardian();
 
   /** Number of process groups alive. */
   get size(): number {
@@ -54,13 +54,18 @@ export class ProcessTable {
     if (child.pid === undefined) return undefined;
     const running = new RunningProcess(child, child.pid, events, killGraceMs);
     this.#alive.add(running);
-    void running.gone.then(() => this.#alive.delete(running));
+    this.#guardian.add(running.pid);
+    void running.gone.then(() => {
+      this.#alive.delete(running);
+      this.#guardian.remove(running.pid);
+    });
     return running;
   }
 
   /** Ends all processes: SIGTERM, then SIGKILL after the grace period; resolves when none is left. */
   async endAll(graceMs: number): Promise<void> {
     await Promise.all([...this.#alive].map((running) => running.end(graceMs)));
+    this.#guardian.close();
   }
 
   /** Kills all processes at once, for when there is no time left. */
@@ -72,7 +77,7 @@ export class ProcessTable {
 /** One command under way: a shell and whatever it started, in a process group of their own. */
 export class RunningProcess {
   readonly pid: number;
-  /** Resolves when no process of the group is left and its pipes are closed. */
+  /** Resolves when the group has ended and its pipes are closed. */
   readonly gone: Promise<void>;
   readonly #child: ChildProcess;
   readonly #killGraceMs: number;
@@ -89,17 +94,17 @@ export class RunningProcess {
       child[stream]!.on('data', (bytes: Buffer) => events.output(stream, bytes));
       child[stream]!.on('end', () => events.outputEnd(stream));
     }
+    // From when the leader is gone until its pipes are closed, only what it left keeps the group's number from another use.
+    child.once('exit', () => this.#signal(0));
     this.gone = new Promise((resolve) => {
       child.once('close', (code, signal) => {
-        events.end({ exitCode: code ?? -constants.signals[signal!], durationMs: performance.now() - startedAt });
+        clearTimeout(this.#killTimer);
+        this.#killAt = -Infinity;
         // What the command left in the background would be beyond every limit: it ends with the command.
-        this.cancel();
-        const check = (): void => {
-          if (this.#signal(0)) return void setTimeout(check, groupCheckMs);
-          clearTimeout(this.#killTimer);
-          resolve();
-        };
-        check();
+        this.#signal('SIGKILL');
+        this.#groupGone = true;
+        events.end({ exitCode: code ?? -constants.signals[signal!], durationMs: performance.now() - startedAt });
+        resolve();
       });
     });
   }
@@ -124,9 +129,9 @@ export class RunningProcess {
 
   /** Asks the group to end and kills it after the grace period; SIGTERM waits in a stopped process, so it is continued. */
   cancel(graceMs = this.#killGraceMs): void {
-    if (!this.#signal('SIGTERM')) return;
+    this.#signal('SIGTERM');
     this.#signal('SIGCONT');
-    // Asking again must not put the end off.
+    // Even when the group is gone, a process that left it may hold the pipes open. Asking again must not put the end off.
     const killAt = performance.now() + graceMs;
     if (killAt >= this.#killAt) return;
     this.#killAt = killAt;
@@ -134,16 +139,17 @@ export class RunningProcess {
     this.#killTimer = setTimeout(() => this.kill(), graceMs);
   }
 
-  /** Cancels the group without waiting for its output; resolves when it is gone. */
+  /** Cancels the group, of which no more output is wanted; resolves when it is gone. */
   async end(graceMs?: number): Promise<void> {
+    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.removeAllListeners('data').resume();
     this.cancel(graceMs);
-    this.#dropOutput();
     await this.gone;
   }
 
   /** Kills the group at once. */
   kill(): void {
     clearTimeout(this.#killTimer);
+    this.#killAt = -Infinity;
     this.#signal('SIGKILL');
     this.#killTimer = setTimeout(() => this.#dropOutput(), pipesAfterKillMs);
   }

@@ -27,6 +27,8 @@ export interface Target {
 const endpoint = '/ws/mcp';
 /** Time a client has to answer a close frame before the connection is dropped. */
 const closeTimeoutMs = 10_000;
+/** Time that killed processes and dropped connections may take to be gone. */
+const afterShutdownMs = 2_000;
 /** Time a client has to send a request's headers. */
 const headersTimeoutMs = 10_000;
 
@@ -145,14 +147,19 @@ class ListeningTarget implements Target {
     });
     const sessions = [...this.#sessions.keys(), ...this.#refused];
     for (const session of sessions) session.close(1001, 'The target is shutting down');
-    const ended = this.#processes.endAll(Math.min(killGraceMs, shutdownMs));
-    const deadline = setTimeout(() => {
+    const dropConnections = (): void => {
       for (const socket of this.#connections) socket.destroy();
-    }, shutdownMs);
+    };
+    const timers = [setTimeout(dropConnections, shutdownMs)];
+    // Without sessions there is nobody to wait for, least of all a handshake that is never answered.
+    if (sessions.length === 0) dropConnections();
     this.#http.closeIdleConnections();
-    if (sessions.length === 0) for (const socket of this.#connections) socket.destroy();
-    await Promise.all([closed, ended]);
-    clearTimeout(deadline);
+    await Promise.race([
+      Promise.all([closed, this.#processes.endAll(Math.min(killGraceMs, shutdownMs))]),
+      // Not even SIGKILL ends a process that hangs in the kernel.
+      new Promise((resolve) => timers.push(setTimeout(resolve, shutdownMs + afterShutdownMs))),
+    ]);
+    for (const timer of timers) clearTimeout(timer);
     process.off('exit', this.#killAll);
   }
 

@@ -48,6 +48,7 @@ export class Session {
   /** Everything sent goes through these where there are faults; without any, output is encoded many lines at once. */
   #faults: AppliedFaults | undefined;
   #hasExecuted = false;
+  #ended = false;
   #execution: Execution | undefined;
   #lastPongAt = performance.now();
   readonly #wire: Wire = {
@@ -110,6 +111,7 @@ export class Session {
   }
 
   #end(): void {
+    this.#ended = true;
     for (const timer of this.#timers) clearTimeout(timer);
     clearTimeout(this.#execution?.timer);
     void this.#execution?.process.end();
@@ -127,6 +129,8 @@ export class Session {
   #receive(data: RawData, isBinary: boolean): void {
     const { dialect, counters, options } = this.#context;
     counters.messagesReceivedTotal += 1;
+    // Messages may come in until the client has seen the close frame.
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.#socket.bufferedAmount > options.highWaterBytes * stopReadingFactor) this.#socket.pause();
     if (isBinary || !Buffer.isBuffer(data)) {
       this.#fail(undefined, true, dialect.codes.invalidRequest, 'Expected a text message, got a binary one');
@@ -263,7 +267,7 @@ export class Session {
   /** Sends what output there is as far as the client keeps up; otherwise the process is not read and so blocks. */
   #pump(): void {
     const execution = this.#execution;
-    if (execution === undefined) return;
+    if (execution === undefined || this.#ended) return;
     const { output, process, paused, ended } = execution;
     if (!paused) output.drainInto(this.#sink);
     const waiting = paused || output.hasBacklog;

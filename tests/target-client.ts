@@ -1,0 +1,182 @@
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+import { WebSocket, type ClientOptions } from 'ws';
+import type { TargetOptions } from '../target/options.ts';
+import { startTarget, type Target } from '../target/server.ts';
+
+/** Time in which everything that a test waits for must be seen, in milliseconds. */
+const patienceMs = 15_000;
+
+/** A JSON-RPC message as it came in; `text` is the message itself. */
+export interface Received {
+  text: string;
+  isBinary: boolean;
+  /** The parsed message; undefined if it is no JSON object. */
+  body: Body | undefined;
+}
+
+/** The members a test looks at. */
+export interface Body {
+  jsonrpc?: string;
+  id?: unknown;
+  method?: string;
+  params?: Record<string, unknown>;
+  result?: Record<string, unknown>;
+  error?: { code: number; message: string; data: unknown };
+}
+
+/** How a connection was closed. */
+export interface Closed {
+  code: number;
+  reason: string;
+}
+
+/** Starts a target on a free port, which ends with the test. */
+export async function targetFor(t: TestContext, options: Partial<TargetOptions> = {}): Promise<Target> {
+  const target = await startTarget({ port: 0, ...options });
+  t.after(() => target.close());
+  return target;
+}
+
+/** Connects to a target; the connection ends with the test. */
+export async function connect(t: TestContext, target: Target, options: ClientOptions = {}): Promise<Client> {
+  const client = new Client(target.url, options);
+  t.after(() => client.socket.terminate());
+  await within('the opening handshake', once(client.socket, 'open'));
+  return client;
+}
+
+/** Gives up on what does not happen in time. */
+export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`expected within ${patienceMs} ms: ${what}`)), patienceMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Waits until something can be seen. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`expected within ${patienceMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Whether a process lives; a zombie does not. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const { readFile } = await import('node:fs/promises');
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  return stat === undefined || !stat.includes(') Z ');
+}
+
+/** A client that keeps everything it receives. */
+export class Client {
+  readonly socket: WebSocket;
+  readonly received: Received[] = [];
+  readonly closed: Promise<Closed>;
+  #lastId = 0;
+
+  constructor(url: string, options: ClientOptions = {}) {
+    this.socket = new WebSocket(url, { perMessageDeflate: false, ...options });
+    this.socket.on('message', (data, isBinary) => {
+      const text = (data as Buffer).toString('utf8');
+      this.received.push({ text, isBinary, body: bodyOf(text) });
+      this.socket.emit('received');
+    });
+    this.closed = new Promise((resolve) => {
+      this.socket.once('close', (code, reason) => {
+        resolve({ code, reason: reason.toString() });
+        this.socket.emit('received');
+      });
+    });
+    // Each test says how its connection should end, so an error before that shows there.
+    this.socket.on('error', () => {});
+  }
+
+  get bodies(): Body[] {
+    return this.received.flatMap(({ body }) => body ?? []);
+  }
+
+  send(method: string, params?: object, id: unknown = (this.#lastId += 1)): unknown {
+    this.socket.send(JSON.stringify({ jsonrpc: '2.0', method, params, id }));
+    return id;
+  }
+
+  /** The first message, come or to come, of which something holds. */
+  async first(what: string, holds: (body: Body) => boolean): Promise<Body> {
+    return within(what, this.#first(what, holds));
+  }
+
+  /** The answer to a request. */
+  async answer(id: unknown): Promise<Body> {
+    return this.first(`the answer to ${JSON.stringify(id)}`, (body) => body.id === id && body.method === undefined);
+  }
+
+  /** The first notification of a method. */
+  async notification(method: string): Promise<Body> {
+    return this.first(method, (body) => body.method === method);
+  }
+
+  /** Sends a request and waits for its answer. */
+  async ask(method: string, params?: object): Promise<Body> {
+    return this.answer(this.send(method, params));
+  }
+
+  /** Starts a command and gives its process id. */
+  async start(command: string): Promise<number> {
+    await this.notification('connected');
+    const { result, error } = await this.ask('execute', { command });
+    if (result === undefined) throw new Error(`"${command}" was not started: ${JSON.stringify(error)}`);
+    return Number(result['pid']);
+  }
+
+  /** Runs a command to its end. */
+  async run(command: string): Promise<Record<string, unknown>> {
+    await this.start(command);
+    const { params } = await this.notification('process.completed');
+    return params ?? {};
+  }
+
+  /** The data of the output received so far, a string a message. */
+  output(stream = 'stdout'): string[] {
+    return this.bodies
+      .filter(({ method, params }) => method === 'process.output' && params?.['type'] === stream)
+      .map(({ params }) => String(params?.['data']));
+  }
+
+  /** Methods of the notifications received so far, output left out. */
+  methods(): string[] {
+    return this.bodies.flatMap(({ method }) => (method === undefined || method === 'process.output' ? [] : method));
+  }
+
+  async #first(what: string, holds: (body: Body) => boolean): Promise<Body> {
+    for (let seen = 0; ;) {
+      for (; seen < this.received.length; seen += 1) {
+        const body = this.received[seen]?.body;
+        if (body !== undefined && holds(body)) return body;
+      }
+      if (this.socket.readyState === WebSocket.CLOSED) throw new Error(`the connection ended before ${what}`);
+      await once(this.socket, 'received');
+    }
+  }
+}
+
+function bodyOf(text: string): Body | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Body) : undefined;
+  } catch {
+    return undefined;
+  }
+}
