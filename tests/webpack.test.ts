@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { build } from 'esbuild';
+import { k6Build } from '../build.mjs';
+import { scenarioNames } from '../lib/load/scenario-names.ts';
+import type { RunResult } from '../lib/results/verdict.ts';
+import { startTarget } from '../target/server.ts';
+import { k6Path, root, runProcess, temporaryDirectory } from './processes.ts';
+
+const webpack = async (...args: string[]): Promise<void> => {
+  const cli = path.join(root, 'node_modules/webpack-cli/bin/cli.js');
+  const { code, stdout, stderr } = await runProcess(process.execPath, [cli, ...args]);
+  assert.equal(code, 0, `webpack ${args.join(' ')}\n${stdout}${stderr}`);
+};
+
+/** What two runs of the same scenario must agree on: everything but times. */
+const showing = (result: RunResult): object => ({
+  verdict: result.verdict,
+  rounds: [...result.rounds, result.total].map(({ label, successful, failed }) => ({ label, successful, failed })),
+  outcomes: result.outcomes,
+  criteria: result.criteria.map(({ selector, expression, status }) => `${status} ${selector} ${expression}`),
+});
+
+interface Comparison {
+  name: string;
+  faults: string[];
+  rounds: string;
+  exitCode: number;
+  outcomes: RunResult['outcomes'];
+}
+
+const comparisons = scenarioNames.flatMap((name): Comparison[] => [
+  { name, faults: [], rounds: '2,5', exitCode: 0, outcomes: { ok: 7 } },
+  { name, faults: ['wrong-id'], rounds: '2', exitCode: 99, outcomes: { 'protocol-violation': 2 } },
+]);
+
+const inspect = async (bundle: string): Promise<{ scenarios: object }> => {
+  const { code, stdout, stderr } = await runProcess(k6Path(), ['inspect', '-e', 'STRESS_ROUNDS=2,5', bundle]);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout) as { scenarios: object };
+};
+
+const run = async (bundles: string, { name, faults, rounds }: Comparison, t: TestContext) => {
+  const target = await startTarget({ port: 0, faults });
+  t.after(() => target.close());
+  const file = path.join(temporaryDirectory(t), 'result.json');
+  const settings = { URL: target.url, ROUNDS: rounds, PAUSE: '1ms', RESULT: file };
+  const variables = Object.entries(settings).flatMap(([setting, value]) => ['-e', `STRESS_${setting}=${value}`]);
+  const args = ['run', '--quiet', ...variables, path.join(bundles, `${name}.js`)];
+  const { code, stdout, stderr } = await runProcess(k6Path(), args);
+  return { code, shown: stdout + stderr, result: JSON.parse(readFileSync(file, 'utf8')) as RunResult };
+};
+
+void test('webpack and esbuild make the same of every scenario', async (t) => {
+  const directory = temporaryDirectory(t);
+  const builds = [path.join(directory, 'esbuild'), path.join(directory, 'webpack')] as const;
+  const [byEsbuild, byWebpack] = builds;
+  await Promise.all([k6Build(byEsbuild).then(build), webpack('--output-path', byWebpack)]);
+
+  await t.test('a bundle a scenario', () => {
+    const files = scenarioNames.map((name) => `${name}.js`).toSorted();
+    assert.deepEqual(readdirSync(byEsbuild).toSorted(), files);
+    assert.deepEqual(readdirSync(byWebpack).toSorted(), files);
+  });
+
+  const sameOptions = scenarioNames.map((name) =>
+    t.test(`${name}: k6 is given the same options`, async () => {
+      const one = await inspect(path.join(byEsbuild, `${name}.js`));
+      const other = await inspect(path.join(byWebpack, `${name}.js`));
+      assert.deepEqual(Object.keys(one.scenarios), ['round-1', 'round-2']);
+      assert.deepEqual(other, one);
+    }),
+  );
+
+  const sameResults = comparisons.map((comparison) => {
+    const { name, faults, exitCode, outcomes } = comparison;
+    const service = faults.length === 0 ? 'a service that works' : `a service with the fault ${faults.join(', ')}`;
+    return t.test(`${name}: a run against ${service} shows the same`, async (t) => {
+      const [one, other] = await Promise.all([run(byEsbuild, comparison, t), run(byWebpack, comparison, t)]);
+      assert.equal(one.code, exitCode, one.shown);
+      assert.equal(other.code, exitCode, other.shown);
+      assert.deepEqual(one.result.outcomes, outcomes, one.shown);
+      assert.deepEqual(showing(other.result), showing(one.result), one.shown + other.shown);
+    });
+  });
+  await Promise.all([...sameOptions, ...sameResults]);
+});
+
+void test('an error that a bundle throws shows its line in the .ts file, whichever made the bundle', async (t) => {
+  const directory = temporaryDirectory(t);
+  const source = path.join(root, 'tests/fixtures/throws-when-it-starts.ts');
+  const lines = readFileSync(source, 'utf8').split('\n');
+  const line = lines.findIndex((text) => text.includes('throw new')) + 1;
+  const builds = [path.join(directory, 'esbuild'), path.join(directory, 'webpack')] as const;
+  await Promise.all([
+    k6Build(builds[0]).then((options) => build({ ...options, entryPoints: { main: source } })),
+    webpack('--output-path', builds[1], '--entry-reset', '--entry', source),
+  ]);
+  for (const bundles of builds) {
+    const { code, stderr } = await runProcess(k6Path(), ['run', path.join(bundles, 'main.js')]);
+    assert.equal(code, 107, stderr);
+    assert.match(stderr, new RegExp(`tests/fixtures/throws-when-it-starts\\.ts:${line}:`));
+  }
+});
