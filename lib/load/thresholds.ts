@@ -2,7 +2,7 @@ import { commandClasses } from '../commands/command.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { outcomeKinds } from '../results/outcome.ts';
 import { metricsTable, type MetricName, type MetricRow } from './metrics.ts';
-import { suggestion } from './settings.ts';
+import { parseDuration, suggestion } from './settings.ts';
 
 /** A threshold as k6 takes it. */
 export type Threshold = string | { threshold: string; abortOnFail?: boolean; delayAbortEval?: string };
@@ -46,7 +46,8 @@ export const expressionProblem = (type: MetricRow['type'], text: string): string
   return fits ? undefined : `expected ${expected[type]}; received ${JSON.stringify(text)}`;
 };
 
-const tagValues: Readonly<Record<string, readonly string[]>> = {
+/** The values of the tags that have a fixed set of them, whatever scenarios there are. */
+export const tagValues: Readonly<Record<string, readonly string[]>> = {
   class: commandClasses,
   outcome: outcomeKinds,
   phase: ['connected', 'acknowledgement', 'message', 'session', 'drain'],
@@ -106,6 +107,16 @@ const thresholdProblem = (type: MetricRow['type'], threshold: unknown): string |
   }
   const unknown = Object.keys(threshold).find((key) => !['threshold', 'abortOnFail', 'delayAbortEval'].includes(key));
   if (unknown !== undefined) return `unknown member ${unknown}; known are threshold, abortOnFail, delayAbortEval`;
+  const { abortOnFail, delayAbortEval } = threshold;
+  if (abortOnFail !== undefined && typeof abortOnFail !== 'boolean') {
+    return `expected abortOnFail to be true or false; received ${JSON.stringify(abortOnFail)}`;
+  }
+  if (
+    delayAbortEval !== undefined &&
+    (typeof delayAbortEval !== 'string' || parseDuration(delayAbortEval) === undefined)
+  ) {
+    return `expected delayAbortEval to be a duration, such as 10s; received ${JSON.stringify(delayAbortEval)}`;
+  }
   return expressionProblem(type, threshold.threshold);
 };
 
