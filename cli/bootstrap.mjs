@@ -1,0 +1,138 @@
+// What `npm start`, `npm test` and the like run. It works in a fresh clone: nothing but Node is needed to load it.
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const OLDEST_NODE = [20, 19];
+const USAGE = `Usage: node cli/bootstrap.mjs <command> [arguments]
+
+Each command first installs and builds what it needs and is missing.
+
+  start [arguments]        run the concurrent stress test against the reference target
+  test [files] [--flags]   run the tests, all or those in the files, with flags for node --test (--name=value)
+  check                    check types, lint, format and dead code
+  build [--watch]          build dist/
+  verify-real [arguments]  run against a real service and write down what it showed
+`;
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const wsStress = join(root, 'cli', 'ws-stress.mjs');
+
+/** Said on stderr, so that what a command prints on stdout stays its own. */
+const say = (text) => process.stderr.write(`bootstrap: ${text}\n`);
+
+async function main([command, ...args]) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
+    say(`Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.version}: https://nodejs.org/`);
+    return 1;
+  }
+  const commands = { start, test, check, build, 'verify-real': verifyReal };
+  if (!Object.hasOwn(commands, command ?? '')) {
+    const isHelp = command === '--help' || command === '-h';
+    if (!isHelp && command !== undefined) say(`there is no command "${command}"`);
+    (isHelp ? process.stdout : process.stderr).write(USAGE);
+    return isHelp ? 0 : 2;
+  }
+  // Loaded only now: an older Node.js might not even understand them.
+  const { Failure } = await import('./bootstrap/child.mjs');
+  try {
+    return await commands[command](args);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    say(error.message);
+    return error.exitCode;
+  }
+}
+
+/** Where and how to set up: two at once take turns. */
+const context = {
+  lock: join(root, 'runtime', 'build', 'bootstrap.lock'),
+  say,
+  onWait: (holder) => say(`another one is installing or building (process ${holder}); waiting for it`),
+};
+
+async function installDependencies() {
+  const { ensureDependencies } = await import('./bootstrap/dependencies.mjs');
+  await ensureDependencies(root, context);
+}
+
+async function installAndBuild() {
+  await installDependencies();
+  const { ensureBundles } = await import('./bootstrap/bundles.mjs');
+  await ensureBundles(root, context);
+}
+
+async function start(args) {
+  await installAndBuild();
+  return await runWsStress(['run', 'concurrent', '--with-target', ...args]);
+}
+
+async function verifyReal(args) {
+  await installAndBuild();
+  return await runWsStress(['verify-real', ...args]);
+}
+
+/**
+ * Becomes ws-stress. In this process and not in a child: so its exit code, the terminal and each signal are its own, and
+ * there is nothing in between that could forward a signal twice or leave it behind.
+ */
+async function runWsStress(args) {
+  process.argv.splice(1, process.argv.length, wsStress, ...args);
+  await import(pathToFileURL(wsStress).href);
+  return process.exitCode;
+}
+
+async function test(args) {
+  const flags = args.filter((arg) => arg.startsWith('-'));
+  const named = args.filter((arg) => !arg.startsWith('-')).map((file) => resolve(file));
+  const missing = named.filter((file) => !existsSync(file));
+  if (missing.length > 0) {
+    say(`there is no ${missing.join(', ')}; expected test files such as tests/a.test.ts, and flags as --name=value`);
+    return 2;
+  }
+  await installAndBuild();
+  const { run } = await import('./bootstrap/child.mjs');
+  const setup = await run(process.execPath, [wsStress, 'setup', '--print'], { cwd: root, capture: true });
+  if (setup.code !== 0) return setup.code;
+
+  // Node.js 20 takes files only, no patterns.
+  const files = named.length > 0 ? named : allTests();
+  const reporter = flags.some((flag) => flag.startsWith('--test-reporter'))
+    ? []
+    : ['--test-reporter=spec', '--test-reporter-destination=stdout'];
+  const tests = await run(
+    process.execPath,
+    ['--import', 'tsx', '--test', ...reporter, ...flags, ...files.map((file) => relative(root, file))],
+    { cwd: root, env: { ...process.env, K6_BIN: setup.stdout.trim() } },
+  );
+  return tests.code;
+}
+
+function allTests() {
+  return readdirSync(join(root, 'tests'), { recursive: true })
+    .filter((name) => name.endsWith('.test.ts'))
+    .sort()
+    .map((name) => join(root, 'tests', name));
+}
+
+async function check() {
+  await installDependencies();
+  const { runNpm } = await import('./bootstrap/dependencies.mjs');
+  const results = [];
+  for (const script of ['typecheck', 'lint', 'format:check', 'dead-code']) {
+    say(`npm run ${script}`);
+    const { code } = await runNpm(root, ['run', '--silent', script]);
+    results.push({ script, code });
+  }
+  for (const { script, code } of results) say(`${code === 0 ? 'passed' : 'FAILED'}  ${script}`);
+  return results.every(({ code }) => code === 0) ? 0 : 1;
+}
+
+async function build(args) {
+  await installDependencies();
+  const bundles = await import('./bootstrap/bundles.mjs');
+  return await bundles.build(root, args, context);
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { withLock } from '../lock.mjs';
+import { Failure, run } from './child.mjs';
+
+const SOURCE_DIRECTORIES = ['cli', 'lib', 'scenarios', 'target'];
+const SOURCE_FILES = /^(build\.mjs|thresholds\.json|.*\.schema\.json|tsconfig.*\.json|package(-lock)?\.json)$/;
+
+/** Builds dist/ unless it was built from the sources as they are. */
+export async function ensureBundles(root, { lock, say, onWait }) {
+  if (isBuiltFrom(hashOfSources(root), root)) return;
+  await withLock(
+    lock,
+    async () => {
+      if (isBuiltFrom(hashOfSources(root), root)) return;
+      say('building dist/');
+      await buildOnce(root, []);
+    },
+    { onWait },
+  );
+}
+
+/** Builds dist/ whatever it is now; with `--watch`, again and again. */
+export async function build(root, args, { lock, onWait }) {
+  if (args.includes('--watch')) {
+    rmSync(stampPath(root), { force: true });
+    return (await run(process.execPath, ['build.mjs', ...args], { cwd: root })).code;
+  }
+  await withLock(lock, () => buildOnce(root, args), { onWait });
+  return 0;
+}
+
+async function buildOnce(root, args) {
+  // Taken first: what changes while it is built makes the build stale.
+  const hash = hashOfSources(root);
+  rmSync(stampPath(root), { force: true });
+  const { code } = await run(process.execPath, ['build.mjs', ...args], { cwd: root });
+  if (code !== 0) throw new Failure(`the build failed with exit code ${code}; what it printed says why`, code);
+  // Last: a build that is interrupted has none.
+  const content = JSON.stringify({ hash, files: filesIn(root, 'dist') });
+  writeFileSync(`${stampPath(root)}.new`, content);
+  renameSync(`${stampPath(root)}.new`, stampPath(root));
+}
+
+function stampPath(root) {
+  return join(root, 'dist', '.stamp');
+}
+
+function isBuiltFrom(hash, root) {
+  const path = stampPath(root);
+  if (!existsSync(path)) return false;
+  const stamp = JSON.parse(readFileSync(path, 'utf8'));
+  return stamp.hash === hash && stamp.files.every((file) => existsSync(join(root, file)));
+}
+
+function hashOfSources(root) {
+  const files = readdirSync(root).filter((name) => SOURCE_FILES.test(name));
+  files.push(...SOURCE_DIRECTORIES.flatMap((directory) => filesIn(root, directory)));
+  const hash = createHash('sha256');
+  for (const file of files) {
+    const content = readFileSync(join(root, file));
+    hash.update(`${file} ${content.length}\n`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+function filesIn(root, directory) {
+  if (!existsSync(join(root, directory))) return [];
+  return readdirSync(join(root, directory), { recursive: true })
+    .map((name) => join(directory, name))
+    .filter((path) => statSync(join(root, path)).isFile())
+    .sort();
+}
