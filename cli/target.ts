@@ -55,8 +55,16 @@ interface Arguments {
 }
 
 function readArguments(argv: string[]): Arguments {
+  const problems: string[] = [];
+  // An option behind an option that lacks its value is not that value.
+  const args = argv.filter((arg, index) => {
+    const row = optionTable.find(({ name }) => arg === `--${name}`);
+    if (row === undefined || !(argv[index + 1] ?? '--').startsWith('--')) return true;
+    problems.push(`${arg}: expected a value (${row.unit}), got none`);
+    return false;
+  });
   const { tokens } = parseArgs({
-    args: argv,
+    args,
     strict: false,
     tokens: true,
     options: Object.fromEntries([
@@ -65,7 +73,6 @@ function readArguments(argv: string[]): Arguments {
     ]),
   });
   const given = new Map<string, string[]>();
-  const problems: string[] = [];
   let help = false;
   for (const token of tokens) {
     if (token.kind === 'positional') problems.push(`expected options only, got ${JSON.stringify(token.value)}`);
@@ -73,8 +80,7 @@ function readArguments(argv: string[]): Arguments {
     const row = optionTable.find(({ name }) => name === token.name);
     if (token.name === 'help') help = true;
     else if (row === undefined) problems.push(`${token.rawName}: there is no such option`);
-    else if (token.value === undefined) problems.push(`--${row.name}: expected a value (${row.unit}), got none`);
-    else given.set(row.name, [...(given.get(row.name) ?? []), token.value]);
+    else given.set(row.name, [...(given.get(row.name) ?? []), token.value ?? '']);
   }
   const options: TargetOptions = { ...defaultOptions, token: process.env[tokenVariable] || undefined };
   for (const row of optionTable) {

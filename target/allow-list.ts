@@ -9,8 +9,14 @@ const ioNumber = /^[0-9]+$/;
 const harmlessRedirection = /^(?:>&[0-9]|>[ \t]*\/dev\/null|<[ \t]*\/dev\/null)(?=[ \t\n;|&]|$)/;
 const operator = /^(?:&&|\|\||[;|&\n])/;
 
+/** Builtins that evaluate arguments in one shell or another: as arithmetic, whose subscripts can run commands. */
+const evaluating = new Set(
+  'printf wait exit return shift break continue kill ulimit umask cd pushd popd dirs'.split(' '),
+);
 /** Builtins of which one shell or another takes a leading option that names a variable to set. */
 const optionSetsVariable = new Set(['printf', 'wait']);
+/** The conversion of a printf format that stores a count in a variable, as bash has it. */
+const storingConversion = /%[-+ #0-9.*'hlLjztq$]*n/;
 
 /** Words that run, redefine or look up other words in one shell or another, so that a list with them allows anything. */
 const unjudgeable = new Set(
@@ -61,6 +67,21 @@ export function judge(command: string, allowed: ReadonlySet<string>): Judgement 
   const scanner = new Scanner(command, allowed);
   const reason = scanner.scan();
   return reason === undefined ? allowedJudgement : { allowed: false, reason };
+}
+
+/** Why an argument of a builtin cannot be judged, or undefined. */
+function argumentProblem(name: string, word: Word, isFirst: boolean): string | undefined {
+  if (!evaluating.has(name)) return undefined;
+  if (word.expands || /[$`]/.test(word.text)) {
+    return `arguments of ${name} with $, \` or patterns are refused: some shells evaluate them`;
+  }
+  if (isFirst && optionSetsVariable.has(name) && word.text.startsWith('-')) {
+    return `an option of ${name} is refused: in some shells it sets variables`;
+  }
+  if (isFirst && name === 'printf' && storingConversion.test(word.text)) {
+    return 'a printf format with %n is refused: in some shells it sets variables';
+  }
+  return undefined;
 }
 
 /** A word after the shell's quote removal. */
@@ -136,10 +157,8 @@ class Scanner {
       const word = this.#word();
       if (typeof word === 'string') return word;
       if (word === undefined) return 'expected a word';
-      // Some shells' printf -v and wait -p set a variable (PATH, say), or evaluate a subscript, which can run commands.
-      if (first && optionSetsVariable.has(name.text) && (word.expands || word.text.startsWith('-'))) {
-        return `an option of ${name.text} is refused: in some shells it sets variables`;
-      }
+      const reason = argumentProblem(name.text, word, first);
+      if (reason !== undefined) return reason;
       first = false;
     }
   }

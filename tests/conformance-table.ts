@@ -54,14 +54,11 @@ function both<T>(value: T): Record<DialectName, T> {
   return { deployed: value, documented: value };
 }
 
-const invalidId: Pick<ConformanceRow, 'answers' | 'meaning'> = {
-  answers: { deployed: [failureWithoutId(-32603)], documented: [failure(-32600, null)] },
-  meaning: both('error'),
-};
+/** The answers to what is no request and has no id that could be echoed. */
+const unanswerable = { deployed: [failureWithoutId(-32603)], documented: [failure(-32600, null)] };
 const hookStatus = { enabled: false, message: anyText };
 const sleep = call('execute', { command: 'sleep 30' }, 1);
 
-/** What each way to write an id is answered with, in the order deployed, documented. */
 const echoedIds: readonly unknown[] = [0, 1, -1, 2_147_483_648, 9_007_199_254_740_991, '', 'a', '1', 'é"\\\n'];
 
 /** Every behaviour of the protocol that can be put into messages and answers. */
@@ -246,7 +243,7 @@ export const conformanceTable: readonly ConformanceRow[] = [
       name: `what is no object is answered with one error (${text})`,
       source: text.startsWith('[') ? 'JSON-RPC 2.0 §6' : 'JSON-RPC 2.0 §4',
       send: [text],
-      answers: { deployed: [failureWithoutId(-32603)], documented: [failure(-32600, null)] },
+      answers: unanswerable,
       meaning: both('error'),
     }),
   ),
@@ -293,7 +290,8 @@ export const conformanceTable: readonly ConformanceRow[] = [
     name: `an id that cannot be echoed is refused (${id})`,
     source: 'JSON-RPC 2.0 §4',
     send: [`{"jsonrpc":"2.0","method":"hook_status","id":${id}}`],
-    ...invalidId,
+    answers: unanswerable,
+    meaning: both('error'),
   })),
   {
     name: 'a notification is not answered by JSON-RPC, and without an id by the deployed service',
@@ -325,7 +323,8 @@ export const conformanceTable: readonly ConformanceRow[] = [
     source: 'RFC 6455 §5.6',
     send: [call('hook_status', undefined, 1)],
     binary: true,
-    ...invalidId,
+    answers: unanswerable,
+    meaning: both('error'),
   },
   {
     name: 'a session over the limit is told so and closed',

@@ -33,7 +33,7 @@ export interface Closed {
 
 /** Starts a target on a free port, which ends with the test. */
 export async function targetFor(t: TestContext, options: Partial<TargetOptions> = {}): Promise<Target> {
-  const target = await startTarget({ port: 0, ...options });
+  const target = await startTarget({ port: 0, shutdownMs: 300, ...options });
   t.after(() => target.close());
   return target;
 }
@@ -175,7 +175,7 @@ export class Client {
 function bodyOf(text: string): Body | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Body) : undefined;
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { defaultOptions, optionTable } from '../target/options.ts';
+import { Client, isAlive, until, within } from './target-client.ts';
+
+interface Running {
+  child: ChildProcess;
+  stdout: () => string;
+  stderr: () => string;
+  exit: Promise<number | null>;
+}
+
+/** Runs `ws-stress target` in a process of its own. */
+function runTarget(t: TestContext, args: readonly string[], env: Record<string, string> = {}): Running {
+  const script = `import { targetCommand } from './cli/target.ts'; process.exitCode = await targetCommand(${JSON.stringify(args)});`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
+    cwd: new URL('..', import.meta.url),
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (part: string) => {
+      text[name] += part;
+    });
+  }
+  t.after(() => child.kill('SIGKILL'));
+  const exit = once(child, 'close').then(([code]) => code as number | null);
+  return { child, stdout: () => text.stdout, stderr: () => text.stderr, exit };
+}
+
+/** Runs `ws-stress target` to its end. */
+async function finished(t: TestContext, args: readonly string[], env: Record<string, string> = {}) {
+  const running = runTarget(t, args, env);
+  const code = await within('the end', running.exit);
+  return { code, stdout: running.stdout(), stderr: running.stderr() };
+}
+
+/** Connects to a target as soon as it says where it listens. */
+async function connectTo(t: TestContext, running: Running, headers: Record<string, string> = {}): Promise<Client> {
+  await until('the address', () => running.stdout().includes('\n'));
+  const url = /^listening on (ws:\/\/127\.0\.0\.1:[0-9]+\/ws\/mcp)\n$/.exec(running.stdout())?.[1] ?? '';
+  const client = new Client(url, { headers });
+  t.after(() => client.socket.terminate());
+  await client.notification('connected');
+  return client;
+}
+
+void test('it says where it listens, serves, and ends in good order on SIGTERM', async (t) => {
+  const running = runTarget(t, ['--port', '0', '--dialect', 'documented', '--shutdown=500ms']);
+  const client = await connectTo(t, running);
+  const pid = await client.start('sleep 300 & sleep 300');
+  running.child.kill('SIGTERM');
+  assert.deepEqual(await within('close', client.closed), { code: 1001, reason: 'The target is shutting down' });
+  assert.equal(await within('the end', running.exit), 0);
+  assert.equal(running.stderr(), '');
+  assert.equal(await isAlive(pid), false);
+});
+
+void test('it ends in good order on SIGINT, and at once on a second one', async (t) => {
+  const running = runTarget(t, ['--port', '0', '--kill-grace', '1h', '--shutdown', '1h']);
+  const client = await connectTo(t, running);
+  const pid = await client.start(`trap '' TERM; echo ready; while :; do sleep 1; done`);
+  await client.first('the trap', ({ params }) => params?.['data'] === 'ready\n');
+  running.child.kill('SIGINT');
+  await within('close', client.closed);
+  assert.equal(await isAlive(pid), true);
+  running.child.kill('SIGINT');
+  assert.equal(await within('the end', running.exit), 1);
+  await until('the end of its process', async () => !(await isAlive(pid)));
+});
+
+void test('its processes end even when it is killed', async (t) => {
+  const running = runTarget(t, ['--port', '0']);
+  const client = await connectTo(t, running);
+  await client.start('true');
+  await client.notification('process.completed');
+  const { result } = await client.ask('execute', { command: `trap '' TERM HUP; while :; do sleep 1; done` });
+  const pid = Number(result?.['pid']);
+  await client.ask('control', { type: 'PAUSE' });
+  running.child.kill('SIGKILL');
+  await until('the end of its process', async () => !(await isAlive(pid)));
+});
+
+void test('all bad options are reported at once, with what was expected', async (t) => {
+  const { code, stdout, stderr } = await finished(t, [
+    '--port',
+    'x',
+    '--dialect=latin',
+    '--max-sessions',
+    '0',
+    '--max-line',
+    '5MB',
+    '--heartbeat',
+    '5',
+    '--kill-grace',
+    '--allow',
+    'a/b',
+    '--host',
+    '0.0.0.0',
+    '--fault',
+    'nope',
+    '--colour',
+    'red',
+    '--shutdown=1s',
+    '--shutdown=2s',
+    '--no-such',
+    'extra',
+  ]);
+  assert.equal(code, 2);
+  assert.equal(stdout, '');
+  for (const pattern of [
+    /^--port: expected a whole number such as 8003, got "x"$/m,
+    /^--dialect: expected one of deployed, documented, got "latin"$/m,
+    /^--max-sessions: expected a whole number from 1 to 100000, got 0$/m,
+    /^--max-line: expected a size such as .*, got "5MB"$/m,
+    /^--heartbeat: expected a duration such as .*, got "5"$/m,
+    /^--kill-grace: expected a value \(duration\), got none$/m,
+    /^--allow: expected plain command names .* got "a\/b"$/m,
+    /^--host: "0.0.0.0" is beyond loopback/m,
+    /^--fault: expected NAME/m,
+    /^--colour: there is no such option$/m,
+    /^--shutdown: expected one value, got 2$/m,
+    /^--no-such: there is no such option$/m,
+    /^expected options only, got "extra"$/m,
+    /^See ws-stress target --help$/m,
+  ]) {
+    assert.match(stderr, pattern);
+  }
+  assert.doesNotMatch(stderr, /^ +at /m);
+});
+
+void test('--help tells every option, its default and every fault', async (t) => {
+  const { code, stdout, stderr } = await finished(t, ['--help', '--port', 'x']);
+  assert.deepEqual([code, stderr], [0, '']);
+  for (const { name, unit } of optionTable) assert.ok(stdout.includes(`--${name} ${unit} `), name);
+  assert.match(stdout, /--heartbeat duration .*default: 30s/);
+  assert.match(stdout, /--max-line bytes .*default: 8MiB/);
+  assert.match(stdout, /--port port .*default: 8003/);
+  assert.match(stdout, /reset-mid-output: /);
+});
+
+void test('every setting has an option', () => {
+  const keys = optionTable.map(({ key }) => key);
+  assert.deepEqual([...keys].sort(), Object.keys(defaultOptions).sort());
+});
+
+void test('a port in use is one clear message', async (t) => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const { code, stdout, stderr } = await finished(t, ['--port', String(address.port)]);
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(stderr, new RegExp(`^Cannot listen on 127.0.0.1:${address.port}: something else listens there; .*\n$`));
+});
+
+void test('the token comes from the environment too, and is never printed', async (t) => {
+  const token = 'open-sesame';
+  const args = ['--port', '0', '--allow', 'echo,python3', '--allow=sh', '--fault', 'notifications'];
+  const running = runTarget(t, args, { WS_STRESS_TARGET_TOKEN: token });
+  const client = await connectTo(t, running, { Authorization: `Bearer ${token}` });
+  assert.equal((await client.ask('execute', { command: 'ls' })).error?.code, -32_001);
+  running.child.kill('SIGTERM');
+  assert.equal(await within('the end', running.exit), 0);
+  assert.match(running.stderr(), /^warning: --allow names python3, sh, which can start any other program/m);
+  assert.match(running.stderr(), /^faults switched on: notifications$/m);
+  assert.ok(!`${running.stdout()}${running.stderr()}`.includes(token));
+
+  const bad = await finished(t, ['--port', '0', '--token', 'two words']);
+  assert.equal(bad.code, 2);
+  assert.ok(!`${bad.stdout}${bad.stderr}`.includes('two words'));
+});
