@@ -12,7 +12,7 @@ import { packageRoot } from './package-root.ts';
 import { progressOn, type Progress } from './progress.ts';
 
 /** Where a k6 came from. */
-export type K6Source = 'K6_BIN' | 'PATH' | 'made before' | 'built with Go' | 'release archive';
+type K6Source = 'K6_BIN' | 'PATH' | 'made before' | 'built with Go' | 'release archive';
 
 /** A k6 that was run and found new enough. */
 export interface K6 {
@@ -68,7 +68,7 @@ Environment:
                          (default: ${OFFICIAL_RELEASES})
 `;
 
-/** Runs \`ws-stress setup\` and answers with its exit code. */
+/** Runs `ws-stress setup` and answers with its exit code. */
 export async function setupCommand(argv: string[]): Promise<number> {
   let options;
   try {

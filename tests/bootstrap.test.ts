@@ -247,6 +247,14 @@ for (const [what, wanted, installed, reason] of INSTALLED) {
   });
 }
 
+void test('a node_modules whose record is half-written is replaced', async (t) => {
+  const clone = freshClone(t);
+  clone.write('node_modules/.package-lock.json', '{ "packages"');
+  const result = await bootstrap(t, clone, 'build');
+  assert.equal(result.code, 0, result.stderr);
+  assert.match(result.stderr, /npm ci: .*\.package-lock\.json cannot be read: /);
+});
+
 void test('a node_modules that an installation was changing when it was interrupted is replaced', async (t) => {
   const clone = freshClone(t);
   clone.write('package-lock.json', JSON.stringify({ packages: { 'node_modules/a': A } }));

@@ -64,9 +64,17 @@ function whatIsWrong(root) {
 function whyInstalledOtherwise(root) {
   const path = installedPath(root);
   if (!existsSync(path)) return 'node_modules is not complete';
-  const installed = packagesOf(path);
+  let installed;
+  let wantedPackages;
+  try {
+    installed = packagesOf(path);
+    wantedPackages = packagesOf(join(root, 'package-lock.json'));
+  } catch (error) {
+    // It may be in the middle of being written; and if the fault is package-lock.json's, npm ci says so best.
+    return error.message;
+  }
   const finishedAt = statSync(path).mtimeMs;
-  for (const [name, wanted] of Object.entries(packagesOf(join(root, 'package-lock.json')))) {
+  for (const [name, wanted] of Object.entries(wantedPackages)) {
     if (name === '') continue;
     const found = installed[name];
     if (found === undefined) {
@@ -90,7 +98,7 @@ function packagesOf(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8')).packages ?? {};
   } catch (error) {
-    throw new Failure(`${path} cannot be read: ${error.message}; remove it or restore it`);
+    throw new Error(`${path} cannot be read: ${error.message}`, { cause: error });
   }
 }
 
