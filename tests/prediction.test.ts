@@ -44,7 +44,7 @@ const spell = (text: string, escapes: readonly boolean[]): string =>
       const unit = text.charCodeAt(index);
       const surrogate = unit >= 0xd800 && unit <= 0xdfff;
       const plain = surrogate ? text[index] : JSON.stringify(text[index]).slice(1, -1);
-      return escapes[index % Math.max(1, escapes.length)] === true ? `\\u${unit.toString(16).padStart(4, '0')}` : plain;
+      return escapes[index % Math.max(1, escapes.length)] ? `\\u${unit.toString(16).padStart(4, '0')}` : plain;
     })
     .join('')}"`;
 

@@ -66,7 +66,7 @@ for (const [name, value, message] of bad) {
     const problems = problemsOf({ [name]: value, ...companions });
     assert.equal(problems.length, 1, problems.join('\n'));
     assert.ok(problems[0]?.startsWith(`${name}: `));
-    assert.match(problems[0], message);
+    assert.match(problems[0] ?? '', message);
   });
 }
 

@@ -66,6 +66,19 @@ test('NO DATA fails: a time without samples is 0, and 0 is under any limit', () 
   assert.deepEqual(statuses({}), ['FAIL', 'NO DATA', 'NO DATA', 'NO DATA', 'NO DATA']);
 });
 
+test('NO DATA goes before k6’s own judgement, which an empty run satisfies', () => {
+  const metrics = {
+    ...good,
+    'command_duration{class:simple}': { values: { 'p(95)': 0 }, held: { 'p(95)<5000': true } },
+    'evidence{of:command_duration,class:simple}': { values: { count: 0 }, held: { 'count>0': false } },
+  };
+  assert.equal(statuses(metrics)[3], 'NO DATA');
+});
+
+test('NO DATA where k6 tells no value to judge', () => {
+  assert.equal(statuses({ ...good, 'command_duration{class:simple}': { values: { avg: 5 } } })[3], 'NO DATA');
+});
+
 test('INVALID: the generator dropped work, or a script failed', () => {
   assert.equal(statuses({ ...good, dropped_iterations: { values: { count: 1 } } })[0], 'INVALID');
   assert.equal(statuses({ ...good, 'sessions{outcome:script-error}': { values: { count: 1 } } })[0], 'INVALID');

@@ -16,7 +16,8 @@ export const metricsOf = (data: unknown): Metrics => {
   if (!isObject(data)) return {};
   const metrics: Record<string, MetricValues> = {};
   if (isObject(data.results) && Array.isArray(data.results.metrics)) {
-    for (const metric of data.results.metrics as { name: string; values: unknown }[]) {
+    // Its values are objects of Go that only look like numbers, until they have been through JSON.
+    for (const metric of JSON.parse(JSON.stringify(data.results.metrics)) as { name: string; values: unknown }[]) {
       metrics[metric.name] = { values: numbers(metric.values) };
     }
     return metrics;

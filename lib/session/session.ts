@@ -162,6 +162,7 @@ export const startSession = (
   let seenAtLastLook = 0;
   let lastActivityAt = openedAt;
   let armedFor = Infinity;
+  let open = true;
   let ponged = false;
   let draining = false;
   let done = false;
@@ -179,7 +180,8 @@ export const startSession = (
     done = true;
     const now = socket.now();
     if (!stepping) main.return();
-    socket.close(outcome.kind === 'protocol-violation' ? 1002 : 1000);
+    // Not where the connection is closed already: k6 deadlocks on a close within its close event.
+    if (open) socket.close(outcome.kind === 'protocol-violation' ? 1002 : 1000);
     settled({
       outcome,
       openedMs: since(openedAt),
@@ -440,6 +442,7 @@ export const startSession = (
       step();
     },
     closed: (code, detail) => {
+      open = false;
       if (draining && code === 1000) settle({ kind: 'ok' });
       else settle({ kind: 'closed', code, detail });
     },

@@ -1,0 +1,356 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer as createTlsServer } from 'node:tls';
+import { connect, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { describe, test } from 'node:test';
+import { build } from 'esbuild';
+import { WebSocketServer } from 'ws';
+import { packageRoot } from '../cli/package-root.ts';
+import type { RunResult } from '../lib/results/verdict.ts';
+import { startTarget } from '../target/server.ts';
+import { cleanEnv, k6Path, runBundle, runProgram } from './k6.ts';
+import { service } from './memory-socket.ts';
+
+const buildScript: string = path.join(packageRoot, 'build.mjs');
+
+const withFolder = async (work: (folder: string) => Promise<void>): Promise<void> => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'ws-stress-test-'));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+const withTarget = async (faults: string[], work: (url: string) => Promise<void>): Promise<void> => {
+  const target = await startTarget({ port: 0, faults });
+  try {
+    await work(target.url);
+  } finally {
+    await target.close();
+  }
+};
+
+const ownOptions: [args: string[], sessions: number | undefined][] = [
+  [['--vus', '5', '--duration', '2s'], undefined],
+  [['--vus', '4', '--iterations', '8'], 8],
+  [['--stage', '1s:3', '--stage', '1s:0'], undefined],
+];
+
+describe('runs with plain k6', { concurrency: 3 }, () => {
+  for (const [args, sessions] of ownOptions) {
+    test(`k6’s own ${args.join(' ')} runs the same sessions under the same criteria`, () =>
+      withTarget([], async (url) => {
+        const { code, result, stdout } = await runBundle('concurrent', url, {}, args);
+        assert.equal(code, 0, stdout);
+        assert.equal(result?.rounds.length, 1);
+        const count = result?.rounds[0]?.successful ?? 0;
+        assert.ok(sessions === undefined ? count >= 3 : count === sessions, `${count} sessions`);
+        const statuses = result?.criteria.map(({ selector, status }) => `${selector} ${status}`);
+        assert.ok(statuses?.includes('session_success{round:1} PASS'));
+        assert.ok(statuses?.includes('session_success{round:3} NOT RUN'));
+      }));
+  }
+
+  test('k6’s own options fail by the same criteria', () =>
+    withTarget(['exit-3'], async (url) => {
+      const { code, result } = await runBundle('concurrent', url, {}, ['--vus', '2', '--iterations', '4']);
+      assert.equal(code, 99);
+      assert.equal(result?.criteria.find(({ selector }) => selector === 'session_success{round:1}')?.status, 'FAIL');
+    }));
+
+  test('rounds follow one another: none begins before the last session of the one before has ended', () =>
+    withTarget([], (url) =>
+      withFolder(async (folder) => {
+        const records = path.join(folder, 'records.ndjson');
+        const { code } = await runBundle(
+          'concurrent',
+          url,
+          { STRESS_ROUNDS: '3,4,2', STRESS_PAUSE: '200ms', STRESS_RECORDS: 'true' },
+          ['--console-output', records, '--log-format', 'raw'],
+        );
+        assert.equal(code, 0);
+        const sessions = (await readFile(records, 'utf8'))
+          .trim()
+          .split('\n')
+          .map(
+            (line) =>
+              JSON.parse(line) as {
+                round: number;
+                session: number;
+                startedAt: string;
+                durationMs: number;
+                marker: string;
+                version: number;
+              },
+          );
+        assert.equal(sessions.length, 9);
+        assert.ok(
+          sessions.every(({ marker, version }) => version === 1 && /^WEBSOCKET_STRESS_\d{8}_\d{6}$/.test(marker)),
+        );
+        for (const round of [2, 3]) {
+          const ends = sessions
+            .filter((each) => each.round === round - 1)
+            .map((each) => Date.parse(each.startedAt) + each.durationMs);
+          const starts = sessions.filter((each) => each.round === round).map((each) => Date.parse(each.startedAt));
+          assert.ok(Math.min(...starts) >= Math.max(...ends) + 199, `round ${round}`);
+          assert.deepEqual(
+            sessions
+              .filter((each) => each.round === round)
+              .map(({ session }) => session)
+              .toSorted((a, b) => a - b),
+            [...starts.keys()],
+          );
+        }
+      }),
+    ));
+
+  test('an open model that k6 can’t keep up with is INVALID, exit 110', () =>
+    withTarget([], async (url) => {
+      const { code, result, stderr } = await runBundle('concurrent', url, {
+        STRESS_RATE: '20',
+        STRESS_DURATION: '2s',
+        STRESS_VUS: '2',
+      });
+      assert.equal(code, 110, stderr);
+      assert.equal(result?.verdict, 'INVALID');
+      assert.match(stderr, /INVALID: \d+ of 40 sessions could not be started in time; give more VUs/);
+    }));
+
+  test('an open model that k6 keeps up with starts every session it owes', () =>
+    withTarget([], async (url) => {
+      const { code, result, stdout } = await runBundle('concurrent', url, { STRESS_RATE: '5', STRESS_DURATION: '3s' });
+      assert.equal(code, 0, stdout);
+      assert.equal(result?.total.successful, 15);
+    }));
+
+  test('a session that k6 cuts off while it is dialling fails the run', () =>
+    withTarget(['tcp-silent@2-'], async (url) => {
+      const { code, result, stdout } = await runBundle('single', url, {}, ['--vus', '1', '--duration', '1s']);
+      assert.equal(code, 99, stdout);
+      // k6 sometimes lets a session that is still dialling end by itself; it fails either way.
+      assert.equal(result?.verdict, 'FAIL');
+    }));
+
+  test('an interrupted run: the session under way is unsettled, and its criterion fails', () =>
+    withFolder(async (folder) => {
+      const target = await startTarget({ port: 0, faults: ['never-completes@2'] });
+      try {
+        const resultFile = path.join(folder, 'result.json');
+        const settings = ['-e', `STRESS_URL=${target.url}`, '-e', `STRESS_RESULT=${resultFile}`];
+        const bundle = path.join(packageRoot, 'dist/single.js');
+        const args = ['run', '--quiet', '--address', '', ...settings, '--vus', '1', '--iterations', '2', bundle];
+        const child = spawn(await k6Path(), args, { env: cleanEnv(), stdio: 'ignore' });
+        const ended = once(child, 'exit');
+        // The pre-flight's connection, the first session and the second one have begun; the second one runs.
+        while (target.stats().sessionsTotal < 3 || target.stats().activeSessions === 0) await setImmediate();
+        child.kill('SIGINT');
+        assert.deepEqual(await ended, [105, null]);
+        const result = JSON.parse(await readFile(resultFile, 'utf8')) as RunResult;
+        assert.equal(result.criteria.find(({ selector }) => selector === 'unsettled')?.status, 'FAIL');
+        assert.deepEqual(result.outcomes, { ok: 1 });
+      } finally {
+        await target.close();
+      }
+    }));
+
+  test('a trace of a failed session shows its messages, and no secret', () =>
+    withTarget(['exit-3'], async (url) => {
+      const { stderr } = await runBundle('single', url, { STRESS_TRACE: 'true', STRESS_TOKEN: 'geheim' });
+      assert.match(stderr, /> \{.*execute/);
+      assert.match(stderr, /< \{.*process\.completed/);
+      assert.ok(!stderr.includes('geheim'));
+    }));
+
+  test('token, headers and subprotocol reach the service; neither they nor a query reach any output', () =>
+    withFolder(async (folder) => {
+      const seen: Record<string, unknown>[] = [];
+      const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+      server.on('connection', (socket, request) => {
+        seen.push({ ...request.headers, url: request.url });
+        socket.send(service.connected);
+        socket.on('message', () => {
+          for (const text of [service.started(1), service.output('Hello from stress test'), service.completed()])
+            socket.send(text);
+        });
+      });
+      await new Promise((resolve) => server.once('listening', resolve));
+      const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws/mcp?key=geheim1`;
+      try {
+        const json = path.join(folder, 'metrics.json');
+        const run = await runBundle(
+          'single',
+          url,
+          { STRESS_TOKEN: 'geheim2', STRESS_HEADERS: '{"X-Team":"geheim3"}', STRESS_SUBPROTOCOL: 'mcp' },
+          ['--out', `json=${json}`],
+        );
+        assert.equal(run.code, 0, run.stdout + run.stderr);
+        assert.equal(seen.length, 2, 'the pre-flight and the session');
+        for (const headers of seen) {
+          assert.equal(headers.authorization, 'Bearer geheim2');
+          assert.equal(headers['x-team'], 'geheim3');
+          assert.equal(headers['sec-websocket-protocol'], 'mcp');
+          assert.equal(headers.url, '/ws/mcp?key=geheim1');
+        }
+        const everything = run.stdout + run.stderr + JSON.stringify(run.result) + (await readFile(json, 'utf8'));
+        assert.ok(!everything.includes('geheim'), 'no secret shown');
+      } finally {
+        for (const client of server.clients) client.terminate();
+        server.close();
+      }
+    }));
+
+  test('wss: refused without the CA, accepted with it, and with a warning unverified', (t) =>
+    withFolder(async (folder) => {
+      const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'ca.pem')];
+      const request = [
+        'req',
+        '-x509',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-days',
+        '2',
+        '-keyout',
+        key,
+        '-out',
+        cert,
+        '-subj',
+        '/CN=localhost',
+        '-addext',
+        'subjectAltName=DNS:localhost,IP:127.0.0.1',
+      ];
+      const made = await runProgram('openssl', request).catch(() => ({ code: 1 }));
+      if (made.code !== 0) {
+        t.skip('no openssl here');
+        return;
+      }
+      await withTarget([], async (url) => {
+        const { port } = new URL(url);
+        const server = createTlsServer({ key: await readFile(key), cert: await readFile(cert) }, (socket) => {
+          const upstream = connect(Number(port), '127.0.0.1');
+          socket.pipe(upstream).pipe(socket);
+          socket.on('error', () => upstream.destroy());
+          upstream.on('error', () => socket.destroy());
+        });
+        server.on('tlsClientError', () => {});
+        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+        const secure = `wss://localhost:${(server.address() as AddressInfo).port}/ws/mcp`;
+        try {
+          const refused = await runBundle('single', secure);
+          assert.equal(refused.code, 108);
+          assert.match(refused.stderr, /test aborted: No service answers at wss:.*certificate/);
+          const unverified = await runBundle('single', secure, { STRESS_INSECURE: 'true' });
+          assert.equal(unverified.code, 0, unverified.stderr);
+          assert.match(unverified.stderr, /level=warning msg="STRESS_INSECURE: the TLS certificate/);
+          const cli = path.join(packageRoot, 'cli/ws-stress.mjs');
+          const env = { ...cleanEnv(), K6_BIN: await k6Path() };
+          const trusted = await runProgram(process.execPath, [cli, 'run', 'single', '--url', secure, '--ca', cert], {
+            env,
+          });
+          assert.equal(trusted.code, 0, trusted.stdout + trusted.stderr);
+        } finally {
+          server.close();
+        }
+      });
+    }));
+
+  test('a bug in a script is INVALID, exit 110, and shows its .ts line', () =>
+    withTarget([], (url) =>
+      withFolder(async (folder) => {
+        const entry = path.join(folder, 'buggy.ts');
+        const scenarioModule = path.join(packageRoot, 'lib/k6/scenario.ts');
+        await writeFile(
+          entry,
+          [
+            `import { scenario } from ${JSON.stringify(scenarioModule)};`,
+            `export const { options, setup, handleSummary, run } = scenario('single', {`,
+            `  rounds: [2], commands: [{ name: 'x', class: 'simple', command: 'true', proof: {} }],`,
+            `  *script(session, command) {`,
+            `    yield* session.execute(command);`,
+            `    throw new Error('oops');`,
+            `  },`,
+            `});`,
+            `export default run;`,
+          ].join('\n'),
+        );
+        const { k6Build } = (await import(buildScript)) as {
+          k6Build: (outdir: string) => Promise<object>;
+        };
+        await build({ ...(await k6Build(folder)), entryPoints: [entry] });
+        const { code, stderr, result } = await runBundle(path.join(folder, 'buggy.js'), url);
+        assert.equal(code, 110, stderr);
+        assert.equal(result?.verdict, 'INVALID');
+        assert.deepEqual(result?.outcomes, { 'script-error': 2 });
+        assert.match(stderr, /buggy\.ts:6/);
+      }),
+    ));
+
+  test('k6’s machine-readable summary is read too', () =>
+    withTarget([], async (url) => {
+      const { code, result } = await runBundle('concurrent', url, { STRESS_ROUNDS: '2,3' }, [
+        '--new-machine-readable-summary',
+      ]);
+      assert.equal(code, 0);
+      assert.equal(result?.verdict, 'PASS');
+      assert.deepEqual(
+        result?.rounds.map(({ successful }) => successful),
+        [2, 3],
+      );
+      assert.ok((result?.rounds[0]?.avgMs ?? 0) > 0);
+    }));
+
+  test('rounds are refused where k6 runs a segment only', () =>
+    withTarget([], async (url) => {
+      const { code, stderr } = await runBundle('concurrent', url, {}, ['--execution-segment', '0:1/2']);
+      assert.equal(code, 108);
+      assert.match(stderr, /within one k6 process only/);
+    }));
+});
+
+describe(
+  'bad input to plain k6: everything wrong in one message, exit 107, no VU, no stack',
+  { concurrency: 3 },
+  () => {
+    const unused = 'ws://127.0.0.1:9/ws/mcp';
+    const bad: [name: string, settings: Record<string, string>, messages: RegExp[]][] = [
+      [
+        'several at once',
+        { STRESS_VUS: 'x', STRESS_URI: 'y', STRESS_THRESHOLDS: '/no/such.json' },
+        [
+          /3 settings are wrong/,
+          /STRESS_VUS: expected a whole number/,
+          /STRESS_URI: no such setting; did you mean STRESS_URL/,
+          /can't read \/no\/such\.json/,
+        ],
+      ],
+      ['a bad address', { STRESS_URL: 'http://x' }, [/STRESS_URL: expected an address/]],
+      ['no command set', { STRESS_COMMANDS: 'nix.json' }, [/STRESS_COMMANDS: expected a file that can be read/]],
+      [
+        'a command set that is none',
+        { STRESS_COMMANDS: path.join(packageRoot, 'package.json') },
+        [/STRESS_COMMANDS .*package\.json: expected .*version/],
+      ],
+      [
+        'thresholds that are none',
+        { STRESS_THRESHOLDS: path.join(packageRoot, 'package.json') },
+        [/STRESS_THRESHOLDS .*package\.json: expected/],
+      ],
+      ['thresholds that are no JSON', { STRESS_THRESHOLDS: path.join(packageRoot, 'README.md') }, [/expected JSON/]],
+    ];
+    for (const [name, settings, messages] of bad) {
+      test(name, async () => {
+        const { code, stderr, stdout } = await runBundle('concurrent', unused, settings);
+        assert.equal(code, 107);
+        for (const message of messages) assert.match(stderr, message);
+        assert.doesNotMatch(stderr, /\bat \S+:\d+:\d+/);
+        assert.equal(stdout, '');
+      });
+    }
+  },
+);
