@@ -1,8 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { codeOf, messageOf } from './errors.ts';
 import { Guardian } from './guardian.ts';
 import type { StreamName } from './output.ts';
+import { PipeMaker, type Pipe } from './pipes.ts';
 
 /** How a process ended. */
 export interface ProcessEnd {
@@ -28,7 +31,8 @@ const pipesAfterKillMs = 500;
 /** All process groups that are alive, to be killed with the target. */
 export class ProcessTable {
   readonly #alive = new Set<RunningProcess>();
-  readonly #guardian = new Guardian();
+  #pipes: PipeMaker | undefined;
+  #guardian: Guardian | undefined;
 
   /** Number of process groups alive. */
   get size(): number {
@@ -37,40 +41,77 @@ export class ProcessTable {
 
   /** Starts a command by the shell in a process group of its own; undefined where the system cannot. */
   start(command: string, events: ProcessEvents, killGraceMs: number): RunningProcess | undefined {
-    let child: ChildProcess;
+    const pipes: Pipe[] = [];
+    const fail = (reason: string): undefined => {
+      for (const { reader } of pipes) reader.destroy();
+      events.failed(reason);
+    };
     try {
-      child = spawn('/bin/sh', ['-c', command], {
+      this.#guardian ??= new Guardian();
+      const stdout = this.#makePipe();
+      pipes.push(stdout);
+      const stderr = this.#makePipe();
+      pipes.push(stderr);
+      const child = spawn('/bin/sh', ['-c', command], {
         // A new group, so that signals reach all that the command starts (setsid: a terminal's Ctrl-C does not).
         detached: true,
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', stdout.writer, stderr.writer],
         env: childEnvironment(),
       });
+      // Some failures are thrown, others reported a moment later.
+      child.once('error', (error) => fail(error.message));
+      if (child.pid === undefined) return undefined;
+      const streams = { stdout: stdout.reader, stderr: stderr.reader };
+      return this.#keep(new RunningProcess(child, child.pid, streams, events, killGraceMs), this.#guardian);
     } catch (error) {
-      events.failed(messageOf(error));
-      return undefined;
+      return fail(messageOf(error));
+    } finally {
+      for (const { writer } of pipes) closeSync(writer);
     }
-    // Some failures are thrown, others reported a moment later.
-    child.once('error', (error) => events.failed(error.message));
-    if (child.pid === undefined) return undefined;
-    const running = new RunningProcess(child, child.pid, events, killGraceMs);
-    this.#alive.add(running);
-    this.#guardian.add(running.pid);
-    void running.gone.then(() => {
-      this.#alive.delete(running);
-      this.#guardian.remove(running.pid);
-    });
-    return running;
   }
 
   /** Ends all processes: SIGTERM, then SIGKILL after the grace period; resolves when none is left. */
   async endAll(graceMs: number): Promise<void> {
     await Promise.all([...this.#alive].map((running) => running.end(graceMs)));
-    this.#guardian.close();
   }
 
-  /** Kills all processes at once, for when there is no time left. */
-  killAll(): void {
+  /** Kills all processes at once and clears up. */
+  close(): void {
     for (const running of this.#alive) running.kill();
+    this.#guardian?.close();
+    this.#guardian = undefined;
+    this.#pipes?.close();
+    this.#pipes = undefined;
+  }
+
+  #makePipe(): Pipe {
+    try {
+      this.#pipes ??= this.#newPipeMaker();
+      return this.#pipes.make();
+    } catch (error) {
+      // Its folder may have fallen to a cleaner of temporary files; the next one begins anew.
+      this.#pipes?.close();
+      this.#pipes = undefined;
+      if (codeOf(error) !== 'ENOENT') throw error;
+      this.#pipes = this.#newPipeMaker();
+      return this.#pipes.make();
+    }
+  }
+
+  #newPipeMaker(): PipeMaker {
+    const maker = new PipeMaker();
+    this.#guardian?.remember(maker.folder);
+    return maker;
+  }
+
+  #keep(running: RunningProcess, guardian: Guardian): RunningProcess {
+    this.#alive.add(running);
+    guardian.add(running.pid);
+    void running.gone.then(() => {
+      this.#alive.delete(running);
+      guardian.remove(running.pid);
+    });
+    return running;
   }
 }
 
@@ -79,41 +120,53 @@ export class RunningProcess {
   readonly pid: number;
   /** Resolves when the group has ended and its pipes are closed. */
   readonly gone: Promise<void>;
-  readonly #child: ChildProcess;
+  readonly #streams: readonly Socket[];
   readonly #killGraceMs: number;
   #groupGone = false;
   #killAt = Infinity;
   #killTimer: NodeJS.Timeout | undefined;
 
-  constructor(child: ChildProcess, pid: number, events: ProcessEvents, killGraceMs: number) {
-    this.#child = child;
+  constructor(
+    child: ChildProcess,
+    pid: number,
+    streams: Readonly<Record<StreamName, Socket>>,
+    events: ProcessEvents,
+    killGraceMs: number,
+  ) {
     this.pid = pid;
     this.#killGraceMs = killGraceMs;
+    this.#streams = [streams.stdout, streams.stderr];
     const startedAt = performance.now();
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream]!.on('data', (bytes: Buffer) => events.output(stream, bytes));
-      child[stream]!.on('end', () => events.outputEnd(stream));
-    }
-    // From when the leader is gone until its pipes are closed, only what it left keeps the group's number from another use.
-    child.once('exit', () => this.#signal(0));
-    this.gone = new Promise((resolve) => {
-      child.once('close', (code, signal) => {
-        clearTimeout(this.#killTimer);
-        this.#killAt = -Infinity;
-        // What the command left in the background would be beyond every limit: it ends with the command.
-        this.#signal('SIGKILL');
-        this.#groupGone = true;
-        events.end({ exitCode: code ?? -constants.signals[signal!], durationMs: performance.now() - startedAt });
-        resolve();
+    const exited = new Promise<number>((resolve) => {
+      child.once('exit', (code, signal) => {
+        // From now on until the pipes are closed, only what the leader left keeps the group's number from another use.
+        this.#signal(0);
+        resolve(code ?? -constants.signals[signal ?? 'SIGKILL']);
       });
+    });
+    const closed = (['stdout', 'stderr'] as const).map((name) => {
+      const stream = streams[name];
+      stream.on('data', (bytes: Buffer) => events.output(name, bytes));
+      stream.on('end', () => events.outputEnd(name));
+      return new Promise((resolve) => {
+        stream.once('close', resolve);
+      });
+    });
+    this.gone = Promise.all([exited, ...closed]).then(([exitCode]) => {
+      clearTimeout(this.#killTimer);
+      this.#killAt = -Infinity;
+      // What the command left in the background would be beyond every limit: it ends with the command.
+      this.#signal('SIGKILL');
+      this.#groupGone = true;
+      events.end({ exitCode, durationMs: performance.now() - startedAt });
     });
   }
 
   /** Reads output or stops reading it; a process that nobody reads blocks as soon as its pipe is full. */
   set reading(wanted: boolean) {
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      if (wanted) stream?.resume();
-      else stream?.pause();
+    for (const stream of this.#streams) {
+      if (wanted) stream.resume();
+      else stream.pause();
     }
   }
 
@@ -141,7 +194,7 @@ export class RunningProcess {
 
   /** Cancels the group, of which no more output is wanted; resolves when it is gone. */
   async end(graceMs?: number): Promise<void> {
-    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.removeAllListeners('data').resume();
+    for (const stream of this.#streams) stream.removeAllListeners('data').resume();
     this.cancel(graceMs);
     await this.gone;
   }
@@ -155,8 +208,7 @@ export class RunningProcess {
   }
 
   #dropOutput(): void {
-    this.#child.stdout?.destroy();
-    this.#child.stderr?.destroy();
+    for (const stream of this.#streams) stream.destroy();
   }
 
   /** Signals the whole group; false if it is gone, after which its number is never used again. */

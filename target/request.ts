@@ -34,7 +34,8 @@ export function readMessage(text: string, strict: boolean): Incoming {
 
   const { jsonrpc, method, params, id } = value;
   if (!isId(id, strict)) return invalid(undefined, 'Expected an id that is a string, an exact number or null');
-  if (!strict) return { kind: 'call', id: id ?? undefined, method: nameOf(method), params };
+  if (!strict)
+    return { kind: 'call', id: id ?? undefined, method: typeof method === 'string' ? method : typeof method, params };
   if (jsonrpc !== '2.0') return invalid(id, 'Expected "jsonrpc":"2.0"');
   if (typeof method !== 'string') return invalid(id, 'Expected a method that is a string');
   return { kind: 'call', id, method, params };
@@ -52,8 +53,4 @@ function isId(id: unknown, strict: boolean): id is JsonRpcId | undefined {
   if (typeof id !== 'number') return id === undefined || id === null || typeof id === 'string';
   if (!Number.isInteger(id)) return strict && Number.isFinite(id);
   return Number.isSafeInteger(id);
-}
-
-function nameOf(method: unknown): string {
-  return typeof method === 'string' ? method : (JSON.stringify(method) ?? 'none');
 }

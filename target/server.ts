@@ -57,7 +57,7 @@ class ListeningTarget implements Target {
   /** Closing connections of refused sessions count for nothing but must end with the target. */
   readonly #refused = new Set<Session>();
   readonly #startedAt = performance.now();
-  readonly #killAll = (): void => this.#processes.killAll();
+  readonly #killAll = (): void => this.#processes.close();
   #closed: Promise<void> | undefined;
 
   constructor(options: TargetOptions) {
@@ -160,6 +160,7 @@ class ListeningTarget implements Target {
       new Promise((resolve) => timers.push(setTimeout(resolve, shutdownMs + afterShutdownMs))),
     ]);
     for (const timer of timers) clearTimeout(timer);
+    this.#processes.close();
     process.off('exit', this.#killAll);
   }
 

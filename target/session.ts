@@ -161,7 +161,12 @@ export class Session {
         if (id !== undefined && this.#context.dialect.strict) this.#succeed(id, {});
         return;
       default:
-        return this.#fail(id, false, this.#context.dialect.codes.unknownMethod, `Unknown method: ${method}`);
+        return this.#fail(
+          id,
+          false,
+          this.#context.dialect.codes.unknownMethod,
+          `Unknown method: ${method.slice(0, 100)}`,
+        );
     }
   }
 

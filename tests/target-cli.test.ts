@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { defaultOptions, optionTable } from '../target/options.ts';
 import { Client, isAlive, until, within } from './target-client.ts';
@@ -74,15 +77,20 @@ void test('it ends in good order on SIGINT, and at once on a second one', async 
 });
 
 void test('its processes end even when it is killed', async (t) => {
-  const running = runTarget(t, ['--port', '0']);
+  const folder = mkdtempSync(join(tmpdir(), 'killed-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const running = runTarget(t, ['--port', '0'], { TMPDIR: folder });
   const client = await connectTo(t, running);
   await client.start('true');
   await client.notification('process.completed');
   const { result } = await client.ask('execute', { command: `trap '' TERM HUP; while :; do sleep 1; done` });
   const pid = Number(result?.['pid']);
   await client.ask('control', { type: 'PAUSE' });
+  const ownFolders = (): string[] => readdirSync(folder).filter((name) => name.startsWith('ws-stress-target-'));
+  assert.equal(ownFolders().length, 1);
   running.child.kill('SIGKILL');
   await until('the end of its process', async () => !(await isAlive(pid)));
+  await until('its folder to be gone', () => ownFolders().length === 0);
 });
 
 void test('all bad options are reported at once, with what was expected', async (t) => {

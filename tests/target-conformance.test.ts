@@ -1,10 +1,47 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { dialects, isDialectName } from '../target/dialect.ts';
 import { conformanceTable, withPlaceholders } from './conformance-table.ts';
 import { connect, targetFor, within } from './target-client.ts';
 
 for (const dialect of Object.keys(dialects).filter(isDialectName)) {
+  void test(`${dialect}: whatever text comes, the session stays and each message gets one answer at most`, async (t) => {
+    const client = await connect(t, await targetFor(t, { dialect, allow: ['true'] }));
+    await client.notification('connected');
+    const member = fc.oneof(fc.jsonValue(), fc.constantFrom('2.0', 'control', 'hook_status', 'pong', 'nope', 7));
+    const request = fc.dictionary(fc.constantFrom('jsonrpc', 'method', 'params', 'id', 'other'), member);
+    const message = fc.oneof(
+      request.map((value) => JSON.stringify(value)),
+      fc.json(),
+      fc.string({ unit: 'binary' }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(message, { maxLength: 5 }), fc.uuid(), async (messages, last) => {
+        const before = client.received.length;
+        for (const text of messages) client.socket.send(text);
+        client.send('hook_status', undefined, last);
+        await client.answer(last);
+        assert.ok(client.received.length - before <= messages.length + 1);
+        for (const { body } of client.received.slice(before)) {
+          assert.equal(body?.jsonrpc, '2.0');
+          assert.notEqual(body.result === undefined, body.error === undefined);
+        }
+      }),
+    );
+  });
+
+  void test(`${dialect}: nesting as deep as a message can hold harms nothing`, async (t) => {
+    const client = await connect(t, await targetFor(t, { dialect }));
+    await client.notification('connected');
+    const deep = `${'['.repeat(500_000)}${']'.repeat(500_000)}`;
+    for (const member of ['method', 'params', 'id', 'other']) {
+      client.socket.send(`{"jsonrpc":"2.0","${member}":${deep}}`);
+    }
+    client.socket.send(deep);
+    assert.deepEqual((await client.ask('hook_status')).error, undefined);
+  });
+
   for (const row of conformanceTable) {
     void test(`${dialect}: ${row.name}`, async (t) => {
       const target = await targetFor(t, { dialect, ...row.options });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, isAlive, targetFor, until, within } from './target-client.ts';
@@ -42,6 +44,61 @@ void test('what is no text comes out as text, and line ends stay as they are', a
   const client = await connect(t, await targetFor(t));
   await client.run(`printf '\\377x\\r\\n\\n\\000"\\\\\\n\\303\\251'`);
   assert.deepEqual(client.output(), ['\ufffdx\r\n', '\n', '\0"\\\n', 'é']);
+});
+
+void test('a command can open its output by name', async (t) => {
+  const client = await connect(t, await targetFor(t));
+  assert.equal(
+    (await client.run('echo a | tee /dev/stderr; echo b > /dev/stdout; echo c > /dev/stderr'))['exit_code'],
+    0,
+  );
+  assert.deepEqual(
+    [client.output().sort(), client.output('stderr')],
+    [
+      ['a\n', 'b\n'],
+      ['a\n', 'c\n'],
+    ],
+  );
+});
+
+void test('commands start though a cleaner of temporary files was there', async (t) => {
+  const { TMPDIR } = process.env;
+  const folder = mkdtempSync(join(tmpdir(), 'cleaned-'));
+  process.env['TMPDIR'] = folder;
+  t.after(() => {
+    if (TMPDIR === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = TMPDIR;
+    rmSync(folder, { recursive: true });
+  });
+  const target = await targetFor(t);
+  await (await connect(t, target)).run('true');
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+  const client = await connect(t, target);
+  await client.run('echo on');
+  assert.deepEqual(client.output(), ['on\n']);
+  await target.close();
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+void test('commands leave no descriptor open', { skip: process.platform !== 'linux' && 'needs /proc' }, async (t) => {
+  const target = await targetFor(t);
+  const client = await connect(t, target);
+  const descriptors = async (): Promise<number> => {
+    const { result } = await client.ask('execute', { command: 'true' });
+    const pid = result?.['pid'];
+    await client.first('its end', ({ method, params }) => method === 'process.completed' && params?.['pid'] === pid);
+    return readdirSync('/proc/self/fd').length;
+  };
+  const before = await descriptors();
+  for (let count = 0; count < 50; count += 1) await descriptors();
+  await until('no more than before', async () => (await descriptors()) <= before);
+});
+
+void test('more commands run at once than pipes are made at once', async (t) => {
+  const target = await targetFor(t);
+  const clients = await Promise.all(Array.from({ length: 80 }, () => connect(t, target)));
+  await Promise.all(clients.map((client, index) => client.run(`echo ${index}`)));
+  for (const [index, client] of clients.entries()) assert.deepEqual(client.output(), [`${index}\n`]);
 });
 
 void test('a line of 1 MiB comes in 17 chunks of at most 64 KiB', async (t) => {
