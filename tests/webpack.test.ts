@@ -4,14 +4,16 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { build } from 'esbuild';
 import { k6Build } from '../build.mjs';
+import { packageRoot } from '../cli/package-root.ts';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import type { RunResult } from '../lib/results/verdict.ts';
 import { startTarget } from '../target/server.ts';
-import { k6Path, root, runProcess, temporaryDirectory } from './processes.ts';
+import { k6Path, runBundle, runProgram, type K6Run } from './k6.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 const webpack = async (...args: string[]): Promise<void> => {
-  const cli = path.join(root, 'node_modules/webpack-cli/bin/cli.js');
-  const { code, stdout, stderr } = await runProcess(process.execPath, [cli, ...args]);
+  const cli = path.join(packageRoot, 'node_modules/webpack-cli/bin/cli.js');
+  const { code, stdout, stderr } = await runProgram(process.execPath, [cli, ...args]);
   assert.equal(code, 0, `webpack ${args.join(' ')}\n${stdout}${stderr}`);
 };
 
@@ -37,20 +39,15 @@ const comparisons = scenarioNames.flatMap((name): Comparison[] => [
 ]);
 
 const inspect = async (bundle: string): Promise<{ scenarios: object }> => {
-  const { code, stdout, stderr } = await runProcess(k6Path(), ['inspect', '-e', 'STRESS_ROUNDS=2,5', bundle]);
+  const { code, stdout, stderr } = await runProgram(await k6Path(), ['inspect', '-e', 'STRESS_ROUNDS=2,5', bundle]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout) as { scenarios: object };
 };
 
-const run = async (bundles: string, { name, faults, rounds }: Comparison, t: TestContext) => {
+const run = async (bundles: string, { name, faults, rounds }: Comparison, t: TestContext): Promise<K6Run> => {
   const target = await startTarget({ port: 0, faults });
   t.after(() => target.close());
-  const file = path.join(temporaryDirectory(t), 'result.json');
-  const settings = { URL: target.url, ROUNDS: rounds, PAUSE: '1ms', RESULT: file };
-  const variables = Object.entries(settings).flatMap(([setting, value]) => ['-e', `STRESS_${setting}=${value}`]);
-  const args = ['run', '--quiet', ...variables, path.join(bundles, `${name}.js`)];
-  const { code, stdout, stderr } = await runProcess(k6Path(), args);
-  return { code, shown: stdout + stderr, result: JSON.parse(readFileSync(file, 'utf8')) as RunResult };
+  return runBundle(path.join(bundles, `${name}.js`), target.url, { STRESS_ROUNDS: rounds, STRESS_PAUSE: '1ms' });
 };
 
 void test('webpack and esbuild make the same of every scenario', async (t) => {
@@ -79,10 +76,11 @@ void test('webpack and esbuild make the same of every scenario', async (t) => {
     const service = faults.length === 0 ? 'a service that works' : `a service with the fault ${faults.join(', ')}`;
     return t.test(`${name}: a run against ${service} shows the same`, async (t) => {
       const [one, other] = await Promise.all([run(byEsbuild, comparison, t), run(byWebpack, comparison, t)]);
-      assert.equal(one.code, exitCode, one.shown);
-      assert.equal(other.code, exitCode, other.shown);
-      assert.deepEqual(one.result.outcomes, outcomes, one.shown);
-      assert.deepEqual(showing(other.result), showing(one.result), one.shown + other.shown);
+      assert.ok(one.result && other.result, one.stderr + other.stderr);
+      assert.equal(one.code, exitCode, one.stderr);
+      assert.equal(other.code, exitCode, other.stderr);
+      assert.deepEqual(one.result.outcomes, outcomes, one.stderr);
+      assert.deepEqual(showing(other.result), showing(one.result), one.stderr + other.stderr);
     });
   });
   await Promise.all([...sameOptions, ...sameResults]);
@@ -90,7 +88,7 @@ void test('webpack and esbuild make the same of every scenario', async (t) => {
 
 void test('an error that a bundle throws shows its line in the .ts file, whichever made the bundle', async (t) => {
   const directory = temporaryDirectory(t);
-  const source = path.join(root, 'tests/fixtures/throws-when-it-starts.ts');
+  const source = path.join(packageRoot, 'tests/fixtures/throws-when-it-starts.ts');
   const lines = readFileSync(source, 'utf8').split('\n');
   const line = lines.findIndex((text) => text.includes('throw new')) + 1;
   const builds = [path.join(directory, 'esbuild'), path.join(directory, 'webpack')] as const;
@@ -99,7 +97,7 @@ void test('an error that a bundle throws shows its line in the .ts file, whichev
     webpack('--output-path', builds[1], '--entry-reset', '--entry', source),
   ]);
   for (const bundles of builds) {
-    const { code, stderr } = await runProcess(k6Path(), ['run', path.join(bundles, 'main.js')]);
+    const { code, stderr } = await runProgram(await k6Path(), ['run', path.join(bundles, 'main.js')]);
     assert.equal(code, 107, stderr);
     assert.match(stderr, new RegExp(`tests/fixtures/throws-when-it-starts\\.ts:${line}:`));
   }
