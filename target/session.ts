@@ -101,6 +101,8 @@ export class Session {
   /** Closes the connection and ends the session's process. */
   close(code: number, reason: string): void {
     this.#socket.close(code, reason);
+    // The client's close frame must be read for the closing handshake (RFC 6455 §7.1.2).
+    if (this.#socket.isPaused) this.#socket.resume();
     this.#end();
   }
 

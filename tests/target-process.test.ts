@@ -161,7 +161,7 @@ void test('a client that sends requests without reading the answers is no longer
   const client = await connect(t, target);
   await client.notification('connected');
   client.socket.pause();
-  const text = JSON.stringify({ jsonrpc: '2.0', method: 'x'.repeat(10_000), id: 1 });
+  const text = JSON.stringify({ jsonrpc: '2.0', method: 'hook_status', id: 'x'.repeat(10_000) });
   await until('the target to stop reading', () => {
     for (let count = 0; count < 100; count += 1) client.socket.send(text);
     return client.socket.bufferedAmount > 8 * 1_048_576;
@@ -358,7 +358,7 @@ void test('text that is no UTF-8 closes the session with 1007 (RFC 6455 §8.1)',
 });
 
 void test('the heartbeat goes on with pongs and closes the session without', async (t) => {
-  const target = await targetFor(t, { heartbeatMs: 20, pongTimeoutMs: 300 });
+  const target = await targetFor(t, { heartbeatMs: 20, pongTimeoutMs: 800 });
   const [lively, dead] = [await connect(t, target), await connect(t, target)];
   const answering = setInterval(() => lively.send('pong', {}, null), 20);
   t.after(() => clearInterval(answering));
