@@ -7,8 +7,8 @@ export const { options, setup, handleSummary, run } = scenario('pause-and-resume
     {
       name: 'count',
       class: 'control',
-      command: 'i=1; while [ $i -le 10 ]; do echo "Count $i of {session}"; i=$((i + 1)); sleep 0.1; done',
-      proof: { numbered: { line: 'Count {i} of {session}', from: 1, to: 10 }, minDurationMs: 1500 },
+      command: 'i=1; while [ $i -le 20 ]; do echo "Count $i of {session}"; i=$((i + 1)); sleep 0.1; done',
+      proof: { numbered: { line: 'Count {i} of {session}', from: 1, to: 20 }, minDurationMs: 2800 },
     },
   ],
   *script(session, command) {
