@@ -112,7 +112,7 @@ async function test(args) {
 function allTests() {
   return readdirSync(join(root, 'tests'), { recursive: true })
     .filter((name) => name.endsWith('.test.ts'))
-    .sort()
+    .toSorted((a, b) => (a < b ? -1 : 1))
     .map((name) => join(root, 'tests', name));
 }
 
