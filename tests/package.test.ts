@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { packageRoot } from '../cli/package-root.ts';
+import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { cleanEnv, k6Path, runProgram } from './k6.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const manifest = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as {
+  name: string;
+  dependencies: Record<string, string>;
+  scripts: Record<string, string>;
+};
+
+const npm = async (cwd: string, ...args: string[]): Promise<string> => {
+  const { code, stdout, stderr } = await runProgram('npm', args, { cwd });
+  assert.equal(code, 0, `npm ${args.join(' ')}\n${stdout}${stderr}`);
+  return stdout;
+};
+
+interface Packed {
+  filename: string;
+  files: { path: string }[];
+}
+
+/** Packs a folder as it lies there: to build it again would pull dist/ from under the other tests. */
+const pack = async (folder: string, to: string): Promise<Packed> => {
+  const listing = await npm(folder, 'pack', '--json', '--ignore-scripts', '--pack-destination', to);
+  const [packed] = JSON.parse(listing) as Packed[];
+  assert.ok(packed);
+  return packed;
+};
+
+void test('the package, installed elsewhere, works', async (t) => {
+  const directory = temporaryDirectory(t);
+  const packed = await pack(packageRoot, directory);
+
+  await t.test('it holds what a user needs and nothing else', () => {
+    const files = packed.files.map((file) => file.path);
+    const runtime = ['runtime/go.mod', 'runtime/go.sum', 'runtime/main.go'];
+    const criteria = ['thresholds.json', 'thresholds.schema.json', 'command-set.schema.json'];
+    const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs/settings.md'];
+    const bundles = scenarioNames.map((name) => `dist/${name}.js`);
+    const command = ['package.json', 'cli/ws-stress.mjs', 'dist/cli.mjs'];
+    const needed = [...runtime, ...criteria, ...texts, ...bundles, ...command];
+    for (const file of needed) assert.ok(files.includes(file), `expected ${file} in the package`);
+    const others = files.filter((file) => !/^(dist|docs)\//.test(file) && !needed.includes(file));
+    assert.deepEqual(others, [], 'files that no user needs');
+  });
+
+  await t.test('it is built before it is packed', () => {
+    assert.match(manifest.scripts.prepack ?? '', /\bbuild\b/);
+  });
+
+  // What it depends on comes from this checkout's own copies, so that no registry is asked.
+  const dependencies = await Promise.all(
+    Object.keys(manifest.dependencies).map((name) => pack(path.join(packageRoot, 'node_modules', name), directory)),
+  );
+  const elsewhere = path.join(directory, 'elsewhere');
+  mkdirSync(elsewhere);
+  const tarballs = [packed, ...dependencies].map(({ filename }) => path.join(directory, filename));
+  await npm(elsewhere, 'install', '--prefix', elsewhere, '--offline', '--ignore-scripts', ...tarballs);
+  const installed = path.join(elsewhere, 'node_modules', manifest.name);
+  const command = path.join(elsewhere, 'node_modules/.bin/ws-stress');
+  const k6 = await k6Path();
+  const wsStress = (...args: string[]) =>
+    runProgram(command, args, { cwd: elsewhere, env: { ...cleanEnv(), K6_BIN: k6, K6_ADDRESS: 'localhost:0' } });
+
+  await t.test('ws-stress --help and list', async () => {
+    const help = await wsStress('--help');
+    assert.equal(help.code, 0, help.stderr);
+    assert.match(help.stdout, /Usage: ws-stress <command>/);
+    const list = await wsStress('list');
+    assert.equal(list.code, 0, list.stderr);
+    for (const name of scenarioNames) {
+      const bundle = path.join(installed, 'dist', `${name}.js`);
+      assert.ok(list.stdout.includes(`${name}  ${bundle}\n`), list.stdout);
+      assert.ok(existsSync(bundle));
+    }
+  });
+
+  await t.test('ws-stress setup --print', async () => {
+    const { code, stdout, stderr } = await wsStress('setup', '--print');
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, `${k6}\n`);
+  });
+
+  await t.test('ws-stress run single --with-target', async () => {
+    const { code, stdout, stderr } = await wsStress('run', 'single', '--with-target', '--result', 'result.json');
+    assert.equal(code, 0, stdout + stderr);
+    const { verdict } = JSON.parse(readFileSync(path.join(elsewhere, 'result.json'), 'utf8')) as { verdict: string };
+    assert.equal(verdict, 'PASS');
+  });
+});
