@@ -25,7 +25,7 @@ export const settingsEnvironment = (values: Readonly<Record<string, ParsedOption
   );
 
 /** Breaks a text into lines of at most `width` characters, at blanks. */
-export const wrap = (text: string, width: number): string[] => {
+const wrap = (text: string, width: number): string[] => {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {

@@ -341,7 +341,7 @@ export const conformanceTable: readonly ConformanceRow[] = [
 ];
 
 /** An answer of the table as a service could send it, its placeholders replaced. */
-export function concrete(answer: unknown): unknown {
+function concrete(answer: unknown): unknown {
   if (answer === anyInteger) return 4711;
   if (answer === anyText) return 'Some text';
   if (Array.isArray(answer)) return answer.map(concrete);

@@ -23,7 +23,7 @@ export interface MemorySession {
   settledTimes: number;
 }
 
-export const shortLimits: SessionLimits = { ackTimeoutMs: 1000, messageTimeoutMs: 3000, sessionTimeoutMs: 60_000 };
+const shortLimits: SessionLimits = { ackTimeoutMs: 1000, messageTimeoutMs: 3000, sessionTimeoutMs: 60_000 };
 
 /** The script of the scenarios: execute, then completion. */
 export const executeAndComplete = (command: Command) =>

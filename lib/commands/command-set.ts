@@ -78,7 +78,7 @@ const commandProblems = (command: unknown, where: string): string[] => {
 };
 
 /** The problems of a command set as parsed from JSON (docs/command-sets.md); none means that it is one. */
-export const commandSetProblems = (set: unknown): string[] => {
+const commandSetProblems = (set: unknown): string[] => {
   if (!isObject(set) || set.version !== 1 || !Array.isArray(set.commands) || set.commands.length === 0) {
     return [`expected {"version": 1, "commands": [at least one command]}, received ${show(set)?.slice(0, 120)}`];
   }

@@ -19,12 +19,6 @@ export interface Criterion {
   guard: { selector: string; expression: string };
 }
 
-/** thresholds.json: criteria by scenario and selector. `*` holds for every scenario. */
-export interface ThresholdsFile {
-  version: 1;
-  scenarios: Readonly<Record<string, Readonly<Record<string, readonly Threshold[]>>>>;
-}
-
 const aggregations: Readonly<Record<MetricRow['type'], RegExp>> = {
   counter: /^(count|rate)$/,
   rate: /^rate$/,
@@ -38,7 +32,7 @@ const expected: Readonly<Record<MetricRow['type'], string>> = {
 };
 
 /** Why a text is no expression over a metric of this type, or undefined (k6's threshold grammar). */
-export const expressionProblem = (type: MetricRow['type'], text: string): string | undefined => {
+const expressionProblem = (type: MetricRow['type'], text: string): string | undefined => {
   const [, aggregation = '', , value] =
     /^\s*([a-z]+(?:\([0-9.]+\))?)\s*(===|==|!=|<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*$/.exec(text) ?? [];
   const percentile = aggregations[type].exec(aggregation)?.[2];
