@@ -88,11 +88,11 @@ const document = (url: string, k6: K6, showings: readonly Showing[]): string => 
   return [
     '# What a real service showed',
     '',
-    'Written by `npm run verify:real`; every run replaces it.',
+    'Written by `npm run verify:real`; every run replaces it. The figures are of that machine, and of what else it did.',
     '',
     `- Service: ${service?.name ?? 'unknown'} ${service?.version ?? ''} at \`${shownUrl(url)}\``,
     `- Date: ${new Date().toISOString().slice(0, 10)}`,
-    `- Load generator: k6 ${k6.version} on the same machine or network as its user chose: ${host.length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    `- Load generator: k6 ${k6.version} on ${host.length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
     '',
     ...showings.map(section),
   ].join('\n');

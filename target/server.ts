@@ -195,7 +195,7 @@ class ListeningTarget implements Target {
   #health(): object {
     return {
       status: 'healthy',
-      service: 'cc_executor_mcp',
+      service: 'ws_stress_reference_target',
       version: '1.0.0',
       active_sessions: this.#sessions.size,
       max_sessions: this.#options.maxSessions,

@@ -6,9 +6,12 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createServer } from 'node:tls';
 import { packageRoot } from '../cli/package-root.ts';
+import { commandClasses } from '../lib/commands/command.ts';
 import { settingsTable } from '../lib/load/settings.ts';
+import { tagValues } from '../lib/load/thresholds.ts';
+import { outcomeKinds } from '../lib/results/outcome.ts';
 import { startTarget, type Target } from '../target/server.ts';
-import { cleanEnv, k6Path, runProgram } from './k6.ts';
+import { cleanEnv, k6Path, runBundle, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const docs = path.join(packageRoot, 'docs');
@@ -137,6 +140,36 @@ void test('every way to tune the load has an example', () => {
       allCommands.some((command) => form.test(command)),
       `no example of ${form}`,
     );
+});
+
+const namesIn = (value: unknown): string[] => {
+  if (Array.isArray(value)) return value.flatMap(namesIn);
+  if (typeof value !== 'object' || value === null) return [];
+  // What `outcomes` holds are kinds of outcome.
+  return Object.entries(value).flatMap(([name, member]) => [name].concat(name === 'outcomes' ? [] : namesIn(member)));
+};
+
+void test('docs/records.md names every member of a record and of a result', async (t) => {
+  const target = await startTarget({ port: 0, faults: ['lost-line@1'] });
+  t.after(() => target.close());
+  const records = path.join(temporaryDirectory(t), 'records.ndjson');
+  const settings = { STRESS_RECORDS: 'true', STRESS_TRACE: 'true', STRESS_VUS: '2' };
+  const k6Args = ['--console-output', records, '--log-format', 'raw'];
+  const { result, stderr } = await runBundle('single', target.url, settings, k6Args);
+  const lines = readFileSync(records, 'utf8').trim().split('\n').slice(-2);
+  const values = [result, ...lines.map((line): unknown => JSON.parse(line))];
+  const documented = readDocument('records.md');
+  const names = new Set(values.flatMap(namesIn));
+  for (const name of ['verdict', 'observed', 'trace', 'ackMs']) assert.ok(names.has(name), `no ${name}\n${stderr}`);
+  for (const name of names) assert.ok(documented.includes(`\`${name}\``), `docs/records.md does not name ${name}`);
+});
+
+void test('docs/reading-a-failure.md and docs/command-sets.md name whatever outcome, phase and class there is', () => {
+  const failures = readDocument('reading-a-failure.md');
+  for (const kind of outcomeKinds) assert.match(failures, new RegExp(`^\\| \`${kind}\` `, 'm'));
+  for (const phase of tagValues.phase ?? []) assert.match(failures, new RegExp(`^\\| \`${phase}\` `, 'm'));
+  const sets = readDocument('command-sets.md');
+  for (const name of commandClasses) assert.ok(sets.includes(`\`${name}\``), name);
 });
 
 const anchors = (markdown: string): string[] =>

@@ -22,7 +22,8 @@ interface Row {
 const five = { STRESS_ROUNDS: '5' };
 const impatient = { STRESS_ROUNDS: '2', STRESS_ACK_TIMEOUT: '1s', STRESS_MESSAGE_TIMEOUT: '4s' };
 const success = 'session_success{round:1}';
-const simple = 'command_duration{class:simple}';
+const simple = 'command_duration{round:1,class:simple}';
+const simpleAlone = 'command_duration{class:simple}';
 
 const rows: Row[] = [
   { scenario: 'concurrent', fault: 'none', settings: five, code: 0, verdict: 'PASS', outcomes: { ok: 5 } },
@@ -285,7 +286,7 @@ const rows: Row[] = [
     code: 99,
     verdict: 'FAIL',
     outcomes: { 'failed-exit': 1 },
-    failing: ['session_success', simple],
+    failing: ['session_success', simpleAlone],
   },
   {
     scenario: 'single',
@@ -293,7 +294,7 @@ const rows: Row[] = [
     code: 99,
     verdict: 'FAIL',
     outcomes: { ok: 1 },
-    failing: [simple],
+    failing: [simpleAlone],
     told: /command_duration/,
   },
   {

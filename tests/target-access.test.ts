@@ -69,7 +69,7 @@ void test('/health and /healthz answer as the deployed service', async (t) => {
   assert.ok(typeof uptime === 'number' && uptime > 0 && uptime < 60);
   assert.deepEqual(health, {
     status: 'healthy',
-    service: 'cc_executor_mcp',
+    service: 'ws_stress_reference_target',
     version: '1.0.0',
     active_sessions: 1,
     max_sessions: 7,

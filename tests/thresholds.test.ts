@@ -17,8 +17,6 @@ const criteriaOf = (parsed: ReturnType<typeof parseThresholds>): Criterion[] => 
 test('the shipped criteria are those that the tool promises', () => {
   const concurrent = k6Thresholds(criteriaOf(parseThresholds(shipped, 'concurrent', 3, scenarioNames)));
   assert.deepEqual(concurrent, {
-    'command_duration{class:simple}': ['p(95)<5000'],
-    'evidence{of:command_duration,class:simple}': ['count>0'],
     protocol_violations: ['count==0'],
     'evidence{of:session_success}': ['count>0'],
     timeouts: ['count==0'],
@@ -30,9 +28,16 @@ test('the shipped criteria are those that the tool promises', () => {
     'evidence{of:session_success,round:2}': ['count>0'],
     'session_success{round:3}': ['rate>=0.9'],
     'evidence{of:session_success,round:3}': ['count>0'],
+    'command_duration{round:1,class:simple}': ['p(95)<5000'],
+    'evidence{of:command_duration,round:1,class:simple}': ['count>0'],
+    'command_duration{round:2,class:simple}': ['p(95)<5000'],
+    'evidence{of:command_duration,round:2,class:simple}': ['count>0'],
+    'command_duration{round:3,class:simple}': ['p(95)<5000'],
+    'evidence{of:command_duration,round:3,class:simple}': ['count>0'],
   });
   const single = k6Thresholds(criteriaOf(parseThresholds(shipped, 'single', 1, scenarioNames)));
   assert.deepEqual(single.session_success, ['rate==1']);
+  assert.deepEqual(single['command_duration{class:simple}'], ['p(95)<5000']);
 });
 
 test('every criterion has a guard, and the guard of a time is that it had samples', () => {

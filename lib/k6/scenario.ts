@@ -99,7 +99,7 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
       exec.test.abort(service);
       throw new Error(service);
     }
-    if (foreign) rounds.forEach((_, index) => index > 0 && excuseRound(index + 1));
+    if (foreign) rounds.forEach((_, index) => index > 0 && excuseRound(test, index + 1));
     if (!settings.records) console.info(`${run.marker}: starting ${test}, run ${run.id}`);
     return { run, service, foreign };
   };
