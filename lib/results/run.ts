@@ -1,0 +1,13 @@
+/** Who a run is, in its output, records and results. */
+export interface RunIdentity {
+  id: string;
+  /** `WEBSOCKET_STRESS_<date>_<time>`, in UTC. */
+  marker: string;
+  test: string;
+}
+
+/** The marker for a time in milliseconds since 1970, such as `WEBSOCKET_STRESS_20250625_143000` (UTC). */
+export const runMarker = (epochMs: number): string => {
+  const digits = new Date(epochMs).toISOString().replaceAll(/[-:]/g, '');
+  return `WEBSOCKET_STRESS_${digits.slice(0, 8)}_${digits.slice(9, 15)}`;
+};
