@@ -17,9 +17,11 @@ export const runK6 = (k6: string, args: readonly string[], env: NodeJS.ProcessEn
     const onTerminate = (): void => void child.kill('SIGTERM');
     process.on('SIGINT', onInterrupt);
     process.on('SIGTERM', onTerminate);
+    process.on('SIGHUP', onTerminate);
     const done = (): void => {
       process.off('SIGINT', onInterrupt);
       process.off('SIGTERM', onTerminate);
+      process.off('SIGHUP', onTerminate);
     };
     child.once('error', (error) => {
       done();

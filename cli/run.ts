@@ -66,6 +66,9 @@ export const runCommand = async (argv: string[]): Promise<number> => {
         ]),
     ...(extra.length > 0 ? [`expected one scenario, received also ${extra.join(' ')}`] : []),
     ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
+    ...Object.entries(values)
+      .filter(([, value]) => value === '')
+      .map(([name]) => `--${name}: expected a value, received nothing`),
     ...runProblems(env, scenario, ca),
   ];
   if (problems.length > 0) return refuse(problems);

@@ -21,6 +21,9 @@ docs/real-service.md of the package). Exit code: 0 where every verdict is PASS, 
 
 type ResultFile = RunResult & { run?: RunIdentity; service?: { name?: string; version?: string } };
 
+/** k6's exit code for a run that a signal ended. */
+const aborted = 105;
+
 interface Showing {
   scenario: string;
   exitCode: number;
@@ -126,7 +129,11 @@ export const verifyRealCommand = async (argv: string[]): Promise<number> => {
   const folder = await mkdtemp(path.join(tmpdir(), 'ws-stress-'));
   try {
     const showings: Showing[] = [];
-    for (const scenario of scenarioNames) showings.push(await showScenario(k6, scenario, env, folder));
+    for (const scenario of scenarioNames) {
+      const showing = await showScenario(k6, scenario, env, folder);
+      if (showing.exitCode === aborted || showing.exitCode > 128) return showing.exitCode;
+      showings.push(showing);
+    }
     const out = path.resolve(
       typeof values.out === 'string' ? values.out : path.join(packageRoot, 'docs/real-service.md'),
     );

@@ -88,7 +88,7 @@ const goodThresholds: unknown[] = [
   { 'command_duration{ round : 2 , class : high-output }': ['p(100)<100'] },
   { 'sessions{outcome:protocol-violation,test:single}': ['count===0', 'rate<1'] },
   { 'timeouts{phase:drain}': [{ threshold: 'count<3', abortOnFail: true, delayAbortEval: '1m30s' }] },
-  { dropped_iterations: ['count==0'], data_received: ['count>-1'] },
+  { dropped_iterations: ['count==0'], output_lines: ['count>-1'] },
   {},
 ];
 
@@ -126,7 +126,7 @@ const badThresholds: unknown[] = [
   { 'session_success{class:simple,}': ['rate>0.9'] },
   { 'session_success{outcome:ok}': ['rate>0.9'] },
   { 'timeouts{round:each}': ['count==0'] },
-  { 'iterations{test:single}': ['count>0'] },
+  { 'dropped_iterations{test:single}': ['count>0'] },
 ];
 
 const badThresholdFiles: unknown[] = [

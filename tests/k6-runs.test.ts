@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createTlsServer } from 'node:tls';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -290,6 +290,96 @@ describe('runs with plain k6', { concurrency: 3 }, () => {
         assert.match(stderr, /buggy\.ts:6/);
       }),
     ));
+
+  test('no criterion passes on sessions that only k6’s own options leave out', () =>
+    withTarget(['exit-3'], (url) =>
+      withFolder(async (folder) => {
+        const thresholds = path.join(folder, 'thresholds.json');
+        const criteria = { command_duration: ['p(95)<5000'], 'timeouts{class:control}': ['count==0'] };
+        await writeFile(thresholds, JSON.stringify({ version: 1, scenarios: { concurrent: criteria } }));
+        const args = ['--vus', '3', '--iterations', '3'];
+        const { code, result } = await runBundle('concurrent', url, { STRESS_THRESHOLDS: thresholds }, args);
+        assert.equal(code, 99);
+        assert.deepEqual(
+          result?.criteria.map(({ status }) => status),
+          ['NO DATA', 'NO DATA'],
+        );
+      }),
+    ));
+
+  test('k6 run --throw changes no verdict', () =>
+    withTarget(['handshake-403@3'], async (url) => {
+      const { code, result, stdout } = await runBundle('concurrent', url, { STRESS_ROUNDS: '20' }, ['--throw']);
+      assert.equal(code, 0, stdout);
+      assert.deepEqual(result?.outcomes, { ok: 19, 'connect-failed': 1 });
+    }));
+
+  test('want of file descriptors is the generator’s failure: INVALID, exit 110', () =>
+    withTarget([], (url) =>
+      withFolder(async (folder) => {
+        const file = path.join(folder, 'result.json');
+        const settings = `-e STRESS_URL=${url} -e STRESS_VUS=80 -e STRESS_RESULT=${file}`;
+        const bundle = path.join(packageRoot, 'dist/single.js');
+        const command = `ulimit -n 60; exec "${await k6Path()}" run --quiet --address '' ${settings} "${bundle}"`;
+        const { code, stderr } = await runProgram('sh', ['-c', command]);
+        assert.equal(code, 110, stderr);
+        assert.match(stderr, /INVALID: this machine has no more connections to give: .*too many open files/);
+        assert.equal((JSON.parse(await readFile(file, 'utf8')) as RunResult).verdict, 'INVALID');
+      }),
+    ));
+
+  test('an archive runs as it was made; other settings for its load are refused', () =>
+    withTarget([], (url) =>
+      withFolder(async (folder) => {
+        const archive = path.join(folder, 'archive.tar');
+        const bundle = path.join(packageRoot, 'dist/concurrent.js');
+        const made = await runProgram(await k6Path(), ['archive', '-e', 'STRESS_ROUNDS=2,1', '-O', archive, bundle]);
+        assert.equal(made.code, 0, made.stderr);
+        const run = (rounds: string) =>
+          k6Path().then((k6) =>
+            runProgram(k6, [
+              'run',
+              '--quiet',
+              '--address',
+              '',
+              '-e',
+              `STRESS_URL=${url}`,
+              '-e',
+              `STRESS_ROUNDS=${rounds}`,
+              archive,
+            ]),
+          );
+        assert.equal((await run('2,1')).code, 0);
+        const refused = await run('3,1');
+        assert.equal(refused.code, 108);
+        assert.match(refused.stderr, /The load was fixed when the archive was made/);
+      }),
+    ));
+
+  test('a service that drops plain HTTP is judged by its handshake', () =>
+    withTarget([], async (url) => {
+      // Like the target, but for requests that are no upgrade: those it breaks off.
+      const server = createServer((socket) => {
+        socket.once('data', (data) => {
+          if (!/upgrade: websocket/i.test(data.toString())) {
+            socket.destroy();
+            return;
+          }
+          const upstream = connect(Number(new URL(url).port), '127.0.0.1');
+          upstream.write(data);
+          socket.pipe(upstream).pipe(socket);
+          for (const end of [socket, upstream]) end.on('error', () => socket.destroy() && upstream.destroy());
+        });
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      try {
+        const { port } = server.address() as AddressInfo;
+        const { code, stderr } = await runBundle('single', `ws://127.0.0.1:${port}/ws/mcp`);
+        assert.equal(code, 0, stderr);
+      } finally {
+        server.close();
+      }
+    }));
 
   test('k6’s machine-readable summary is read too', () =>
     withTarget([], async (url) => {

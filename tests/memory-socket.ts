@@ -16,6 +16,8 @@ export interface MemorySession {
   /** Codes of the client's closes. */
   closed: number[];
   pings: number;
+  /** How many timers have fired. */
+  wakes: number;
   /** Moves the clock, firing every timer that falls due, in order. */
   pass: (ms: number) => void;
   result: SessionResult | undefined;
@@ -38,12 +40,13 @@ export const startInMemory = (
   options: { limits?: SessionLimits; trace?: boolean } = {},
 ): MemorySession => {
   let now = 0;
-  let timers: { at: number }[] = [];
+  let timers: { at: number; token: number }[] = [];
   const memory: MemorySession = {
     events: undefined as unknown as SessionEvents,
     sent: [],
     closed: [],
     pings: 0,
+    wakes: 0,
     result: undefined,
     settledTimes: 0,
     pass: (ms) => {
@@ -53,7 +56,8 @@ export const startInMemory = (
         if (due === undefined) break;
         timers = timers.filter((timer) => timer !== due);
         now = due.at;
-        memory.events.wake();
+        memory.wakes++;
+        memory.events.wake(due.token);
       }
       now = until;
     },
@@ -63,7 +67,7 @@ export const startInMemory = (
       send: (text) => memory.sent.push(text),
       ping: () => memory.pings++,
       close: (code) => memory.closed.push(code),
-      wakeAfter: (ms) => timers.push({ at: now + ms }),
+      wakeAfter: (ms, token) => timers.push({ at: now + ms, token }),
       now: () => now,
     },
     script,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planLoad, roundOf, sessionsBefore } from '../lib/load/profile.ts';
+import fc from 'fast-check';
+import { isComplete, planLoad, roundOf, sessionsBefore } from '../lib/load/profile.ts';
 import { parseSettings } from '../lib/load/settings.ts';
 
 const plan = (env: Record<string, string>) => {
@@ -51,7 +52,7 @@ test('STRESS_RATE is an open model that owes rate × duration sessions, and ends
 test('k6 is given longer than any session may take, so that it cuts none off', () => {
   for (const env of [
     { STRESS_VUS: '5', STRESS_DURATION: '1s' },
-    { STRESS_RATE: '5', STRESS_DURATION: '1s' },
+    { STRESS_RATE: '5', STRESS_DURATION: '2s' },
   ]) {
     const { gracefulStop } = plan({ ...env, STRESS_SESSION_TIMEOUT: '10s' }).scenarios['round-1'] ?? {};
     assert.equal(gracefulStop, '100000ms');
@@ -65,4 +66,29 @@ test('a round begins when the sessions of those before it have ended', () => {
     [0, 5, 15],
   );
   assert.deepEqual(['round-1', 'round-12', 'default'].map(roundOf), [1, 12, 1]);
+});
+
+test('a run is complete when all its sessions were begun, or its time is over', () => {
+  const [rounds, open, closed] = [
+    plan({}),
+    plan({ STRESS_RATE: '5', STRESS_DURATION: '2s' }),
+    plan({ STRESS_VUS: '5', STRESS_DURATION: '2s' }),
+  ];
+  assert.deepEqual([isComplete(rounds, 35, 1), isComplete(rounds, 34, 1e9)], [true, false]);
+  assert.deepEqual([isComplete(open, 10, 1), isComplete(open, 9, 1e9)], [true, false]);
+  assert.deepEqual([isComplete(closed, 1, 2000), isComplete(closed, 1e9, 1999)], [true, false]);
+});
+
+test('property: k6 starts exactly the sessions that an open model owes', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5_000_000 }), fc.integer({ min: 2, max: 7200 }), (thousandths, seconds) => {
+      const { owed, scenarios } = plan({ STRESS_RATE: String(thousandths / 1000), STRESS_DURATION: `${seconds}s` });
+      const { rate, duration } = scenarios['round-1'] ?? {};
+      const periodMs = 1_000_000 / Number(rate);
+      const durationMs = Number.parseFloat(String(duration));
+      assert.ok(durationMs >= 1000);
+      // Starts are due at 0, 1, 2, … periods; k6 begins those that are due before the duration is over.
+      assert.equal(Math.ceil(durationMs / periodMs), owed);
+    }),
+  );
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command } from '../lib/commands/command.ts';
-import { describeOutcome, type Outcome } from '../lib/results/outcome.ts';
-import type { Script, Session } from '../lib/session/session.ts';
+import { describeOutcome, isGeneratorLimit, type Outcome } from '../lib/results/outcome.ts';
+import { connectFailed, type Script, type Session } from '../lib/session/session.ts';
 import { executeAndComplete, service, startInMemory, type MemorySession } from './memory-socket.ts';
 
 const echo: Command = { name: 'echo', class: 'simple', command: 'echo hi', proof: { lines: ['hi'] } };
@@ -97,6 +97,76 @@ const rows: { name: string; command?: Command; events: Event[]; outcome: Outcome
       pong,
     ],
     outcome: 'ok',
+  },
+  {
+    name: 'completed in the middle of a chunked line',
+    command: { ...echo, proof: { maxLines: 5 } },
+    events: [
+      connected,
+      started(1),
+      '{"method":"process.output","params":{"type":"stdout","data":"h","chunk_index":0,"total_chunks":2}}',
+      completed(),
+    ],
+    outcome: 'protocol-violation',
+    match: /in the middle of a line/,
+  },
+  {
+    name: 'a predicted line in the middle of a chunked one',
+    command: counting,
+    events: [
+      connected,
+      started(1),
+      ...lines(1, 2, 3),
+      '{"method":"process.output","params":{"type":"stdout","data":"n 4","chunk_index":0,"total_chunks":2}}',
+      ...lines(4),
+    ],
+    outcome: 'protocol-violation',
+    match: /expected chunk 1/,
+  },
+  {
+    name: 'chunk 5 of 1',
+    events: [
+      connected,
+      started(1),
+      '{"method":"process.output","params":{"type":"stdout","data":"hi","chunk_index":5,"total_chunks":1}}',
+    ],
+    outcome: 'protocol-violation',
+    match: /expected chunk 0 of a line, received 5/,
+  },
+  {
+    name: 'process.error, and completed all the same',
+    events: [connected, '{"method":"process.error","params":{"error":"boom"}}', output('hi'), completed(), started(1)],
+    outcome: 'failed-exit',
+    match: /boom/,
+  },
+  {
+    name: 'completed of another process, before the response',
+    events: [connected, output('hi'), completed(0, 1), started(1)],
+    outcome: 'protocol-violation',
+    match: /expected pid 8843, received 1/,
+  },
+  {
+    name: 'status failed with exit code 0',
+    events: [
+      connected,
+      started(1),
+      output('hi'),
+      '{"method":"process.completed","params":{"status":"failed","exit_code":0}}',
+    ],
+    outcome: 'failed-exit',
+    match: /another status/,
+  },
+  {
+    name: 'heartbeats do not hide a hang in numbered output',
+    command: counting,
+    events: [
+      connected,
+      started(1),
+      ...lines(1, 2, 3),
+      ...Array.from({ length: 10 }, () => [passes(400), '{"method":"ping","params":{}}'] as Event[]).flat(),
+    ],
+    outcome: 'timeout',
+    match: /message/,
   },
   {
     name: 'chunks out of order',
@@ -573,6 +643,33 @@ test('a control that is rejected ends the session with it', () => {
     reason: 'no process',
   });
   assert.equal(session.result?.dialect, 'deployed');
+});
+
+test('timers do not multiply: what is over stays over', () => {
+  const session = startInMemory(
+    function* (open: Session): Script {
+      for (;;) {
+        yield* open.request('hook_status');
+        yield* open.sleep(100);
+      }
+    },
+    { limits: { ackTimeoutMs: 1000, messageTimeoutMs: 1000, sessionTimeoutMs: 1e9 } },
+  );
+  session.events.message(connected);
+  for (let id = 1; id <= 500; id++) {
+    session.events.message(`{"jsonrpc":"2.0","result":{},"id":${id}}`);
+    session.pass(100);
+  }
+  assert.equal(session.result, undefined);
+  assert.ok(session.wakes < 1600, `${session.wakes} wakes`);
+});
+
+test('a connection that is waited for in vain is a timeout, other failures are not', () => {
+  assert.equal(connectFailed('dial tcp 127.0.0.1:9: i/o timeout', 60_000).outcome.kind, 'timeout');
+  const refused = connectFailed('connect: connection refused', 1).outcome;
+  assert.equal(refused.kind, 'connect-failed');
+  assert.equal(isGeneratorLimit(refused), false);
+  assert.equal(isGeneratorLimit(connectFailed('socket: too many open files', 1).outcome), true);
 });
 
 test('a trace is bounded, whatever comes', () => {

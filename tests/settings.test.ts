@@ -44,8 +44,10 @@ const bad: [name: string, value: string, message: RegExp][] = [
   ['STRESS_ROUNDS', '5,,20', /whole numbers/],
   ['STRESS_ROUNDS', '5;10', /whole numbers/],
   ['STRESS_ROUNDS', Array.from({ length: 101 }, () => '1').join(','), /at most 100/],
-  ['STRESS_RATE', '0', /a number over 0/],
-  ['STRESS_RATE', 'fast', /a number over 0/],
+  ['STRESS_RATE', '0', /a number from 0\.001 to/],
+  ['STRESS_RATE', 'fast', /a number from 0\.001 to/],
+  ['STRESS_RATE', '0.0004', /at most three decimals/],
+  ['STRESS_URL', 'ws://host/%zz', /expected an address/],
   ['STRESS_PAUSE', '5', /a duration of 1ms to 168h with its unit/],
   ['STRESS_PAUSE', '1 s', /a duration/],
   ['STRESS_SESSION_TIMEOUT', '9999h', /a duration/],
@@ -74,6 +76,12 @@ test('settings that do not go together are refused', () => {
   assert.match(problemsOf({ STRESS_ROUNDS: '5', STRESS_VUS: '5' })[0] ?? '', /expected alone/);
   assert.match(problemsOf({ STRESS_RATE: '5' })[0] ?? '', /together with STRESS_DURATION/);
   assert.match(problemsOf({ STRESS_DURATION: '5s' })[0] ?? '', /together with STRESS_VUS or STRESS_RATE/);
+});
+
+test('durations that k6 would refuse are refused here', () => {
+  assert.match(problemsOf({ STRESS_VUS: '2', STRESS_DURATION: '500ms' })[0] ?? '', /at least 1s here/);
+  assert.match(problemsOf({ STRESS_RATE: '20', STRESS_DURATION: '1s' })[0] ?? '', /at least 2s here/);
+  assert.deepEqual(problemsOf({ STRESS_RATE: '20', STRESS_DURATION: '2s' }), []);
 });
 
 test('all problems come at once', () => {

@@ -18,7 +18,7 @@ test('the shipped criteria are those that the tool promises', () => {
   const concurrent = k6Thresholds(criteriaOf(parseThresholds(shipped, 'concurrent', 3, scenarioNames)));
   assert.deepEqual(concurrent, {
     protocol_violations: ['count==0'],
-    'evidence{of:session_success}': ['count>0'],
+    'evidence{of:session_success,real:yes}': ['count>0'],
     timeouts: ['count==0'],
     unsettled: ['count==0'],
     dropped_iterations: ['count==0'],
@@ -48,6 +48,9 @@ test('every criterion has a guard, and the guard of a time is that it had sample
           connect_duration: ['p(99.9)<100'],
           'session_duration{round:each}': ['max<9000'],
           output_lines: ['count>=1'],
+          'timeouts{phase:drain,class:burst}': ['count==0'],
+          'failure_duration{outcome:closed}': ['max<1'],
+          'command_duration{class:simple}': ['max<1'],
         },
       },
       2,
@@ -59,7 +62,10 @@ test('every criterion has a guard, and the guard of a time is that it had sample
       ['connect_duration', 'connect_duration max>0'],
       ['session_duration{round:1}', 'evidence{of:session_duration,round:1} count>0'],
       ['session_duration{round:2}', 'evidence{of:session_duration,round:2} count>0'],
-      ['output_lines', 'evidence{of:session_success} count>0'],
+      ['output_lines', 'evidence{of:session_success,real:yes} count>0'],
+      ['timeouts{class:burst,phase:drain}', 'evidence{of:session_success,real:yes,class:burst} count>0'],
+      ['failure_duration{outcome:closed}', 'evidence{of:session_success,real:yes} count>0'],
+      ['command_duration{class:simple}', 'evidence{of:command_duration,real:yes,class:simple} count>0'],
     ],
   );
 });
@@ -74,6 +80,19 @@ test('a scenario’s selector replaces the same one under *, in either order', (
     const expressions = criteriaOf(parse(scenarios)).map(({ expression }) => expression);
     assert.deepEqual(expressions.toSorted(), ['count==0', 'rate==1']);
   }
+});
+
+test('the order of tags and blanks make no other selector', () => {
+  const criteria = criteriaOf(
+    parse({
+      '*': { 'command_duration{class:simple,round:each}': ['p(95)<1'] },
+      concurrent: { 'command_duration{ round:each, class:simple }': ['p(95)<5000'] },
+    }),
+  );
+  assert.deepEqual(
+    criteria.map(({ selector, expression }) => `${selector} ${expression}`),
+    [1, 2, 3].map((round) => `command_duration{round:${round},class:simple} p(95)<5000`),
+  );
 });
 
 test('k6’s form with abortOnFail is passed on', () => {

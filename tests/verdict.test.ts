@@ -36,13 +36,13 @@ const good: Metrics = {
   'session_duration{round:1}': { values: { avg: 900, min: 10, max: 2000, 'p(95)': 1990 } },
   'command_duration{class:simple}': { values: { 'p(95)': 12 } },
   'sessions{outcome:ok}': { values: { count: 30 } },
-  'evidence{of:session_success}': { values: { count: 30 } },
+  'evidence{of:session_success,real:yes}': { values: { count: 30 } },
   'evidence{of:session_success,round:1}': { values: { count: 10 } },
   'evidence{of:session_success,round:2}': { values: { count: 20 } },
-  'evidence{of:command_duration,class:simple}': { values: { count: 12 } },
+  'evidence{of:command_duration,real:yes,class:simple}': { values: { count: 12 } },
 };
 
-const statuses = (metrics: Metrics, ran = true) => {
+const statuses = (metrics: Metrics, ran: 'whole' | 'cut short' | 'never' = 'whole') => {
   const { verdict, criteria: judged } = judgeRun(criteria, metrics, rounds, ran);
   return [verdict, ...judged.map(({ status }) => status)];
 };
@@ -60,7 +60,7 @@ test('NO DATA fails: a time without samples is 0, and 0 is under any limit', () 
   const metrics = {
     ...good,
     'command_duration{class:simple}': { values: { 'p(95)': 0 } },
-    'evidence{of:command_duration,class:simple}': { values: { count: 0 } },
+    'evidence{of:command_duration,real:yes,class:simple}': { values: { count: 0 } },
   };
   assert.deepEqual(statuses(metrics), ['FAIL', 'PASS', 'PASS', 'NO DATA', 'PASS']);
   assert.deepEqual(statuses({}), ['FAIL', 'NO DATA', 'NO DATA', 'NO DATA', 'NO DATA']);
@@ -70,7 +70,7 @@ test('NO DATA goes before k6’s own judgement, which an empty run satisfies', (
   const metrics = {
     ...good,
     'command_duration{class:simple}': { values: { 'p(95)': 0 }, held: { 'p(95)<5000': true } },
-    'evidence{of:command_duration,class:simple}': { values: { count: 0 }, held: { 'count>0': false } },
+    'evidence{of:command_duration,real:yes,class:simple}': { values: { count: 0 }, held: { 'count>0': false } },
   };
   assert.equal(statuses(metrics)[3], 'NO DATA');
 });
@@ -84,8 +84,15 @@ test('INVALID: the generator dropped work, or a script failed', () => {
   assert.equal(statuses({ ...good, 'sessions{outcome:script-error}': { values: { count: 1 } } })[0], 'INVALID');
 });
 
+test('INVALID: the run was cut short, unless a criterion failed already', () => {
+  assert.equal(statuses(good, 'cut short')[0], 'INVALID');
+  const failed = { ...good, 'session_success{round:2}': { values: { rate: 0.5, passes: 10, fails: 10 } } };
+  assert.equal(statuses(failed, 'cut short')[0], 'FAIL');
+  assert.equal(statuses({ ...good, generator_failures: { values: { count: 2 } } })[0], 'INVALID');
+});
+
 test('NOT RUN: set-up ended the run', () => {
-  assert.deepEqual(statuses({}, false), ['NOT RUN', 'NOT RUN', 'NOT RUN', 'NOT RUN', 'NOT RUN']);
+  assert.deepEqual(statuses({}, 'never'), ['NOT RUN', 'NOT RUN', 'NOT RUN', 'NOT RUN', 'NOT RUN']);
 });
 
 test('k6’s own judgement goes before the computed one', () => {
@@ -95,7 +102,7 @@ test('k6’s own judgement goes before the computed one', () => {
 });
 
 test('with k6’s own options there is one round, and criteria of others are NOT RUN', () => {
-  const { verdict, criteria: judged } = judgeRun(criteria, good, [{ label: 'own', sessions: undefined }], true);
+  const { verdict, criteria: judged } = judgeRun(criteria, good, [{ label: 'own', sessions: undefined }], 'whole');
   assert.deepEqual([verdict, judged[1]?.status], ['PASS', 'NOT RUN']);
 });
 
@@ -131,7 +138,7 @@ test('the summary shows rounds, failures, criteria and verdict, in 80 columns, w
   const run = { id: 'abc', marker: runMarker(Date.UTC(2025, 5, 25, 14, 30, 5)), test: 'concurrent' };
   assert.equal(run.marker, 'WEBSOCKET_STRESS_20250625_143005');
   const metrics = { ...good, 'sessions{outcome:closed}': { values: { count: 2 } } };
-  const result = judgeRun(criteria, metrics, rounds, true);
+  const result = judgeRun(criteria, metrics, rounds, 'whole');
   const text = summaryText('concurrent', run, 'wss://h/ws?token=secret', 'svc 1.0', result, false);
   assert.match(text, /WEBSOCKET_STRESS_20250625_143005 {2}concurrent {2}run abc/);
   assert.match(text, /1 {2}10 sessions at once +10 +0 +0\.90 s +0\.01 s +2\.00 s +1\.99 s/);
@@ -146,7 +153,7 @@ test('the summary shows rounds, failures, criteria and verdict, in 80 columns, w
   );
   assert.ok(summaryText('concurrent', run, 'ws://h', '', result, true).includes('\u001b[32mPASS'));
   assert.match(
-    summaryText('concurrent', run, 'ws://h', '', judgeRun(criteria, {}, rounds, false), false),
+    summaryText('concurrent', run, 'ws://h', '', judgeRun(criteria, {}, rounds, 'never'), false),
     /\n {2}NOT RUN: /,
   );
 });

@@ -1,6 +1,6 @@
 import exec from 'k6/execution';
-import ws from 'k6/ws';
-import type { Settings } from '../load/settings.ts';
+import ws, { type Socket } from 'k6/ws';
+import { shownUrl, type Settings } from '../load/settings.ts';
 import { connectFailed, startSession } from '../session/session.ts';
 import type {
   Script,
@@ -22,14 +22,13 @@ export const runOverWebSocket = (
   const startedAt = now();
   let result: SessionResult | undefined;
   let events: SessionEvents | undefined;
-  const response = ws.connect(settings.url, { headers: { ...settings.headers } }, (socket) => {
+  const response = openWebSocket(settings, (socket) => {
     let failure = '';
-    const wake = (): void => session.wake();
     const transport: SessionSocket = {
       send: (text) => socket.send(text),
       ping: () => socket.ping(),
       close: (code) => socket.close(code),
-      wakeAfter: (ms) => socket.setTimeout(wake, ms),
+      wakeAfter: (ms, token) => socket.setTimeout(() => session.wake(token), ms),
       now,
     };
     const session = startSession(transport, script, { startedAt, limits, trace: settings.trace }, (settled) => {
@@ -47,11 +46,33 @@ export const runOverWebSocket = (
   // A connection whose end k6 did not report is closed all the same.
   if (result === undefined) events?.closed(1006, 'k6 reported no close');
   if (result !== undefined) return result;
-  const { status, error } = response as { status: number; error?: string };
-  const reason =
-    status === 0 ? (error ?? 'no reason given') : `expected status 101 to the opening handshake, received ${status}`;
+  const { status, error } = response;
+  const reason = status === 0 ? error : `expected status 101 to the opening handshake, received ${status}`;
   return connectFailed(reason, now() - startedAt);
 };
+
+/** What came of an opening handshake: its status, or 0 and an error that shows no secret. */
+export interface Handshake {
+  status: number;
+  error: string;
+}
+
+/** `ws.connect` with the headers of the settings; a failure is a value, with `k6 run --throw` too. */
+export const openWebSocket = (settings: Settings, onOpen: (socket: Socket) => void): Handshake => {
+  let opened = false;
+  try {
+    const response = ws.connect(settings.url, { headers: { ...settings.headers } }, (socket) => {
+      opened = true;
+      onOpen(socket);
+    }) as { status: number; error?: string };
+    return { status: response.status, error: shown(settings, response.error ?? 'no reason given') };
+  } catch (error) {
+    if (opened) throw error;
+    return { status: 0, error: shown(settings, String(error).replace(/^GoError: /, '')) };
+  }
+};
+
+const shown = ({ url }: Settings, text: string): string => text.replaceAll(url, shownUrl(url));
 
 const closeDetail = (code: number, failure: string): string => {
   // k6 reports a reset as its own 1001 after the error of the write or read.

@@ -11,11 +11,14 @@ import { parseThresholds, type Criterion } from '../load/thresholds.ts';
 const fromWorkingDirectory = (path: string): string =>
   path.startsWith('/') || __ENV.PWD === undefined ? path : `${__ENV.PWD}/${path}`;
 
+const hint = (path: string): string =>
+  path.startsWith('/') || __ENV.PWD !== undefined ? '' : ' (PWD is not known here: give its full path)';
+
 const readFile = (setting: string, path: string, problems: string[]): string | undefined => {
   try {
     return open(fromWorkingDirectory(path));
   } catch {
-    problems.push(`${setting}: expected a file that can be read, such as ./file.json; can't read ${path}`);
+    problems.push(`${setting}: expected a file that can be read, such as ./file.json; can't read ${path}${hint(path)}`);
     return undefined;
   }
 };

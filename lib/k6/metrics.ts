@@ -18,6 +18,10 @@ const protocolViolations = new Counter('protocol_violations');
 const timeouts = new Counter('timeouts');
 const unsettled = new Counter('unsettled');
 const evidence = new Counter('evidence');
+const generatorFailures = new Counter('generator_failures');
+
+/** Counts what the generator itself could not do; any makes the run INVALID. */
+export const countGeneratorFailures = (count: number): void => generatorFailures.add(count);
 
 /** The tags of a session's samples. */
 export interface SessionTags {
@@ -37,10 +41,10 @@ export const countSession = (result: SessionResult, tags: SessionTags): void => 
   unsettled.add(-1);
   sessions.add(1, { ...tags, outcome: outcome.kind });
   sessionSuccess.add(ok, tags);
-  evidence.add(1, { ...tags, of: 'session_success' });
+  evidence.add(1, { ...tags, of: 'session_success', real: 'yes' });
   if (countsInTime(outcome)) {
     sessionDuration.add(result.durationMs, tags);
-    evidence.add(1, { ...tags, of: 'session_duration' });
+    evidence.add(1, { ...tags, of: 'session_duration', real: 'yes' });
   }
   if (!ok) failureDuration.add(result.durationMs, { ...tags, outcome: outcome.kind });
   if (outcome.kind === 'protocol-violation') protocolViolations.add(1, tags);
@@ -50,7 +54,7 @@ export const countSession = (result: SessionResult, tags: SessionTags): void => 
     const commandTags = { ...tags, class: command.class };
     if (countsInTime(command.outcome)) {
       commandDuration.add(command.durationMs, commandTags);
-      evidence.add(1, { ...commandTags, of: 'command_duration' });
+      evidence.add(1, { ...commandTags, of: 'command_duration', real: 'yes' });
     }
     if (command.ackMs !== undefined) commandAckDuration.add(command.ackMs, commandTags);
     if (command.firstOutputMs !== undefined) firstOutputDuration.add(command.firstOutputMs, commandTags);

@@ -1,5 +1,5 @@
 import http from 'k6/http';
-import ws from 'k6/ws';
+import { openWebSocket } from './connect.ts';
 import { parseUrl, shownUrl, type Settings } from '../load/settings.ts';
 
 /** How long the service may take to answer before anything is run. */
@@ -21,27 +21,29 @@ const reason = (error: unknown): string =>
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 80) : undefined);
 
+const unknown: ServiceInfo = { name: undefined, version: undefined };
+
+/** A service need not speak plain HTTP: where it breaks the request off, the handshake decides. */
+const brokenOff = /EOF|malformed HTTP|connection reset/;
+
 const askHealth = (origin: string, headers: Record<string, string>): ServiceInfo | string => {
   try {
     // Thrown, for else k6 logs a warning of its own beside our one message.
     const params = { headers, timeout, redirects: 0, throw: true };
     const response = http.get(`${origin}/health`, params);
-    if (response.status !== 200) return { name: undefined, version: undefined };
+    if (response.status !== 200) return unknown;
     const health: unknown = JSON.parse(response.body as string);
     const { service, version } = (health ?? {}) as { service?: unknown; version?: unknown };
     return { name: textOf(service), version: textOf(version) };
   } catch (error) {
-    return error instanceof SyntaxError ? { name: undefined, version: undefined } : reason(error);
+    return error instanceof SyntaxError || brokenOff.test(String(error)) ? unknown : reason(error);
   }
 };
 
 const handshakeProblem = (settings: Settings): string | undefined => {
-  const response = ws.connect(settings.url, { headers: { ...settings.headers } }, (socket) => socket.close(1000)) as {
-    status: number;
-    error?: string;
-  };
+  const response = openWebSocket(settings, (socket) => socket.close(1000));
   if (response.status === 101) return undefined;
-  if (response.status === 0) return response.error ?? 'no reason given';
+  if (response.status === 0) return `${response.error}.`;
   const hint =
     response.status === 401 || response.status === 403
       ? ' Give its token with -e STRESS_TOKEN=… or its headers with -e STRESS_HEADERS=….'

@@ -5,6 +5,7 @@ import { forSession, type Command } from '../commands/command.ts';
 import {
   foreignSessionMs,
   generatorWatch,
+  isComplete,
   planLoad,
   roundOf,
   roundScenario,
@@ -12,7 +13,7 @@ import {
   type Profile,
 } from '../load/profile.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
-import { describeOutcome } from '../results/outcome.ts';
+import { describeOutcome, isGeneratorLimit } from '../results/outcome.ts';
 import { sessionRecord } from '../results/record.ts';
 import { runMarker, type RunIdentity } from '../results/run.ts';
 import { summaryText } from '../results/summary.ts';
@@ -20,7 +21,7 @@ import { figureSelectors, judgeRun } from '../results/verdict.ts';
 import type { Script, Session, SessionLimits } from '../session/session.ts';
 import { readCriteria, readInputs, refuseProblems } from './inputs.ts';
 import { runOverWebSocket } from './connect.ts';
-import { countBegun, countSession, excuseRound } from './metrics.ts';
+import { countBegun, countGeneratorFailures, countSession, excuseRound } from './metrics.ts';
 import { preflight, type ServiceInfo } from './preflight.ts';
 import { metricsOf } from '../results/summary-data.ts';
 
@@ -60,6 +61,16 @@ const randomId = (): string =>
 
 const isForeign = (): boolean => !Object.hasOwn(exec.test.options.scenarios ?? {}, roundScenario(1));
 
+/** Whether k6 runs the load that the settings ask for: an archive keeps the load of the settings it was made with. */
+const isPlanned = ({ scenarios }: Profile): boolean => {
+  const actual = (exec.test.options.scenarios ?? {}) as unknown as Record<string, Record<string, unknown>>;
+  const same = (name: string): boolean =>
+    ['executor', 'vus', 'rate', 'preAllocatedVUs'].every(
+      (key) => (actual[name]?.[key] ?? undefined) === scenarios[name]?.[key],
+    );
+  return Object.keys(actual).length === Object.keys(scenarios).length && Object.keys(scenarios).every(same);
+};
+
 /** Makes a k6 script of a scenario. Throws a text that lists everything wrong with the settings, in k6's init stage. */
 export const scenario = (test: string, definition: ScenarioDefinition): K6Script => {
   const inputs = readInputs();
@@ -88,6 +99,11 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
   const setup = (): SetupData => {
     const run = { id: settings.runId ?? randomId(), marker: runMarker(Date.now()), test };
     const foreign = isForeign();
+    if (!foreign && !isPlanned(profile)) {
+      exec.test.abort(
+        'The load was fixed when the archive was made, and other settings are given now: give the same, or make the archive anew.',
+      );
+    }
     if (exec.test.options.executionSegment && rounds.length > 1 && !foreign) {
       exec.test.abort(
         'Rounds follow one another within one k6 process only: with --execution-segment give one round, such as -e STRESS_VUS=50.',
@@ -138,6 +154,10 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
         `round ${round} session ${iterationInTest} (${command.name}): ${describeOutcome(result.outcome)}${trace}`,
       );
     }
+    if (isGeneratorLimit(result.outcome)) {
+      countGeneratorFailures(1);
+      exec.test.fail(`INVALID: this machine has no more connections to give: ${describeOutcome(result.outcome)}`);
+    }
     if (result.bug !== undefined) {
       exec.test.fail(`a script failed, not the service: ${describeOutcome(result.outcome)}`);
       throw result.bug;
@@ -146,10 +166,16 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
 
   const handleSummary = (data: unknown): Record<string, string> => {
     const metrics = metricsOf(data);
-    const { setup_data: setupData, state } = data as { setup_data?: SetupData; state?: { isStdOutTTY?: boolean } };
-    const sessions = metrics.session_success?.values;
-    const ran = setupData !== undefined || (sessions?.passes ?? 0) + (sessions?.fails ?? 0) > 0;
-    const judgedRounds = setupData?.foreign === true ? [{ label: "k6's own options", sessions: undefined }] : rounds;
+    const { setup_data: setupData, state } = data as {
+      setup_data?: SetupData;
+      state?: { isStdOutTTY?: boolean; testRunDurationMs?: number };
+    };
+    const { passes = 0, fails = 0 } = metrics.session_success?.values ?? {};
+    const begun = passes + fails + (metrics.unsettled?.values.count ?? 0);
+    const foreign = setupData?.foreign === true;
+    const complete = foreign || isComplete(profile, begun, state?.testRunDurationMs ?? Infinity);
+    const ran = begun === 0 && setupData === undefined ? 'never' : complete ? 'whole' : 'cut short';
+    const judgedRounds = foreign ? [{ label: "k6's own options", sessions: undefined }] : rounds;
     const result = judgeRun(criteria, metrics, judgedRounds, ran);
     const service = [setupData?.service.name, setupData?.service.version]
       .filter((each) => each !== undefined)
@@ -181,6 +207,7 @@ const watchGenerator = (owed: number): void => {
   while (instance.vusActive > 1) sleep(0.05);
   const dropped = owed - instance.iterationsCompleted - instance.iterationsInterrupted;
   if (dropped > 0) {
+    countGeneratorFailures(dropped);
     exec.test.fail(
       `INVALID: ${dropped} of ${owed} sessions could not be started in time; give more VUs with -e STRESS_VUS=…, or more machines`,
     );

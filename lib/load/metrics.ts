@@ -67,7 +67,7 @@ export const metricsTable = {
   timeouts: { type: 'counter', tags: [...own, 'phase'], description: 'Sessions that hung, by the phase they hung in' },
   unsettled: {
     type: 'counter',
-    tags: ['test'],
+    tags: [],
     description: 'Sessions begun without an outcome: 0 unless some were lost',
   },
   dropped_iterations: {
@@ -76,14 +76,6 @@ export const metricsTable = {
     builtIn: true,
     description: 'Sessions that an open model owed and k6 could not start; makes the run INVALID',
   },
-  iterations: { type: 'counter', tags: [], builtIn: true, description: "k6's own" },
-  iteration_duration: { type: 'trend', time: true, tags: [], builtIn: true, description: "k6's own" },
-  ws_connecting: { type: 'trend', time: true, tags: [], builtIn: true, description: "k6's own: the opening handshake" },
-  ws_sessions: { type: 'counter', tags: [], builtIn: true, description: "k6's own" },
-  ws_msgs_sent: { type: 'counter', tags: [], builtIn: true, description: "k6's own" },
-  ws_msgs_received: { type: 'counter', tags: [], builtIn: true, description: "k6's own" },
-  data_sent: { type: 'counter', tags: [], builtIn: true, description: "k6's own, bytes" },
-  data_received: { type: 'counter', tags: [], builtIn: true, description: "k6's own, bytes" },
 } as const satisfies Record<string, MetricRow>;
 
 /** A metric's name. */

@@ -23,6 +23,8 @@ export interface Profile {
   rounds: readonly Round[];
   /** Iterations that an open model owes; undefined for every other load. */
   owed: number | undefined;
+  /** How long sessions are opened again and again, milliseconds; undefined where their number is known. */
+  durationMs?: number;
 }
 
 /** The name of a round's k6 scenario. */
@@ -48,7 +50,7 @@ const openModel = (rate: number, durationMs: number, vus: number, gracefulStop: 
         rate: Math.round(rate * 1000),
         timeUnit: '1000s',
         // Half a period less: whether the start due exactly at the end happens would be left to chance.
-        duration: `${Math.max(1, Math.round((owed - 0.5) * periodMs))}ms`,
+        duration: `${Math.max(1000, Number(((owed - 0.5) * periodMs).toFixed(4)))}ms`,
         preAllocatedVUs: vusReady,
         maxVUs: vusReady,
         gracefulStop,
@@ -83,6 +85,7 @@ export const planLoad = (settings: Settings, rounds: readonly number[]): Profile
       },
       rounds: [{ label: `${vus} at a time for ${inSeconds(durationMs)}`, sessions: undefined }],
       owed: undefined,
+      durationMs,
     };
   }
   const sizes = vus === undefined ? (settings.rounds ?? rounds) : [vus];
@@ -103,6 +106,10 @@ export const planLoad = (settings: Settings, rounds: readonly number[]): Profile
     owed: undefined,
   };
 };
+
+/** Whether so many sessions, begun within so long, are all that this load asks for; less means that it was cut short. */
+export const isComplete = ({ rounds, durationMs }: Profile, begun: number, runMs: number): boolean =>
+  durationMs === undefined ? begun >= sessionsBefore(rounds, rounds.length + 1) : runMs >= durationMs;
 
 /** Sessions of the rounds before this one: when so many have ended, the round may begin. */
 export const sessionsBefore = (rounds: readonly Round[], round: number): number =>

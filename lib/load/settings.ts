@@ -209,6 +209,7 @@ export const parseUrl = (url: string): { secure: boolean; host: string; origin: 
   const [, scheme, host, port] =
     /^(wss?):\/\/(\[[0-9a-f:.]+\]|[^\s/?#:@[\]]+)(?::(\d{1,5}))?(?:[/?][^\s#]*)?$/i.exec(url) ?? [];
   if (scheme === undefined || host === undefined) return undefined;
+  if (/%(?![0-9a-f]{2})/i.test(url)) return undefined;
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return undefined;
   const secure = scheme.toLowerCase() === 'wss';
   const authority = port === undefined ? host : `${host}:${port}`;
@@ -280,8 +281,10 @@ const parseValue = (row: SettingRow, text: string): Parsed => {
         : { expected: `whole numbers from 1 to ${maxCount}, parted by commas, at most 100` };
     }
     case 'number': {
-      const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
-      return value > 0 && value <= maxCount ? { value } : { expected: `a number over 0, up to ${maxCount}` };
+      const value = /^\d+(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+      return value > 0 && value <= maxCount
+        ? { value }
+        : { expected: `a number from 0.001 to ${maxCount} with at most three decimals` };
     }
     case 'duration': {
       const value = parseDuration(text) ?? 0;
@@ -341,6 +344,12 @@ export const parseSettings = (
     problems.push('STRESS_RATE: expected together with STRESS_DURATION, such as STRESS_DURATION=1m');
   if (duration && !vus && !rate) {
     problems.push('STRESS_DURATION: expected together with STRESS_VUS or STRESS_RATE, such as STRESS_VUS=50');
+  }
+  // k6 takes no executor of less than a second, and an open model is cut half a period short of its duration.
+  const shortest = rate ? 2000 : 1000;
+  const { STRESS_DURATION: durationMs } = values;
+  if (typeof durationMs === 'number' && durationMs < shortest && (vus || rate)) {
+    problems.push(`STRESS_DURATION: expected at least ${shortest / 1000}s here, such as 1m; received "${duration}"`);
   }
   const headers: Record<string, string> = { ...(values.STRESS_HEADERS as Record<string, string> | undefined) };
   if (values.STRESS_TOKEN !== undefined) headers.Authorization = `Bearer ${values.STRESS_TOKEN as string}`;

@@ -1,5 +1,5 @@
 /** Where in its life a session waited when a timeout ended it. */
-export type Phase = 'connected' | 'acknowledgement' | 'message' | 'session' | 'drain';
+export type Phase = 'connect' | 'connected' | 'acknowledgement' | 'message' | 'session' | 'drain';
 
 /**
  * What became of a session or command; exactly one each. `script-error` is a bug in a script or in this suite, never
@@ -53,6 +53,11 @@ export const describeOutcome = (outcome: Outcome): string => {
       return `script-error: ${outcome.detail}`;
   }
 };
+
+/** Whether a connection failed for want of the generator's own file descriptors or ports, not by the service. */
+export const isGeneratorLimit = (outcome: Outcome): boolean =>
+  outcome.kind === 'connect-failed' &&
+  /too many open files|cannot assign requested address|no buffer space/i.test(outcome.reason);
 
 /**
  * Whether a duration says something of the service's speed: a success, or a timeout with the time waited. A failure

@@ -36,7 +36,7 @@ const criterionLines = ({ status, selector, expression, observed, unit }: Judged
 const meanings: Readonly<Record<RunResult['verdict'], string>> = {
   PASS: 'every criterion holds',
   FAIL: 'a criterion does not hold, or had no data',
-  INVALID: 'the generator fell short, so that nothing is said of the service',
+  INVALID: 'the generator fell short, or the run was cut short: nothing is said of the service',
   'NOT RUN': 'no session was opened; k6 says why: test aborted',
 };
 

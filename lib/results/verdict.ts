@@ -37,7 +37,7 @@ export interface Figures {
   p95Ms: number | undefined;
 }
 
-/** What a run came to. INVALID: the generator, not the service, fell short. */
+/** What a run came to. INVALID: the generator fell short, or the run was cut short, before anything was proven. */
 export interface RunResult {
   verdict: 'PASS' | 'FAIL' | 'INVALID' | 'NOT RUN';
   criteria: JudgedCriterion[];
@@ -119,14 +119,15 @@ export const figureSelectors = (rounds: number): string[] => [
 ];
 
 /**
- * The verdict over a run. `ran` is false where set-up ended it before any session. `rounds` are those that ran: with
- * k6's own `--vus` there is one, whatever the settings say.
+ * The verdict over a run. `ran` is `never` where set-up ended it before any session, and `cut short` where less was run
+ * than asked for: then nothing can pass, and only a criterion that failed stands. `rounds` are those that ran: with k6's
+ * own `--vus` there is one, whatever the settings say.
  */
 export const judgeRun = (
   criteria: readonly Criterion[],
   metrics: Metrics,
   rounds: readonly Round[],
-  ran: boolean,
+  ran: 'whole' | 'cut short' | 'never',
 ): RunResult => {
   const judged = criteria.map((criterion) => judgeCriterion(criterion, metrics, rounds.length));
   const outcomes: RunResult['outcomes'] = {};
@@ -135,14 +136,24 @@ export const judgeRun = (
     if (count > 0) outcomes[kind] = count;
   }
   const result = {
-    criteria: ran ? judged : judged.map((each) => ({ ...each, observed: undefined, status: 'NOT RUN' as const })),
+    criteria:
+      ran !== 'never' ? judged : judged.map((each) => ({ ...each, observed: undefined, status: 'NOT RUN' as const })),
     rounds: rounds.map(({ label }, index) =>
       figures(label, metrics[ofRound('session_success', index + 1)], metrics[ofRound('session_duration', index + 1)]),
     ),
     total: figures('all', metrics.session_success, metrics.session_duration),
     outcomes,
   };
-  const generatorFailed = (metrics.dropped_iterations?.values.count ?? 0) > 0 || (outcomes['script-error'] ?? 0) > 0;
-  const failed = judged.some(({ status }) => status === 'FAIL' || status === 'NO DATA');
-  return { verdict: !ran ? 'NOT RUN' : generatorFailed ? 'INVALID' : failed ? 'FAIL' : 'PASS', ...result };
+  const countOf = (metric: string): number => metrics[metric]?.values.count ?? 0;
+  const generatorFailed =
+    countOf('dropped_iterations') > 0 || countOf('generator_failures') > 0 || (outcomes['script-error'] ?? 0) > 0;
+  const verdict = (): RunResult['verdict'] => {
+    if (ran === 'never') return 'NOT RUN';
+    if (generatorFailed) return 'INVALID';
+    if (ran === 'cut short') {
+      return judged.some(({ status, selector }) => status === 'FAIL' && selector !== 'unsettled') ? 'FAIL' : 'INVALID';
+    }
+    return judged.some(({ status }) => status === 'FAIL' || status === 'NO DATA') ? 'FAIL' : 'PASS';
+  };
+  return { verdict: verdict(), ...result };
 };

@@ -23,8 +23,8 @@ export interface SessionSocket {
   ping: () => void;
   /** Starts the closing handshake (RFC 6455 §7.1.2). */
   close: (code: number) => void;
-  /** Calls the session's `wake` once, after so many milliseconds. */
-  wakeAfter: (ms: number) => void;
+  /** Calls the session's `wake` once, after so many milliseconds, with the token. */
+  wakeAfter: (ms: number, token: number) => void;
   /** Milliseconds on a steady clock. */
   now: () => number;
 }
@@ -114,7 +114,7 @@ export interface SessionEvents {
   pong: () => void;
   /** The connection is closed; not called for the session's own close. */
   closed: (code: number, detail: string) => void;
-  wake: () => void;
+  wake: (token: number) => void;
 }
 
 /** Thrown inside a script to end its session with an outcome. */
@@ -130,9 +130,11 @@ const pong = serialiseNotification('pong', {});
 
 const maxLearning = 8;
 
-/** The result of a session whose connection could not be opened. */
+/** The result of a session whose connection could not be opened; one that was waited for in vain is a timeout. */
 export const connectFailed = (reason: string, durationMs: number): SessionResult => ({
-  outcome: { kind: 'connect-failed', reason },
+  outcome: /i\/o timeout|deadline exceeded/.test(reason)
+    ? { kind: 'timeout', phase: 'connect', detail: reason }
+    : { kind: 'connect-failed', reason },
   durationMs,
   commands: [],
   messagesReceived: 0,
@@ -159,9 +161,11 @@ export const startSession = (
   let current: ExecutionState | undefined;
   let dialect: Dialect | undefined;
   let received = 0;
-  let seenAtLastLook = 0;
+  let fast = 0;
+  let fastAtLastLook = 0;
   let lastActivityAt = openedAt;
   let armedFor = Infinity;
+  let armed = 0;
   let open = true;
   let ponged = false;
   let draining = false;
@@ -211,7 +215,9 @@ export const startSession = (
   const nextLine = (): void => {
     const progress = current?.check.numbered;
     predicted =
-      template && progress && progress.next <= progress.to ? template.head + progress.next + template.tail : undefined;
+      template && progress && current?.assembly.pending() === undefined && progress.next <= progress.to
+        ? template.head + progress.next + template.tail
+        : undefined;
   };
 
   const output = (params: Record<string, unknown>, text: string): void => {
@@ -220,7 +226,7 @@ export const startSession = (
       violate(`process.output without a running command: ${excerpt(text)}`);
       return;
     }
-    const assembled = run.assemble(params);
+    const assembled = run.assembly.add(params);
     if (assembled.stream === undefined) {
       violate(assembled.violation);
       return;
@@ -239,7 +245,8 @@ export const startSession = (
     nextLine();
   };
 
-  const completed = ({ pid, exit_code: exitCode }: Record<string, unknown>, text: string): void => {
+  const completed = (params: Record<string, unknown>, text: string): void => {
+    const { pid, exit_code: exitCode, status } = params;
     if (!current) {
       violate(`process.completed without a running command: ${excerpt(text)}`);
       return;
@@ -248,7 +255,14 @@ export const startSession = (
       violate(`process.completed of another process: expected pid ${current.pid}, received ${pid}`);
       return;
     }
+    const pending = current.assembly.pending();
+    if (pending !== undefined) {
+      violate(`process.completed in the middle of a line: ${pending}`);
+      return;
+    }
     current.completedAt = socket.now();
+    current.completedPid = pid;
+    current.failed = typeof status === 'string' && status !== 'completed';
     current.exitCode = typeof exitCode === 'number' ? exitCode : null;
     current = undefined;
     predicted = template = undefined;
@@ -329,17 +343,18 @@ export const startSession = (
     }
     if (due >= armedFor) return;
     armedFor = due;
-    socket.wakeAfter(Math.max(1, Math.ceil(due - now)));
+    socket.wakeAfter(Math.max(1, Math.ceil(due - now)), ++armed);
   };
 
   const timeout = (phase: Phase, detail: string): void => settle({ kind: 'timeout', phase, detail });
 
-  const wake = (): void => {
-    if (done) return;
+  const wake = (token: number): void => {
+    // k6 can't cancel a timer: an older one than the last is over.
+    if (done || token !== armed) return;
     armedFor = Infinity;
     const now = socket.now();
-    if (predicted !== undefined && received !== seenAtLastLook) lastActivityAt = now;
-    seenAtLastLook = received;
+    if (fast !== fastAtLastLook) lastActivityAt = now;
+    fastAtLastLook = fast;
     if (now >= sessionDeadline) {
       timeout('session', `not at its end after ${limits.sessionTimeoutMs} ms`);
       return;
@@ -379,7 +394,13 @@ export const startSession = (
         throw new SessionEnd(run.outcome);
       }
       const { result } = response;
-      if (isObject(result) && typeof result.pid === 'number') run.pid = result.pid;
+      if (isObject(result) && typeof result.pid === 'number') {
+        run.pid = result.pid;
+        if (typeof run.completedPid === 'number' && run.completedPid !== run.pid) {
+          const reason = `process.completed of another process: expected pid ${run.pid}, received ${run.completedPid}`;
+          throw new SessionEnd({ kind: 'protocol-violation', reason });
+        }
+      }
       return {
         get pid() {
           return run.pid;
@@ -426,6 +447,7 @@ export const startSession = (
         const progress = run.check.numbered as { next: number; to: number };
         const { head, tail } = template as MessageTemplate;
         run.lines++;
+        fast++;
         predicted = ++progress.next <= progress.to ? head + progress.next + tail : undefined;
         return;
       }
@@ -457,7 +479,7 @@ interface ExecutionState {
   first: boolean;
   sentAt: number;
   check: ReturnType<typeof checkOutput>;
-  assemble: ReturnType<typeof createLineAssembly>;
+  assembly: ReturnType<typeof createLineAssembly>;
   lines: number;
   learned: number;
   outcome?: Outcome;
@@ -465,6 +487,9 @@ interface ExecutionState {
   ackAt?: number;
   firstOutputAt?: number;
   completedAt?: number;
+  completedPid?: unknown;
+  /** Its status was something else than `completed`. */
+  failed?: boolean;
   exitCode?: number | null;
   mismatch?: string | undefined;
   serviceError?: string;
@@ -475,23 +500,30 @@ const createExecution = (command: Command, sentAt: number, first: boolean): Exec
   first,
   sentAt,
   check: checkOutput(command.proof),
-  assemble: createLineAssembly(),
+  assembly: createLineAssembly(),
   lines: 0,
   learned: 0,
 });
 
 const judge = (run: ExecutionState): Outcome => {
   const { exitCode: expected = 0, minDurationMs = 0 } = run.command.proof;
-  if (run.completedAt === undefined) {
-    return { kind: 'failed-exit', code: null, detail: `process.error: ${excerpt(run.serviceError ?? '')}` };
+  if (run.serviceError !== undefined) {
+    return { kind: 'failed-exit', code: null, detail: `process.error: ${excerpt(run.serviceError)}` };
   }
   if (run.exitCode !== expected) {
     const code = run.exitCode ?? null;
     return { kind: 'failed-exit', code, detail: `expected exit code ${expected}, received ${code}` };
   }
+  if (expected === 0 && run.failed === true) {
+    return {
+      kind: 'failed-exit',
+      code: 0,
+      detail: 'expected status completed with exit code 0, received another status',
+    };
+  }
   const mismatch = run.mismatch ?? run.check.end();
   if (mismatch !== undefined) return { kind: 'output-mismatch', detail: mismatch };
-  const tookMs = run.completedAt - run.sentAt;
+  const tookMs = (run.completedAt ?? run.sentAt) - run.sentAt;
   if (tookMs < minDurationMs) {
     const detail = `expected at least ${minDurationMs} ms from the request to completion, received ${tookMs.toFixed(1)} ms`;
     return { kind: 'output-mismatch', detail };
