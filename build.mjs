@@ -96,7 +96,7 @@ const watch = async () => {
     await esbuild.context({ ...cliBuild, logLevel: 'info' }),
   ];
   await Promise.all(contexts.map((context) => context.watch()));
-  console.log('watching; Ctrl-C ends it');
+  console.log('watching, without type checks (npm run build makes them); Ctrl-C ends it');
 };
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { suggestion } from '../lib/load/settings.ts';
 import { listCommand } from './list.ts';
+import { packageRoot } from './package-root.ts';
 import { runCommand } from './run.ts';
 import { SetupError, setupCommand } from './setup.ts';
 import { targetCommand } from './target.ts';
@@ -25,7 +28,7 @@ Commands:
   setup            find, build or fetch k6
   verify-real      run every scenario against a real service and write down what it showed
 
-ws-stress <command> --help tells more.
+ws-stress <command> --help tells more; ws-stress --version tells the version.
 `;
 
 /** The ws-stress command line; returns the exit code. */
@@ -33,6 +36,11 @@ export const main = async (argv: string[]): Promise<number> => {
   const [name = '--help', ...rest] = argv;
   if (name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(help);
+    return 0;
+  }
+  if (name === '--version' || name === '-v') {
+    const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string };
+    console.log(version);
     return 0;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;

@@ -6,7 +6,7 @@ import { startTarget } from '../target/server.ts';
 import { runK6 } from './k6-run.ts';
 import { packageRoot } from './package-root.ts';
 import { runProblems } from './run-inputs.ts';
-import { helpEntry, settingsEnvironment, settingsHelp, settingsOptions } from './settings-options.ts';
+import { helpEntry, optionProblem, settingsEnvironment, settingsHelp, settingsOptions } from './settings-options.ts';
 import { ensureK6 } from './setup.ts';
 
 const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 options]
@@ -33,20 +33,17 @@ const refuse = (problems: readonly string[]): number => {
 export const runCommand = async (argv: string[]): Promise<number> => {
   const split = argv.indexOf('--');
   const k6Args = split < 0 ? [] : argv.slice(split + 1);
+  const options = {
+    ...settingsOptions(),
+    help: { type: 'boolean' as const },
+    'with-target': { type: 'boolean' as const },
+    ca: { type: 'string' as const },
+  };
   let parsed;
   try {
-    parsed = parseArgs({
-      args: split < 0 ? argv : argv.slice(0, split),
-      options: {
-        ...settingsOptions(),
-        help: { type: 'boolean' },
-        'with-target': { type: 'boolean' },
-        ca: { type: 'string' },
-      },
-      allowPositionals: true,
-    });
+    parsed = parseArgs({ args: split < 0 ? argv : argv.slice(0, split), options, allowPositionals: true });
   } catch (error) {
-    return refuse([`${error instanceof Error ? error.message : String(error)} See ws-stress run --help`]);
+    return refuse([optionProblem(error, Object.keys(options))]);
   }
   const { values, positionals } = parsed;
   if (values.help === true) {
@@ -66,6 +63,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
         ]),
     ...(extra.length > 0 ? [`expected one scenario, received also ${extra.join(' ')}`] : []),
     ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
+    ...(k6Args.includes('--no-thresholds') ? ['--no-thresholds: a run without criteria could not be judged'] : []),
     ...Object.entries(values)
       .filter(([, value]) => value === '')
       .map(([name]) => `--${name}: expected a value, received nothing`),

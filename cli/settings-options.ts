@@ -1,5 +1,5 @@
 import type { ParseArgsConfig } from 'node:util';
-import { settingsTable, type SettingRow } from '../lib/load/settings.ts';
+import { settingsTable, suggestion, type SettingRow } from '../lib/load/settings.ts';
 
 const optionName = ({ flag }: SettingRow): string => flag.slice(2);
 
@@ -40,6 +40,15 @@ const wrap = (text: string, width: number): string[] => {
 };
 
 const indent = ' '.repeat(28);
+
+/** What is wrong with the options, from what `parseArgs` threw, with the nearest option where one is unknown. */
+export const optionProblem = (error: unknown, known: readonly string[]): string => {
+  const message = error instanceof Error ? error.message : String(error);
+  const [, unknown] = /^Unknown option '(-[^']*)'/.exec(message) ?? [];
+  if (unknown === undefined) return `${message}; --help lists the options`;
+  const flags = known.map((name) => `--${name}`);
+  return `no such option: ${unknown}${suggestion(unknown, flags)}; --help lists them, and k6's own stand after --`;
+};
 
 /** One option of a help text: its form in the left column, its description wrapped in the right one. */
 export const helpEntry = (form: string, description: string): string => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
@@ -10,13 +11,13 @@ import type { Figures, RunResult } from '../lib/results/verdict.ts';
 import { runK6 } from './k6-run.ts';
 import { packageRoot } from './package-root.ts';
 import { runProblems } from './run-inputs.ts';
-import { settingsEnvironment, settingsOptions, type ParsedOption } from './settings-options.ts';
+import { optionProblem, settingsEnvironment, settingsOptions, type ParsedOption } from './settings-options.ts';
 import { ensureK6, type K6 } from './setup.ts';
 
 const help = `Usage: ws-stress verify-real --url ws://host:port/path [--out FILE] [settings of ws-stress run]
 
 Runs every scenario (${scenarioNames.join(', ')}) against a real service and writes what it showed to FILE (default:
-docs/real-service.md of the package). Exit code: 0 where every verdict is PASS, else the first other one's.
+docs/real-service.md in a checkout, else real-service.md here). Exit code: 0 where every verdict is PASS, else the first other one's.
 `;
 
 type ResultFile = RunResult & { run?: RunIdentity; service?: { name?: string; version?: string } };
@@ -101,6 +102,12 @@ const document = (url: string, k6: K6, showings: readonly Showing[]): string => 
   ].join('\n');
 };
 
+/** An installed package is no place to write to. */
+const defaultOut = (): string =>
+  existsSync(path.join(packageRoot, 'tsconfig.json'))
+    ? path.join(packageRoot, 'docs/real-service.md')
+    : 'real-service.md';
+
 /** `ws-stress verify-real`: every scenario against a real service, written down; returns the exit code. */
 export const verifyRealCommand = async (argv: string[]): Promise<number> => {
   let values: Record<string, ParsedOption>;
@@ -108,7 +115,7 @@ export const verifyRealCommand = async (argv: string[]): Promise<number> => {
     const options = { ...settingsOptions(), help: { type: 'boolean' as const }, out: { type: 'string' as const } };
     values = parseArgs({ args: argv, options }).values;
   } catch (error) {
-    console.error(`${refusal([error instanceof Error ? error.message : String(error)])}\n\n${help}`);
+    console.error(`${refusal([optionProblem(error, [...Object.keys(settingsOptions()), 'help', 'out'])])}\n\n${help}`);
     return 2;
   }
   if (values.help === true) {
@@ -134,9 +141,7 @@ export const verifyRealCommand = async (argv: string[]): Promise<number> => {
       if (showing.exitCode === aborted || showing.exitCode > 128) return showing.exitCode;
       showings.push(showing);
     }
-    const out = path.resolve(
-      typeof values.out === 'string' ? values.out : path.join(packageRoot, 'docs/real-service.md'),
-    );
+    const out = path.resolve(typeof values.out === 'string' ? values.out : defaultOut());
     await mkdir(path.dirname(out), { recursive: true });
     if (showings.every(({ result }) => result === undefined || result.verdict === 'NOT RUN')) {
       console.error(`nothing was run; ${out} is left as it was`);

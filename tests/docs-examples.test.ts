@@ -192,3 +192,9 @@ void test('every relative link of the documents leads somewhere', () => {
     }
   }
 });
+
+void test('no document has a placeholder left', () => {
+  for (const file of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']) {
+    assert.doesNotMatch(readFileSync(path.join(packageRoot, file), 'utf8'), /@@|TODO|FIXME/, file);
+  }
+});

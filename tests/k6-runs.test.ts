@@ -352,7 +352,12 @@ describe('runs with plain k6', { concurrency: 3 }, () => {
         assert.equal((await run('2,1')).code, 0);
         const refused = await run('3,1');
         assert.equal(refused.code, 108);
-        assert.match(refused.stderr, /The load was fixed when the archive was made/);
+        assert.match(refused.stderr, /Load and criteria were fixed when the archive was made/);
+        const thresholds = path.join(folder, 'thresholds.json');
+        await writeFile(thresholds, JSON.stringify({ version: 1, scenarios: { '*': { timeouts: ['count==0'] } } }));
+        const others = ['-e', 'STRESS_ROUNDS=2,1', '-e', `STRESS_THRESHOLDS=${thresholds}`];
+        const args = ['run', '--quiet', '--address', '', '-e', `STRESS_URL=${url}`, ...others, archive];
+        assert.notEqual((await runProgram(await k6Path(), args)).code, 0);
       }),
     ));
 

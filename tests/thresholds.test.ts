@@ -17,6 +17,7 @@ const criteriaOf = (parsed: ReturnType<typeof parseThresholds>): Criterion[] => 
 test('the shipped criteria are those that the tool promises', () => {
   const concurrent = k6Thresholds(criteriaOf(parseThresholds(shipped, 'concurrent', 3, scenarioNames)));
   assert.deepEqual(concurrent, {
+    session_success: ['rate>=0.9'],
     protocol_violations: ['count==0'],
     'evidence{of:session_success,real:yes}': ['count>0'],
     timeouts: ['count==0'],

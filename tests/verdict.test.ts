@@ -145,7 +145,7 @@ test('the summary shows rounds, failures, criteria and verdict, in 80 columns, w
   assert.match(text, /2 {2}20 sessions at once +20 +0 +– +– +– +–/);
   assert.match(text, /failed sessions: 2 closed/);
   assert.match(text, /PASS {5}session_success\{round:1\} rate>=0\.9 {3}\(1\)/);
-  assert.match(text, /\n {2}PASS: every criterion holds\n/);
+  assert.match(text, /\n {2}PASS: every criterion that was judged holds\n/);
   assert.ok(!text.includes('secret') && !text.includes('\u001b'));
   assert.ok(
     text.split('\n').every((line) => line.length <= 80),

@@ -11,12 +11,15 @@ import type {
   SessionSocket,
 } from '../session/session.ts';
 
-/** Opens a WebSocket, runs a script over it and returns what became of it. Blocks its VU until the socket is closed. */
+/**
+ * Opens a WebSocket, runs a script over it and returns what became of it; undefined where k6 broke the handshake off
+ * because the run ends, which says nothing of the service. Blocks its VU until the socket is closed.
+ */
 export const runOverWebSocket = (
   settings: Settings,
   limits: SessionLimits,
   script: (session: Session) => Script,
-): SessionResult => {
+): SessionResult | undefined => {
   const { instance } = exec;
   const now = (): number => instance.currentTestRunDuration;
   const startedAt = now();
@@ -47,6 +50,7 @@ export const runOverWebSocket = (
   if (result === undefined) events?.closed(1006, 'k6 reported no close');
   if (result !== undefined) return result;
   const { status, error } = response;
+  if (status === 0 && /operation was canceled|context canceled/.test(error)) return undefined;
   const reason = status === 0 ? error : `expected status 101 to the opening handshake, received ${status}`;
   return connectFailed(reason, now() - startedAt);
 };

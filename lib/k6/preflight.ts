@@ -46,8 +46,8 @@ const handshakeProblem = (settings: Settings): string | undefined => {
   if (response.status === 0) return `${response.error}.`;
   const hint =
     response.status === 401 || response.status === 403
-      ? ' Give its token with -e STRESS_TOKEN=… or its headers with -e STRESS_HEADERS=….'
-      : ' Is the path right?';
+      ? ' Check the path and the token (-e STRESS_TOKEN=…) or headers (-e STRESS_HEADERS=…).'
+      : ' Check the path.';
   return `it answered the opening handshake with status ${response.status} instead of 101.${hint}`;
 };
 
@@ -61,7 +61,12 @@ export const preflight = (settings: Settings): ServiceInfo | string => {
   const headers = { ...settings.headers };
   delete headers['Sec-WebSocket-Protocol'];
   const info = askHealth(origin, headers);
-  if (typeof info === 'string') return `No service answers at ${shown}: ${info}. ${start}.`;
+  if (typeof info === 'string') {
+    const advice = /HTTP response to HTTPS client/.test(info)
+      ? 'It speaks no TLS: use ws:// in place of wss://'
+      : start;
+    return `No service answers at ${shown}: ${info}. ${advice}.`;
+  }
   const problem = handshakeProblem(settings);
-  return problem === undefined ? info : `The service at ${shown} refuses a connection: ${problem} ${start}.`;
+  return problem === undefined ? info : `The service at ${shown} refuses a connection: ${problem}`;
 };

@@ -49,7 +49,7 @@ interface SetupData {
   foreign: boolean;
 }
 
-const failuresShown = 3;
+const failuresShown = 1;
 
 /** The load of a run that is refused. */
 const nothing: Profile = { scenarios: {}, rounds: [], owed: undefined };
@@ -68,8 +68,11 @@ const isPlanned = ({ scenarios }: Profile): boolean => {
     ['executor', 'vus', 'rate', 'preAllocatedVUs'].every(
       (key) => (actual[name]?.[key] ?? undefined) === scenarios[name]?.[key],
     );
-  return Object.keys(actual).length === Object.keys(scenarios).length && Object.keys(scenarios).every(same);
+  return sameNames(actual, scenarios) && Object.keys(scenarios).every(same);
 };
+
+const sameNames = (a: object, b: object): boolean =>
+  Object.keys(a).length === Object.keys(b).length && Object.keys(b).every((name) => Object.hasOwn(a, name));
 
 /** Makes a k6 script of a scenario. Throws a text that lists everything wrong with the settings, in k6's init stage. */
 export const scenario = (test: string, definition: ScenarioDefinition): K6Script => {
@@ -99,9 +102,10 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
   const setup = (): SetupData => {
     const run = { id: settings.runId ?? randomId(), marker: runMarker(Date.now()), test };
     const foreign = isForeign();
-    if (!foreign && !isPlanned(profile)) {
+    const sameCriteria = sameNames(exec.test.options.thresholds ?? {}, options.thresholds ?? {});
+    if (!sameCriteria || (!foreign && !isPlanned(profile))) {
       exec.test.abort(
-        'The load was fixed when the archive was made, and other settings are given now: give the same, or make the archive anew.',
+        'Load and criteria were fixed when the archive was made, and other settings are given now: give the same, or make the archive anew.',
       );
     }
     if (exec.test.options.executionSegment && rounds.length > 1 && !foreign) {
@@ -143,6 +147,7 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
     const startedAtMs = Date.now();
     const mine = forSession(command, iterationInTest);
     const result = runOverWebSocket(settings, limits, (session) => definition.script(session, mine));
+    if (result === undefined) return;
     countSession(result, { test, round: String(round), class: command.class });
 
     const identity = data?.run ?? { id: settings.runId ?? 'none', marker: runMarker(startedAtMs), test };

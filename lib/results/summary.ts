@@ -34,7 +34,7 @@ const criterionLines = ({ status, selector, expression, observed, unit }: Judged
   `  ${painted(status, status.padEnd(8), colour)} ${selector} ${expression}${observed === undefined ? '' : `   (${number(observed)}${unit === undefined ? '' : ` ${unit}`})`}`;
 
 const meanings: Readonly<Record<RunResult['verdict'], string>> = {
-  PASS: 'every criterion holds',
+  PASS: 'every criterion that was judged holds',
   FAIL: 'a criterion does not hold, or had no data',
   INVALID: 'the generator fell short, or the run was cut short: nothing is said of the service',
   'NOT RUN': 'no session was opened; k6 says why: test aborted',
