@@ -400,6 +400,23 @@ describe('runs with plain k6', { concurrency: 3 }, () => {
       assert.ok((result?.rounds[0]?.avgMs ?? 0) > 0);
     }));
 
+  test('a segment of a load is judged by the sessions it runs', () =>
+    withTarget([], async (url) => {
+      const segment = ['--execution-segment', '0:1/2', '--execution-segment-sequence', '0,1/2,1'];
+      const { code, result } = await runBundle('concurrent', url, { STRESS_VUS: '6' }, segment);
+      assert.equal(code, 0);
+      assert.equal(result?.verdict, 'PASS');
+      assert.equal(result?.total.successful, 3);
+    }));
+
+  test('k6’s own options and its machine-readable summary together', () =>
+    withTarget([], async (url) => {
+      const args = ['--vus', '2', '--iterations', '4', '--new-machine-readable-summary'];
+      const { code, result } = await runBundle('concurrent', url, {}, args);
+      assert.equal(code, 0);
+      assert.equal(result?.verdict, 'PASS');
+    }));
+
   test('rounds are refused where k6 runs a segment only', () =>
     withTarget([], async (url) => {
       const { code, stderr } = await runBundle('concurrent', url, {}, ['--execution-segment', '0:1/2']);

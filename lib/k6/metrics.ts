@@ -19,6 +19,8 @@ const timeouts = new Counter('timeouts');
 const unsettled = new Counter('unsettled');
 const evidence = new Counter('evidence');
 const generatorFailures = new Counter('generator_failures');
+const ownOptions = new Counter('own_options');
+const segment = new Counter('segment');
 
 /** Counts what the generator itself could not do; any makes the run INVALID. */
 export const countGeneratorFailures = (count: number): void => generatorFailures.add(count);
@@ -61,6 +63,12 @@ export const countSession = (result: SessionResult, tags: SessionTags): void => 
     if (command.lines > 0) outputLines.add(command.lines, commandTags);
   }
 };
+
+/** Notes that k6's own options replaced our scenarios, for the summary, which can't see the options. */
+export const markOwnOptions = (): void => ownOptions.add(1);
+
+/** Notes that this process runs a segment of the load, for the summary, which can't see the options. */
+export const markSegment = (): void => segment.add(1);
 
 /** Lets the guards of a round that will not run hold, for k6 threw our scenarios away (`k6 run --vus …`). */
 export const excuseRound = (test: string, round: number): void => {

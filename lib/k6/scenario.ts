@@ -21,7 +21,14 @@ import { figureSelectors, judgeRun } from '../results/verdict.ts';
 import type { Script, Session, SessionLimits } from '../session/session.ts';
 import { readCriteria, readInputs, refuseProblems } from './inputs.ts';
 import { runOverWebSocket } from './connect.ts';
-import { countBegun, countGeneratorFailures, countSession, excuseRound } from './metrics.ts';
+import {
+  countBegun,
+  countGeneratorFailures,
+  countSession,
+  excuseRound,
+  markOwnOptions,
+  markSegment,
+} from './metrics.ts';
 import { preflight, type ServiceInfo } from './preflight.ts';
 import { metricsOf } from '../results/summary-data.ts';
 
@@ -45,8 +52,6 @@ export interface K6Script {
 interface SetupData {
   run: RunIdentity;
   service: ServiceInfo;
-  /** k6's own options (`--vus`, `--duration`, `--stage`) replaced our scenarios. */
-  foreign: boolean;
 }
 
 const failuresShown = 1;
@@ -59,6 +64,7 @@ const randomId = (): string =>
     .toString(16)
     .padStart(12, '0');
 
+/** Whether k6's own options (`--vus`, `--duration`, `--stage`) replaced our scenarios. */
 const isForeign = (): boolean => !Object.hasOwn(exec.test.options.scenarios ?? {}, roundScenario(1));
 
 /** Whether k6 runs the load that the settings ask for: an archive keeps the load of the settings it was made with. */
@@ -119,9 +125,13 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
       exec.test.abort(service);
       throw new Error(service);
     }
-    if (foreign) rounds.forEach((_, index) => index > 0 && excuseRound(test, index + 1));
+    if (foreign) {
+      markOwnOptions();
+      rounds.forEach((_, index) => index > 0 && excuseRound(test, index + 1));
+    }
+    if (exec.test.options.executionSegment) markSegment();
     if (!settings.records) console.info(`${run.marker}: starting ${test}, run ${run.id}`);
-    return { run, service, foreign };
+    return { run, service };
   };
 
   const limits: SessionLimits = {
@@ -177,8 +187,9 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
     };
     const { passes = 0, fails = 0 } = metrics.session_success?.values ?? {};
     const begun = passes + fails + (metrics.unsettled?.values.count ?? 0);
-    const foreign = setupData?.foreign === true;
-    const complete = foreign || isComplete(profile, begun, state?.testRunDurationMs ?? Infinity);
+    const foreign = metrics.own_options !== undefined;
+    const countable = !foreign && metrics.segment === undefined;
+    const complete = !countable || isComplete(profile, begun, state?.testRunDurationMs ?? Infinity);
     const ran = begun === 0 && setupData === undefined ? 'never' : complete ? 'whole' : 'cut short';
     const judgedRounds = foreign ? [{ label: "k6's own options", sessions: undefined }] : rounds;
     const result = judgeRun(criteria, metrics, judgedRounds, ran);
