@@ -599,6 +599,26 @@ test('a script that is cut off runs its finally blocks', () => {
   assert.equal(cleaned, true);
 });
 
+const boom = (): void => {
+  throw new Error('boom');
+};
+
+test('a finally block that throws loses no result', () => {
+  const seen: string[] = [];
+  const session = startInMemory(function* (open: Session): Script {
+    try {
+      yield* open.sleep(5000);
+    } finally {
+      seen.push('cleaned');
+      boom();
+    }
+  });
+  session.events.message(connected);
+  assert.throws(() => session.events.closed(1006, ''), /boom/);
+  assert.equal(session.result?.outcome.kind, 'closed');
+  assert.deepEqual(seen, ['cleaned']);
+});
+
 test('a script controls, requests and sleeps, in the order it reads', () => {
   const seen: unknown[] = [];
   const session = startInMemory(function* (open: Session): Script {

@@ -183,7 +183,6 @@ export const startSession = (
     if (done) return;
     done = true;
     const now = socket.now();
-    if (!stepping) main.return();
     // Not where the connection is closed already: k6 deadlocks on a close within its close event.
     if (open) socket.close(outcome.kind === 'protocol-violation' ? 1002 : 1000);
     settled({
@@ -197,6 +196,8 @@ export const startSession = (
       ...(trace && { trace: trace.lines() }),
       ...(bug !== undefined && { bug }),
     });
+    // Last, for a script's finally block may throw, and the result must not be lost with it.
+    if (!stepping) main.return();
   };
 
   const violate = (reason: string): void => settle({ kind: 'protocol-violation', reason });
