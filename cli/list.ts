@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { parseThresholds } from '../lib/load/thresholds.ts';
 import { packageRoot } from './package-root.ts';
+import { shippedThresholds } from './shipped-thresholds.ts';
 
 /** `ws-stress list`: each scenario with its bundle and its criteria as thresholds.json has them. */
 export const listCommand = async (argv: string[]): Promise<number> => {
@@ -13,9 +13,8 @@ export const listCommand = async (argv: string[]): Promise<number> => {
     );
     return known ? 0 : 2;
   }
-  const file: unknown = JSON.parse(readFileSync(path.join(packageRoot, 'thresholds.json'), 'utf8'));
   for (const name of scenarioNames) {
-    const parsed = parseThresholds(file, name, 1, scenarioNames);
+    const parsed = parseThresholds(shippedThresholds(), name, 1, scenarioNames);
     if ('problems' in parsed) throw new Error(`thresholds.json: ${parsed.problems.join('; ')}`);
     console.log(`${name}  ${path.join(packageRoot, 'dist', `${name}.js`)}`);
     for (const { selector, expression } of parsed.criteria) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { suggestion } from '../lib/load/settings.ts';
+import { messageOf } from '../target/errors.ts';
 import { listCommand } from './list.ts';
 import { packageRoot } from './package-root.ts';
 import { runCommand } from './run.ts';
@@ -51,7 +52,7 @@ export const main = async (argv: string[]): Promise<number> => {
   try {
     return await command(rest);
   } catch (error) {
-    console.error(`ws-stress: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`ws-stress: ${messageOf(error)}`);
     return error instanceof SetupError ? error.exitCode : 1;
   }
 };

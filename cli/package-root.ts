@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { errorCode, innermostMessage } from './error-facts.ts';
+import { codeOf } from '../target/errors.ts';
+import { innermostMessage } from './error-facts.ts';
 
 const PACKAGE_NAME = 'websocket-mcp-stress';
 
@@ -22,7 +23,7 @@ function packageNameIn(directory: string): unknown {
     const manifest: unknown = JSON.parse(readFileSync(path, 'utf8'));
     return typeof manifest === 'object' && manifest !== null && 'name' in manifest ? manifest.name : undefined;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw new Error(`cannot read ${path}: ${innermostMessage(error)}`, { cause: error });
   }
 }

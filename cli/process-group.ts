@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { errorCode } from './error-facts.ts';
+import { codeOf } from '../target/errors.ts';
 
 const GRACE_MS = 2_000;
 const KEPT_OUTPUT_CHARACTERS = 64 * 1024;
@@ -74,6 +74,6 @@ function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
     process.kill(-pid, signal);
   } catch (error) {
     // ESRCH: it ended on its own between the decision and the signal.
-    if (errorCode(error) !== 'ESRCH') throw error;
+    if (codeOf(error) !== 'ESRCH') throw error;
   }
 }

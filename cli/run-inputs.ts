@@ -1,46 +1,24 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseCommandSet } from '../lib/commands/command-set.ts';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
-import { parseSettings } from '../lib/load/settings.ts';
-import { parseThresholds } from '../lib/load/thresholds.ts';
+import { readCriteria, readInputs } from '../lib/load/inputs.ts';
 import { innermostMessage } from './error-facts.ts';
+import { shippedThresholds } from './shipped-thresholds.ts';
 
-const readText = (setting: string, file: string): { text: string } | { problem: string } => {
+const readFile = (file: string): string => {
   try {
-    return { text: readFileSync(file, 'utf8') };
+    return readFileSync(file, 'utf8');
   } catch (error) {
-    return { problem: `${setting}: expected a file that can be read; ${file}: ${innermostMessage(error)}` };
+    throw new Error(`: ${innermostMessage(error)}`, { cause: error });
   }
 };
 
-const commandProblems = (name: string): string[] => {
-  const file = readText('STRESS_COMMANDS', name);
-  if ('problem' in file) return [file.problem];
-  const parsed = parseCommandSet(file.text);
-  return 'problems' in parsed ? parsed.problems.map((each) => `STRESS_COMMANDS ${name}: ${each}`) : [];
-};
-
-const thresholdProblems = (name: string, scenario: string): string[] => {
-  const file = readText('STRESS_THRESHOLDS', name);
-  if ('problem' in file) return [file.problem];
-  let value: unknown;
+const caProblems = (file: string): string[] => {
+  const expected = '--ca: expected a file of PEM certificates, such as ./ca.pem';
   try {
-    value = JSON.parse(file.text);
+    return readFile(file).includes('-----BEGIN CERTIFICATE-----') ? [] : [`${expected}; ${file} holds none`];
   } catch (error) {
-    return [`STRESS_THRESHOLDS ${name}: expected JSON: ${innermostMessage(error)}`];
+    return [`${expected}; ${innermostMessage(error)}`];
   }
-  const mostRounds = 100;
-  const parsed = parseThresholds(value, scenario, mostRounds, scenarioNames);
-  return 'problems' in parsed ? parsed.problems.map((each) => `STRESS_THRESHOLDS ${name}: ${each}`) : [];
-};
-
-const caProblems = (name: string): string[] => {
-  const file = readText('--ca', name);
-  if ('problem' in file) return [`${file.problem}; expected such as ./ca.pem`];
-  return file.text.includes('-----BEGIN CERTIFICATE-----')
-    ? []
-    : [`--ca: expected a file of PEM certificates, such as ./ca.pem; ${name} holds none`];
 };
 
 const resultProblems = (name: string): string[] => {
@@ -58,13 +36,14 @@ export const runProblems = (
   scenario: string,
   ca: string | undefined,
 ): string[] => {
-  const { settings, problems } = parseSettings(env);
-  const { commands, thresholds } = settings;
+  const inputs = readInputs(env, readFile, shippedThresholds());
+  // Only the bundle knows how many rounds its scenario has; it looks again.
+  const mostRounds = 100;
+  readCriteria(inputs, scenario, mostRounds);
+  const { result } = inputs.settings;
   return [
-    ...problems,
-    ...(commands?.endsWith('.json') ? commandProblems(commands) : []),
-    ...(thresholds === undefined ? [] : thresholdProblems(thresholds, scenario)),
+    ...inputs.problems,
     ...(ca === undefined ? [] : caProblems(ca)),
-    ...(settings.result === undefined ? [] : resultProblems(settings.result)),
+    ...(result === undefined ? [] : resultProblems(result)),
   ];
 };

@@ -1,4 +1,5 @@
 import type { ParseArgsConfig } from 'node:util';
+import { messageOf } from '../target/errors.ts';
 import { settingsTable, suggestion, type SettingRow } from '../lib/load/settings.ts';
 
 const optionName = ({ flag }: SettingRow): string => flag.slice(2);
@@ -43,7 +44,7 @@ const indent = ' '.repeat(28);
 
 /** What is wrong with the options, from what `parseArgs` threw, with the nearest option where one is unknown. */
 export const optionProblem = (error: unknown, known: readonly string[]): string => {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const [, unknown] = /^Unknown option '(-[^']*)'/.exec(message) ?? [];
   if (unknown === undefined) return `${message}; --help lists the options`;
   const flags = known.map((name) => `--${name}`);

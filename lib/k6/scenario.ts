@@ -1,4 +1,5 @@
 import { sleep } from 'k6';
+import defaultThresholds from '../../thresholds.json';
 import exec from 'k6/execution';
 import type { Options } from 'k6/options';
 import { forSession, type Command } from '../commands/command.ts';
@@ -12,6 +13,8 @@ import {
   sessionsBefore,
   type Profile,
 } from '../load/profile.ts';
+import { readCriteria, readInputs } from '../load/inputs.ts';
+import { refusal } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
 import { describeOutcome, isGeneratorLimit } from '../results/outcome.ts';
 import { sessionRecord } from '../results/record.ts';
@@ -19,7 +22,6 @@ import { runMarker, type RunIdentity } from '../results/run.ts';
 import { summaryText } from '../results/summary.ts';
 import { figureSelectors, judgeRun } from '../results/verdict.ts';
 import type { Script, Session, SessionLimits } from '../session/session.ts';
-import { readCriteria, readInputs, refuseProblems } from './inputs.ts';
 import { runOverWebSocket } from './connect.ts';
 import {
   countBegun,
@@ -29,6 +31,7 @@ import {
   markOwnOptions,
   markSegment,
 } from './metrics.ts';
+import { readFile } from './read-file.ts';
 import { preflight, type ServiceInfo } from './preflight.ts';
 import { metricsOf } from '../results/summary-data.ts';
 
@@ -82,13 +85,16 @@ const sameNames = (a: object, b: object): boolean =>
 
 /** Makes a k6 script of a scenario. Throws a text that lists everything wrong with the settings, in k6's init stage. */
 export const scenario = (test: string, definition: ScenarioDefinition): K6Script => {
-  const inputs = readInputs();
+  // Criteria are needed in k6's first run of the init stage and in the summary, both of VU 0; no other VU pays for them.
+  const inputs = readInputs(__ENV, readFile, __VU === 0 ? defaultThresholds : undefined);
   const { settings } = inputs;
   const commands = definition.commands === 'setting' ? inputs.commands : definition.commands;
   const profile = inputs.problems.length > 0 ? nothing : planLoad(settings, definition.rounds);
   const { rounds } = profile;
   const criteria = readCriteria(inputs, test, rounds.length || 100);
-  refuseProblems(inputs);
+  // k6 shows a thrown text as it is, and an Error with its stack.
+  // oxlint-disable-next-line typescript/only-throw-error -- see above
+  if (inputs.problems.length > 0) throw refusal(inputs.problems);
 
   const options: Options = {};
   if (__VU === 0) {

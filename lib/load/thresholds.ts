@@ -1,6 +1,6 @@
 import { commandClasses } from '../commands/command.ts';
 import { isObject } from '../jsonrpc/messages.ts';
-import { outcomeKinds } from '../results/outcome.ts';
+import { outcomeKinds, phases } from '../results/outcome.ts';
 import { metricsTable, type MetricName, type MetricRow } from './metrics.ts';
 import { parseDuration, suggestion } from './settings.ts';
 
@@ -31,12 +31,25 @@ const expected: Readonly<Record<MetricRow['type'], string>> = {
   trend: 'avg, min, max, med or p(N), an operator and a number, such as p(95)<5000',
 };
 
-/** Why a text is no expression over a metric of this type, or undefined (k6's threshold grammar). */
-const expressionProblem = (type: MetricRow['type'], text: string): string | undefined => {
-  const [, aggregation = '', , value] =
+/** A threshold's expression, taken apart. */
+export interface Expression {
+  aggregation: string;
+  operator: string;
+  limit: number;
+}
+
+/** Takes an expression apart (k6's threshold grammar); undefined where the text is none. */
+export const parseExpression = (text: string): Expression | undefined => {
+  const [, aggregation = '', operator = '', limit] =
     /^\s*([a-z]+(?:\([0-9.]+\))?)\s*(===|==|!=|<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*$/.exec(text) ?? [];
+  return limit === undefined ? undefined : { aggregation, operator, limit: Number(limit) };
+};
+
+/** Why a text is no expression over a metric of this type, or undefined. */
+const expressionProblem = (type: MetricRow['type'], text: string): string | undefined => {
+  const aggregation = parseExpression(text)?.aggregation ?? '';
   const percentile = aggregations[type].exec(aggregation)?.[2];
-  const fits = value !== undefined && aggregations[type].test(aggregation) && Number(percentile ?? 0) <= 100;
+  const fits = aggregations[type].test(aggregation) && Number(percentile ?? 0) <= 100;
   return fits ? undefined : `expected ${expected[type]}; received ${JSON.stringify(text)}`;
 };
 
@@ -44,7 +57,7 @@ const expressionProblem = (type: MetricRow['type'], text: string): string | unde
 export const tagValues: Readonly<Record<string, readonly string[]>> = {
   class: commandClasses,
   outcome: outcomeKinds,
-  phase: ['connect', 'connected', 'acknowledgement', 'message', 'session', 'drain'],
+  phase: phases,
 };
 
 interface Selector {

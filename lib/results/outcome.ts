@@ -1,5 +1,6 @@
 /** Where in its life a session waited when a timeout ended it. */
-export type Phase = 'connect' | 'connected' | 'acknowledgement' | 'message' | 'session' | 'drain';
+export const phases = ['connect', 'connected', 'acknowledgement', 'message', 'session', 'drain'] as const;
+export type Phase = (typeof phases)[number];
 
 /**
  * What became of a session or command; exactly one each. `script-error` is a bug in a script or in this suite, never

@@ -1,5 +1,5 @@
 import { metricsTable, type MetricRow } from '../load/metrics.ts';
-import type { Criterion } from '../load/thresholds.ts';
+import { parseExpression, type Criterion } from '../load/thresholds.ts';
 import type { Round } from '../load/profile.ts';
 import { outcomeKinds, type Outcome } from './outcome.ts';
 
@@ -57,20 +57,14 @@ const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> =
   '!=': (a, b) => a !== b,
 };
 
-const parts = (expression: string): [aggregation: string, operator: string, limit: number] => {
-  const [, aggregation = '', operator = '', limit = ''] =
-    /^\s*([a-z]+(?:\([0-9.]+\))?)\s*([=!<>]+)\s*(\S+)\s*$/.exec(expression) ?? [];
-  return [aggregation, operator, Number(limit)];
-};
-
 /** A metric's value by an expression's aggregation: 0 without samples, undefined where k6 does not tell it. */
 const valueOf = (metric: MetricValues | undefined, expression: string): number | undefined =>
-  metric === undefined ? 0 : metric.values[parts(expression)[0]];
+  metric === undefined ? 0 : metric.values[parseExpression(expression)?.aggregation ?? ''];
 
 const holds = (metric: MetricValues | undefined, expression: string): boolean => {
   const known = metric?.held?.[expression];
   if (known !== undefined) return known;
-  const [, operator, limit] = parts(expression);
+  const { operator, limit } = parseExpression(expression) ?? { operator: '', limit: 0 };
   const value = valueOf(metric, expression);
   return value !== undefined && comparisons[operator]?.(value, limit) === true;
 };
@@ -130,9 +124,10 @@ export const judgeRun = (
   ran: 'whole' | 'cut short' | 'never',
 ): RunResult => {
   const judged = criteria.map((criterion) => judgeCriterion(criterion, metrics, rounds.length));
+  const countOf = (metric: string): number => metrics[metric]?.values.count ?? 0;
   const outcomes: RunResult['outcomes'] = {};
   for (const kind of outcomeKinds) {
-    const count = metrics[ofOutcome(kind)]?.values.count ?? 0;
+    const count = countOf(ofOutcome(kind));
     if (count > 0) outcomes[kind] = count;
   }
   const result = {
@@ -144,7 +139,6 @@ export const judgeRun = (
     total: figures('all', metrics.session_success, metrics.session_duration),
     outcomes,
   };
-  const countOf = (metric: string): number => metrics[metric]?.values.count ?? 0;
   const generatorFailed =
     countOf('dropped_iterations') > 0 || countOf('generator_failures') > 0 || (outcomes['script-error'] ?? 0) > 0;
   const verdict = (): RunResult['verdict'] => {

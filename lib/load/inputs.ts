@@ -1,0 +1,77 @@
+import { parseCommandSet } from '../commands/command-set.ts';
+import type { Command } from '../commands/command.ts';
+import posix from '../commands/posix.json';
+import python from '../commands/python.json';
+import { scenarioNames } from './scenario-names.ts';
+import { parseSettings, type Settings } from './settings.ts';
+import { parseThresholds, type Criterion } from './thresholds.ts';
+
+/** What a run goes by: its settings, the commands of STRESS_COMMANDS and the thresholds file as parsed from JSON. */
+export interface Inputs {
+  settings: Settings;
+  commands: readonly Command[];
+  thresholds: unknown;
+  problems: string[];
+}
+
+/** Reads a file as text; throws an Error whose message, if any, goes behind the path: `: no such file`. */
+export type ReadFile = (path: string) => string;
+
+const tryRead = (read: ReadFile, setting: string, path: string, problems: string[]): string | undefined => {
+  try {
+    return read(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    problems.push(`${setting}: expected a file that can be read, such as ./file.json; can't read ${path}${why}`);
+    return undefined;
+  }
+};
+
+const readCommands = (read: ReadFile, setting: string, problems: string[]): readonly Command[] => {
+  if (setting === 'posix') return posix.commands as Command[];
+  if (setting === 'python') return python.commands as Command[];
+  const text = tryRead(read, 'STRESS_COMMANDS', setting, problems);
+  if (text === undefined) return [];
+  const parsed = parseCommandSet(text);
+  if ('commands' in parsed) return parsed.commands;
+  problems.push(...parsed.problems.map((problem) => `STRESS_COMMANDS ${setting}: ${problem}`));
+  return [];
+};
+
+const readThresholds = (read: ReadFile, path: string, problems: string[]): unknown => {
+  const text = tryRead(read, 'STRESS_THRESHOLDS', path, problems);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    problems.push(`STRESS_THRESHOLDS ${path}: expected JSON: ${String(error)}`);
+    return undefined;
+  }
+};
+
+/**
+ * Reads everything that a run goes by; all problems come together. `defaultThresholds` is thresholds.json as parsed from
+ * JSON, or undefined where no criteria are needed: then none are read.
+ */
+export const readInputs = (
+  env: Readonly<Record<string, string | undefined>>,
+  read: ReadFile,
+  defaultThresholds: unknown,
+): Inputs => {
+  const { settings, problems } = parseSettings(env);
+  const commands = settings.commands === undefined ? [] : readCommands(read, settings.commands, problems);
+  const own = defaultThresholds === undefined ? undefined : settings.thresholds;
+  const thresholds = own === undefined ? defaultThresholds : readThresholds(read, own, problems);
+  return { settings, commands, thresholds, problems };
+};
+
+/** The criteria of a scenario; what is wrong with them joins the problems. */
+export const readCriteria = (inputs: Inputs, test: string, rounds: number): readonly Criterion[] => {
+  if (inputs.thresholds === undefined) return [];
+  const parsed = parseThresholds(inputs.thresholds, test, rounds, scenarioNames);
+  if ('criteria' in parsed) return parsed.criteria;
+  const { thresholds } = inputs.settings;
+  const where = thresholds === undefined ? 'thresholds.json' : `STRESS_THRESHOLDS ${thresholds}`;
+  inputs.problems.push(...parsed.problems.map((problem) => `${where}: ${problem}`));
+  return [];
+};
