@@ -13,6 +13,8 @@ export interface MemorySession {
   events: SessionEvents;
   /** Texts the client sent. */
   sent: string[];
+  /** Binary messages the client sent. */
+  sentBinary: ArrayBuffer[];
   /** Codes of the client's closes. */
   closed: number[];
   pings: number;
@@ -44,6 +46,7 @@ export const startInMemory = (
   const memory: MemorySession = {
     events: undefined as unknown as SessionEvents,
     sent: [],
+    sentBinary: [],
     closed: [],
     pings: 0,
     wakes: 0,
@@ -65,6 +68,8 @@ export const startInMemory = (
   memory.events = startSession(
     {
       send: (text) => memory.sent.push(text),
+      sendBinary: (data) => memory.sentBinary.push(data),
+      stall: (ms) => (now += ms),
       ping: () => memory.pings++,
       close: (code) => memory.closed.push(code),
       wakeAfter: (ms, token) => timers.push({ at: now + ms, token }),

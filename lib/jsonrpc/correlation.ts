@@ -1,4 +1,4 @@
-import type { ErrorObject, Incoming } from './messages.ts';
+import type { ErrorObject, Id, Incoming } from './messages.ts';
 
 /** A response: the result, or the error object. */
 export type Response = { result: unknown; error?: never } | { result?: never; error: ErrorObject };
@@ -9,6 +9,8 @@ export interface Correlation {
   next: (method: string) => number;
   /** Files a response; returns why it violates the protocol, or undefined. */
   file: (message: Extract<Incoming, { kind: 'result' | 'error' }>) => string | undefined;
+  /** Whether an id is that of a request which still waits for its response. */
+  awaits: (id: Id | undefined) => boolean;
   /** The response to a request, once it is there. */
   response: (id: number) => Response | undefined;
 }
@@ -33,6 +35,7 @@ export const createCorrelation = (): Correlation => {
       responses[id - 1] = message.kind === 'error' ? { error: message.error } : { result: message.result };
       return undefined;
     },
+    awaits: (id) => typeof id === 'number' && methods[id - 1] !== undefined && responses[id - 1] === undefined,
     response: (id) => responses[id - 1],
   };
 };

@@ -5,9 +5,23 @@ import type { NumberedProgress } from '../commands/output-check.ts';
 export interface MessageTemplate {
   head: string;
   tail: string;
+  /** What its length has more than its line has bytes, line end included. */
+  overhead: number;
 }
 
 const escaped = (text: string): string => JSON.stringify(text).slice(1, -1);
+
+/** The size of a text in UTF-8. */
+export const utf8Bytes = (text: string): number => {
+  // oxlint-disable-next-line no-control-regex -- ASCII begins with the control characters
+  if (/^[\u0000-\u007f]*$/.test(text)) return text.length;
+  let bytes = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x1_00_00 ? 3 : 4;
+  }
+  return bytes;
+};
 
 const isUnchunked = (params: Record<string, unknown>): boolean =>
   typeof params.total_chunks !== 'number' || params.total_chunks <= 1;
@@ -32,5 +46,7 @@ export const learnTemplate = (raw: string, data: string, progress: NumberedProgr
   if (next.kind !== 'notification' || next.method !== 'process.output' || !isObject(next.params)) return undefined;
   const { type, data: nextData } = next.params;
   const line = progress.head + progress.next + progress.tail + ending;
-  return type === 'stdout' && nextData === line && isUnchunked(next.params) ? { head, tail } : undefined;
+  if (type !== 'stdout' || nextData !== line || !isUnchunked(next.params)) return undefined;
+  const overhead = head.length + tail.length - utf8Bytes(progress.head + progress.tail + ending);
+  return { head, tail, overhead };
 };

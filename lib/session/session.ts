@@ -8,10 +8,9 @@ import {
   type Incoming,
 } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
-import { checkOutput } from '../commands/output-check.ts';
 import type { Outcome, Phase } from '../results/outcome.ts';
-import { createLineAssembly } from './line-assembly.ts';
-import { learnTemplate, type MessageTemplate } from './prediction.ts';
+import { commandResult, createExecution, judge, type CommandResult, type ExecutionState } from './execution.ts';
+import { learnTemplate, utf8Bytes, type MessageTemplate } from './prediction.ts';
 import { classifyRejection, type Dialect, type Rejection, type Stage } from './rejection.ts';
 import { createTrace } from './trace.ts';
 
@@ -19,6 +18,10 @@ import { createTrace } from './trace.ts';
 export interface SessionSocket {
   /** Sends a text message. */
   send: (text: string) => void;
+  /** Sends a binary message. */
+  sendBinary: (data: ArrayBuffer) => void;
+  /** Reads nothing for so many milliseconds, so that the service's sending is held up. */
+  stall: (ms: number) => void;
   /** Sends a WebSocket ping (RFC 6455 §5.5.2). */
   ping: () => void;
   /** Starts the closing handshake (RFC 6455 §7.1.2). */
@@ -39,21 +42,6 @@ export interface SessionLimits {
   sessionTimeoutMs: number;
 }
 
-/** What became of one command. Times are milliseconds; undefined where it did not come so far. */
-export interface CommandResult {
-  name: string;
-  class: string;
-  outcome: Outcome;
-  /** Response time: from opening the connection (a session's later commands: from the request) to its end. */
-  durationMs: number;
-  /** From the request to its response. */
-  ackMs?: number;
-  /** From the request to the first message of output. */
-  firstOutputMs?: number;
-  /** Lines received on stdout and stderr. */
-  lines: number;
-}
-
 /** What became of a session. Times are milliseconds from opening the connection. */
 export interface SessionResult {
   outcome: Outcome;
@@ -62,13 +50,20 @@ export interface SessionResult {
   durationMs: number;
   commands: CommandResult[];
   messagesReceived: number;
+  /** The acknowledged controls, each with the time from its request to its response. */
+  controls: { type: ControlType; durationMs: number }[];
   /** The dialect its answers betrayed, where any did. */
   dialect?: Dialect;
+  /** The params of `connected`: what the service says of itself. */
+  greeting?: Record<string, unknown>;
   /** The first and last messages, where a trace was asked for. */
   trace?: string[];
   /** What a script threw that was no outcome: a bug. */
   bug?: unknown;
 }
+
+/** What can be done to a running process. */
+export type ControlType = 'PAUSE' | 'RESUME' | 'CANCEL';
 
 /** What a script waits for; made by the session's own methods. */
 export interface Wait {
@@ -93,18 +88,46 @@ export interface Execution {
   readonly lines: number;
   /** Waits until the process has completed, then holds it to the command's proof; ends the session where it fails. */
   completes: () => Script;
+  /** Waits until so many lines have come, or the process has completed. */
+  reaches: (lines: number) => Script;
+  /** Waits so many milliseconds, and for a further line; ends the session where the process completes, or its output is wrong. */
+  continuesFor: (ms: number) => Script;
+  /** After a grace for what was under way, waits so many milliseconds; ends the session where anything comes. */
+  staysSilentFor: (ms: number) => Script;
+  /**
+   * After CANCEL: waits for `process.completed`, at most so many milliseconds; where the service calls it `canceled`
+   * silence ends it too. Ends the session where output goes on.
+   */
+  endsWithin: (ms: number) => Script;
 }
+
+/** A command that the service accepted, or its refusal. */
+export type Attempt = { execution: Execution; rejection?: never } | { execution?: never; rejection: Rejected };
+
+/** An outcome that is a refusal. */
+export type Rejected = Extract<Outcome, { kind: 'rejected' }>;
 
 /** What a script does with a session. Each step that fails ends the session with its outcome. */
 export interface Session {
   /** Sends `execute` and waits for its response. */
   execute: (command: Command) => Script<Execution>;
+  /** Like `execute`, but a refusal is a value. */
+  attempt: (command: Command) => Script<Attempt>;
   /** Sends `control` and waits for its result. */
-  control: (type: 'PAUSE' | 'RESUME' | 'CANCEL') => Script<unknown>;
+  control: (type: ControlType) => Script<unknown>;
   /** Sends any request and waits for its response; an error is a value here. */
   request: (method: string, params?: object) => Script<Response>;
+  /**
+   * Sends a message as it is, valid or not, and then a request that must be answered; returns what came besides, after
+   * waiting for so many answers. From then on the session takes whatever comes.
+   */
+  probe: (message: string | ArrayBuffer, answers: number) => Script<Incoming[]>;
   /** Lets so many milliseconds pass. */
   sleep: (ms: number) => Script;
+  /** Waits until a condition holds, which `poke` tells; so long the session does nothing but take what comes. */
+  holds: (until: () => boolean) => Script;
+  /** Reads nothing for so many milliseconds, a slow reader. */
+  stall: (ms: number) => void;
 }
 
 /** Where the socket's events go. */
@@ -115,6 +138,8 @@ export interface SessionEvents {
   /** The connection is closed; not called for the session's own close. */
   closed: (code: number, detail: string) => void;
   wake: (token: number) => void;
+  /** Something outside has changed that the script may wait for. */
+  poke: () => void;
 }
 
 /** Thrown inside a script to end its session with an outcome. */
@@ -130,6 +155,21 @@ const pong = serialiseNotification('pong', {});
 
 const maxLearning = 8;
 
+/** How long output that was under way may still come after a control was acknowledged, milliseconds. */
+export const graceMs = 500;
+
+/** How long after a probe its answer may take, once a later request has been answered, milliseconds. */
+const lateMs = 1000;
+
+/** How long after a probe what must not be answered is waited for, milliseconds. */
+const quietMs = 200;
+
+const controlStatus: Readonly<Record<ControlType, readonly unknown[]>> = {
+  PAUSE: ['paused'],
+  RESUME: ['resumed'],
+  CANCEL: ['canceled', 'cancelled'],
+};
+
 /** The result of a session whose connection could not be opened; one that was waited for in vain is a timeout. */
 export const connectFailed = (reason: string, durationMs: number): SessionResult => ({
   outcome: /i\/o timeout|deadline exceeded/.test(reason)
@@ -137,6 +177,7 @@ export const connectFailed = (reason: string, durationMs: number): SessionResult
     : { kind: 'connect-failed', reason },
   durationMs,
   commands: [],
+  controls: [],
   messagesReceived: 0,
 });
 
@@ -158,7 +199,13 @@ export const startSession = (
   const openedAt = socket.now();
   const runs: ExecutionState[] = [];
   let connectedAt: number | undefined;
+  const controls: SessionResult['controls'] = [];
+  let greeting: Record<string, unknown> | undefined;
   let current: ExecutionState | undefined;
+  // A canceled process of which the service says no more.
+  let lingering: ExecutionState | undefined;
+  // What came since a probe, but for the responses to our own requests.
+  let probed: Incoming[] | undefined;
   let dialect: Dialect | undefined;
   let received = 0;
   let fast = 0;
@@ -191,7 +238,9 @@ export const startSession = (
       ...(connectedAt !== undefined && { connectedMs: since(connectedAt) }),
       durationMs: since(now),
       commands: runs.map((run) => commandResult(run, run.outcome ?? outcome, startedAt, now)),
+      controls,
       messagesReceived: received,
+      ...(greeting && { greeting }),
       ...(dialect && { dialect }),
       ...(trace && { trace: trace.lines() }),
       ...(bug !== undefined && { bug }),
@@ -207,7 +256,7 @@ export const startSession = (
     socket.send(text);
   };
 
-  const rejected = (stage: Stage, error: { code: number; message: string }): Outcome => {
+  const rejected = (stage: Stage, error: { code: number; message: string }): Rejected => {
     const rejection: Rejection = classifyRejection(stage, error);
     dialect ??= rejection.dialect;
     return { kind: 'rejected', code: error.code, message: error.message, reason: rejection.reason };
@@ -216,7 +265,11 @@ export const startSession = (
   const nextLine = (): void => {
     const progress = current?.check.numbered;
     predicted =
-      template && progress && current?.assembly.pending() === undefined && progress.next <= progress.to
+      template &&
+      progress &&
+      current?.watched !== true &&
+      current?.assembly.pending() === undefined &&
+      progress.next <= progress.to
         ? template.head + progress.next + template.tail
         : undefined;
   };
@@ -224,7 +277,9 @@ export const startSession = (
   const output = (params: Record<string, unknown>, text: string): void => {
     const run = current;
     if (!run) {
-      violate(`process.output without a running command: ${excerpt(text)}`);
+      if (lingering)
+        settle({ kind: 'output-mismatch', detail: `expected no output after CANCEL, received ${excerpt(text)}` });
+      else violate(`process.output without a running command: ${excerpt(text)}`);
       return;
     }
     const assembled = run.assembly.add(params);
@@ -233,6 +288,8 @@ export const startSession = (
       return;
     }
     run.firstOutputAt ??= socket.now();
+    run.parsed++;
+    run.bytes += utf8Bytes(params.data as string);
     run.lines += assembled.lines.length;
     if (assembled.stream === 'stderr' || run.mismatch !== undefined) return;
     for (const line of assembled.lines) run.mismatch ??= run.check.line(line);
@@ -248,6 +305,10 @@ export const startSession = (
 
   const completed = (params: Record<string, unknown>, text: string): void => {
     const { pid, exit_code: exitCode, status } = params;
+    if (lingering && pid === lingering.pid && pid !== current?.pid) {
+      lingering = undefined;
+      return;
+    }
     if (!current) {
       violate(`process.completed without a running command: ${excerpt(text)}`);
       return;
@@ -274,6 +335,7 @@ export const startSession = (
       case 'connected':
         if (connectedAt !== undefined) violate('connected came a second time');
         connectedAt ??= socket.now();
+        greeting ??= params;
         return;
       case 'process.output':
         output(params, text);
@@ -289,7 +351,17 @@ export const startSession = (
     }
   };
 
+  /** Whether a message may be whatever it is, for a probe has asked for it. */
+  const isProbed = (message: Incoming): boolean => {
+    if (message.kind === 'notification') return message.method !== 'ping';
+    return message.kind === 'malformed' || message.kind === 'request' || !correlation.awaits(message.id);
+  };
+
   const handle = (message: Incoming, text: string): void => {
+    if (probed && isProbed(message)) {
+      probed.push(message);
+      return;
+    }
     if (message.kind === 'malformed') {
       violate(message.reason);
       return;
@@ -383,52 +455,152 @@ export const startSession = (
     return correlation.response(id) as Response;
   };
 
-  const session: Session = {
-    *execute(command) {
-      const run = createExecution(command, socket.now(), runs.length === 0);
-      runs.push(run);
-      current = run;
-      const response = yield* respond('execute', { command: command.command }, () => (run.ackAt = socket.now()));
-      if (response.error) {
-        run.outcome = rejected('execute', response.error);
-        current = undefined;
-        throw new SessionEnd(run.outcome);
-      }
-      const { result } = response;
-      if (isObject(result) && typeof result.pid === 'number') {
-        run.pid = result.pid;
-        if (typeof run.completedPid === 'number' && run.completedPid !== run.pid) {
-          const reason = `process.completed of another process: expected pid ${run.pid}, received ${run.completedPid}`;
-          throw new SessionEnd({ kind: 'protocol-violation', reason });
+  const mismatch = (detail: string): SessionEnd => new SessionEnd({ kind: 'output-mismatch', detail });
+
+  const sleep = function* (ms: number, until = (): boolean => false): Script {
+    yield { phase: 'session', until, deadline: socket.now() + ms, elapses: true };
+  };
+
+  const execution = (run: ExecutionState): Execution => {
+    const isOver = (): boolean => run.completedAt !== undefined || run.serviceError !== undefined;
+    // Messages of output, lines of the fast path included; it only grows.
+    const outputs = (): number => run.lines + run.parsed;
+    const watch = (): void => {
+      run.watched = true;
+      predicted = undefined;
+    };
+    const stillRunning = (): void => {
+      if (run.mismatch !== undefined) throw mismatch(run.mismatch);
+      if (!isOver()) return;
+      const end = run.serviceError === undefined ? `with exit code ${run.exitCode}` : `by ${run.serviceError}`;
+      throw mismatch(`expected the process to run on, it has ended ${end}`);
+    };
+    return {
+      get pid() {
+        return run.pid;
+      },
+      get lines() {
+        return run.lines;
+      },
+      *completes() {
+        run.watched = false;
+        nextLine();
+        yield { phase: 'message', progress: true, until: isOver };
+        run.outcome = judge(run);
+        if (run.outcome.kind !== 'ok') throw new SessionEnd(run.outcome);
+      },
+      *reaches(lines) {
+        watch();
+        yield { phase: 'message', progress: true, until: () => isOver() || run.lines >= lines };
+      },
+      *continuesFor(ms) {
+        watch();
+        const before = outputs();
+        yield* sleep(ms, isOver);
+        yield { phase: 'message', progress: true, until: () => isOver() || outputs() > before };
+        stillRunning();
+      },
+      *staysSilentFor(ms) {
+        watch();
+        yield* sleep(graceMs, isOver);
+        const before = run.lines;
+        const parsed = run.parsed;
+        yield* sleep(ms, () => isOver() || run.parsed > parsed);
+        stillRunning();
+        if (run.parsed > parsed) {
+          const came = run.lines > before ? `line ${run.lines}` : 'a part of a line';
+          throw mismatch(`expected no output for ${ms} ms, received ${came}`);
         }
+      },
+      *endsWithin(ms) {
+        watch();
+        const askedAt = socket.now();
+        yield* sleep(Math.min(graceMs, ms), isOver);
+        const before = run.parsed;
+        yield* sleep(askedAt + ms - socket.now(), () => isOver() || run.parsed > before);
+        if (run.mismatch !== undefined) throw mismatch(run.mismatch);
+        if (run.parsed > before) throw mismatch(`expected no output after CANCEL, received line ${run.lines}`);
+        if (!isOver() && run.canceled !== 'canceled') {
+          const detail = `expected process.completed within ${ms} ms of CANCEL, received none`;
+          throw new SessionEnd({ kind: 'timeout', phase: 'message', detail });
+        }
+        if (!isOver()) {
+          lingering = run;
+          current = undefined;
+        }
+        run.outcome = { kind: 'ok' };
+      },
+    };
+  };
+
+  const attempt = function* (command: Command): Script<Attempt> {
+    const run = createExecution(command, socket.now(), runs.length === 0);
+    const isSecond = current !== undefined;
+    runs.push(run);
+    if (!isSecond) current = run;
+    const response = yield* respond('execute', { command: command.command }, () => (run.ackAt = socket.now()));
+    if (response.error) {
+      run.outcome = rejected('execute', response.error);
+      run.endedAt = socket.now();
+      if (!isSecond) current = undefined;
+      return { rejection: run.outcome };
+    }
+    const { result } = response;
+    if (isObject(result) && typeof result.pid === 'number') {
+      run.pid = result.pid;
+      if (typeof run.completedPid === 'number' && run.completedPid !== run.pid) {
+        const reason = `process.completed of another process: expected pid ${run.pid}, received ${run.completedPid}`;
+        throw new SessionEnd({ kind: 'protocol-violation', reason });
       }
-      return {
-        get pid() {
-          return run.pid;
-        },
-        get lines() {
-          return run.lines;
-        },
-        *completes() {
-          yield {
-            phase: 'message',
-            progress: true,
-            until: () => run.completedAt !== undefined || run.serviceError !== undefined,
-          };
-          run.outcome = judge(run);
-          if (run.outcome.kind !== 'ok') throw new SessionEnd(run.outcome);
-        },
-      };
+    }
+    return { execution: execution(run) };
+  };
+
+  const session: Session = {
+    attempt,
+    *execute(command) {
+      const { execution: accepted, rejection } = yield* attempt(command);
+      if (rejection) throw new SessionEnd(rejection);
+      return accepted;
     },
     *control(type) {
-      const response = yield* respond('control', { type });
+      const run = current;
+      const sentAt = socket.now();
+      let durationMs = 0;
+      const response = yield* respond('control', { type }, () => (durationMs = socket.now() - sentAt));
       if (response.error) throw new SessionEnd(rejected('control', response.error));
+      controls.push({ type, durationMs });
+      const status = isObject(response.result) ? response.result.status : undefined;
+      if (!controlStatus[type].includes(status)) {
+        const expected = controlStatus[type].join(' or ');
+        const reason = `control ${type}: expected status ${expected}, received ${JSON.stringify(status)}`;
+        throw new SessionEnd({ kind: 'protocol-violation', reason });
+      }
+      if (type === 'CANCEL') {
+        dialect ??= status === 'canceled' ? 'deployed' : 'documented';
+        if (run) run.canceled = String(status);
+      }
       return response.result;
     },
     request: (method, params) => respond(method, params),
-    *sleep(ms) {
-      yield { phase: 'session', until: () => false, deadline: socket.now() + ms, elapses: true };
+    *probe(message, answers) {
+      probed ??= [];
+      if (typeof message === 'string') {
+        send(message);
+      } else {
+        trace?.add('>', `${message.byteLength} bytes`);
+        socket.sendBinary(message);
+      }
+      yield* respond('ws-stress.are-you-there');
+      const replies = (): number => probed?.filter(({ kind }) => kind !== 'notification').length ?? 0;
+      yield* sleep(answers > 0 ? lateMs : quietMs, () => answers > 0 && replies() >= answers);
+      return probed;
     },
+    sleep: (ms) => sleep(ms),
+    *holds(until) {
+      yield { phase: 'session', until };
+    },
+    stall: (ms) => socket.stall(ms),
   };
 
   const main = (function* (): Script {
@@ -446,8 +618,9 @@ export const startSession = (
       if (text === predicted) {
         const run = current as ExecutionState;
         const progress = run.check.numbered as { next: number; to: number };
-        const { head, tail } = template as MessageTemplate;
+        const { head, tail, overhead } = template as MessageTemplate;
         run.lines++;
+        run.bytes += text.length - overhead;
         fast++;
         predicted = ++progress.next <= progress.to ? head + progress.next + tail : undefined;
         return;
@@ -470,74 +643,8 @@ export const startSession = (
       else settle({ kind: 'closed', code, detail });
     },
     wake,
+    poke: step,
   };
   step();
   return events;
 };
-
-interface ExecutionState {
-  command: Command;
-  first: boolean;
-  sentAt: number;
-  check: ReturnType<typeof checkOutput>;
-  assembly: ReturnType<typeof createLineAssembly>;
-  lines: number;
-  learned: number;
-  outcome?: Outcome;
-  pid?: number;
-  ackAt?: number;
-  firstOutputAt?: number;
-  completedAt?: number;
-  completedPid?: unknown;
-  /** Its status was something else than `completed`. */
-  failed?: boolean;
-  exitCode?: number | null;
-  mismatch?: string | undefined;
-  serviceError?: string;
-}
-
-const createExecution = (command: Command, sentAt: number, first: boolean): ExecutionState => ({
-  command,
-  first,
-  sentAt,
-  check: checkOutput(command.proof),
-  assembly: createLineAssembly(),
-  lines: 0,
-  learned: 0,
-});
-
-const judge = (run: ExecutionState): Outcome => {
-  const { exitCode: expected = 0, minDurationMs = 0 } = run.command.proof;
-  if (run.serviceError !== undefined) {
-    return { kind: 'failed-exit', code: null, detail: `process.error: ${excerpt(run.serviceError)}` };
-  }
-  if (run.exitCode !== expected) {
-    const code = run.exitCode ?? null;
-    return { kind: 'failed-exit', code, detail: `expected exit code ${expected}, received ${code}` };
-  }
-  if (expected === 0 && run.failed === true) {
-    return {
-      kind: 'failed-exit',
-      code: 0,
-      detail: 'expected status completed with exit code 0, received another status',
-    };
-  }
-  const mismatch = run.mismatch ?? run.check.end();
-  if (mismatch !== undefined) return { kind: 'output-mismatch', detail: mismatch };
-  const tookMs = (run.completedAt ?? run.sentAt) - run.sentAt;
-  if (tookMs < minDurationMs) {
-    const detail = `expected at least ${minDurationMs} ms from the request to completion, received ${tookMs.toFixed(1)} ms`;
-    return { kind: 'output-mismatch', detail };
-  }
-  return { kind: 'ok' };
-};
-
-const commandResult = (run: ExecutionState, outcome: Outcome, startedAt: number, now: number): CommandResult => ({
-  name: run.command.name,
-  class: run.command.class,
-  outcome,
-  durationMs: (run.completedAt ?? now) - (run.first ? startedAt : run.sentAt),
-  ...(run.ackAt !== undefined && { ackMs: run.ackAt - run.sentAt }),
-  ...(run.firstOutputAt !== undefined && { firstOutputMs: run.firstOutputAt - run.sentAt }),
-  lines: run.lines,
-});

@@ -1,0 +1,52 @@
+import { describeOutcome, type Outcome } from '../results/outcome.ts';
+import type { Script, Session, SessionResult } from '../session/session.ts';
+
+/**
+ * What a case can come to: as expected; otherwise, but harmless; a way past the allow-list; or something lost: the
+ * connection, an answer, a process, the service.
+ */
+export const findingKinds = ['conforming', 'deviating', 'bypass', 'breaking'] as const;
+export type FindingKind = (typeof findingKinds)[number];
+
+/** What a case came to, and what came, in a sentence. */
+export interface Finding {
+  kind: FindingKind;
+  received: string;
+}
+
+/** One question to a service, asked in a session of its own. */
+export interface Case {
+  /** In kebab-case, for it is the value of a tag. */
+  name: string;
+  /** Where it is written what must happen, such as `JSON-RPC 2.0 §4.1`. */
+  section: string;
+  /** What must happen, in words. */
+  expected: string;
+  /** Asks, and returns what came. */
+  script: (session: Session) => Script<Finding>;
+  /** What it means that the session ended before the script did; undefined where that is breaking. */
+  ended?: (outcome: Outcome) => Finding | undefined;
+}
+
+/** A case under way: the script to run over a session, and what the session's result then means. */
+export interface CaseRun {
+  script: (session: Session) => Script;
+  finding: (result: Pick<SessionResult, 'outcome'>) => Finding;
+}
+
+/** Prepares a case for one session. */
+export const runCase = (each: Case): CaseRun => {
+  let found: Finding | undefined;
+  return {
+    *script(session) {
+      found = yield* each.script(session);
+    },
+    finding: ({ outcome }) => {
+      if (found && outcome.kind === 'ok') return found;
+      const received = describeOutcome(outcome);
+      if (!found) return each.ended?.(outcome) ?? { kind: 'breaking', received };
+      // The case had its answer, but then the session could not be closed in order.
+      return { kind: 'breaking', received: `${found.received}; then ${received}` };
+    },
+  };
+};

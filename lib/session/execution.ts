@@ -1,0 +1,114 @@
+import { excerpt } from '../jsonrpc/messages.ts';
+import type { Command } from '../commands/command.ts';
+import { checkOutput } from '../commands/output-check.ts';
+import type { Outcome } from '../results/outcome.ts';
+import { createLineAssembly } from './line-assembly.ts';
+
+/** What became of one command. Times are milliseconds; undefined where it did not come so far. */
+export interface CommandResult {
+  name: string;
+  class: string;
+  outcome: Outcome;
+  /** Response time: from opening the connection (a session's later commands: from the request) to its end. */
+  durationMs: number;
+  /** From the request to its response. */
+  ackMs?: number;
+  /** From the request to the first message of output. */
+  firstOutputMs?: number;
+  /** Lines received on stdout and stderr. */
+  lines: number;
+  /** Their size in UTF-8, line ends included. */
+  bytes: number;
+  /** From the first message of output to completion, where both came. */
+  outputMs?: number;
+}
+
+/** What a session knows of a command under way. */
+export interface ExecutionState {
+  command: Command;
+  first: boolean;
+  sentAt: number;
+  check: ReturnType<typeof checkOutput>;
+  assembly: ReturnType<typeof createLineAssembly>;
+  lines: number;
+  bytes: number;
+  /** Messages of output that the fast path did not take. */
+  parsed: number;
+  learned: number;
+  /** Every message is looked at, none taken by the fast path. */
+  watched?: boolean;
+  /** The status that answered CANCEL. */
+  canceled?: string;
+  outcome?: Outcome;
+  pid?: number;
+  ackAt?: number;
+  firstOutputAt?: number;
+  /** When its request was refused. */
+  endedAt?: number;
+  completedAt?: number;
+  completedPid?: unknown;
+  /** Its status was something else than `completed`. */
+  failed?: boolean;
+  exitCode?: number | null;
+  mismatch?: string | undefined;
+  serviceError?: string;
+}
+
+/** A command whose request is about to be sent. */
+export const createExecution = (command: Command, sentAt: number, first: boolean): ExecutionState => ({
+  command,
+  first,
+  sentAt,
+  check: checkOutput(command.proof),
+  assembly: createLineAssembly(),
+  lines: 0,
+  bytes: 0,
+  parsed: 0,
+  learned: 0,
+});
+
+/** Holds a command that is over to its proof. */
+export const judge = (run: ExecutionState): Outcome => {
+  const { exitCode: expected = 0, minDurationMs = 0 } = run.command.proof;
+  if (run.serviceError !== undefined) {
+    return { kind: 'failed-exit', code: null, detail: `process.error: ${excerpt(run.serviceError)}` };
+  }
+  if (run.exitCode !== expected) {
+    const code = run.exitCode ?? null;
+    return { kind: 'failed-exit', code, detail: `expected exit code ${expected}, received ${code}` };
+  }
+  if (expected === 0 && run.failed === true) {
+    return {
+      kind: 'failed-exit',
+      code: 0,
+      detail: 'expected status completed with exit code 0, received another status',
+    };
+  }
+  const mismatch = run.mismatch ?? run.check.end();
+  if (mismatch !== undefined) return { kind: 'output-mismatch', detail: mismatch };
+  const tookMs = (run.completedAt ?? run.sentAt) - run.sentAt;
+  if (tookMs < minDurationMs) {
+    const detail = `expected at least ${minDurationMs} ms from the request to completion, received ${tookMs.toFixed(1)} ms`;
+    return { kind: 'output-mismatch', detail };
+  }
+  return { kind: 'ok' };
+};
+
+/** What became of a command; `now` stands for its end where it has none. */
+export const commandResult = (
+  run: ExecutionState,
+  outcome: Outcome,
+  startedAt: number,
+  now: number,
+): CommandResult => ({
+  name: run.command.name,
+  class: run.command.class,
+  outcome,
+  durationMs: (run.completedAt ?? run.endedAt ?? now) - (run.first ? startedAt : run.sentAt),
+  ...(run.ackAt !== undefined && { ackMs: run.ackAt - run.sentAt }),
+  ...(run.firstOutputAt !== undefined && { firstOutputMs: run.firstOutputAt - run.sentAt }),
+  lines: run.lines,
+  bytes: run.bytes,
+  ...(run.firstOutputAt !== undefined &&
+    run.completedAt !== undefined && { outputMs: run.completedAt - run.firstOutputAt }),
+});
