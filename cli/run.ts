@@ -1,12 +1,21 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
-import { refusal, suggestion } from '../lib/load/settings.ts';
-import { startTarget } from '../target/server.ts';
+import { refusal, settingsTable, suggestion } from '../lib/load/settings.ts';
+import { startHelper, type HelperActions } from './helper.ts';
 import { runK6 } from './k6-run.ts';
 import { packageRoot } from './package-root.ts';
+import { processIdProblems } from './process-figures.ts';
 import { runProblems } from './run-inputs.ts';
-import { helpEntry, optionProblem, settingsEnvironment, settingsHelp, settingsOptions } from './settings-options.ts';
+import { restartableTarget, serviceCommands } from './service-control.ts';
+import {
+  helpEntry,
+  optionProblem,
+  settingsEnvironment,
+  settingsHelp,
+  settingsOptions,
+  type ParsedOption,
+} from './settings-options.ts';
 import { ensureK6 } from './setup.ts';
 
 const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 options]
@@ -14,8 +23,11 @@ const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 opt
 Runs a scenario (${scenarioNames.join(', ')}) with k6 and exits with k6's exit code: 0 pass, 99 a criterion
 failed, 108 nothing was run, 110 invalid. Wrong options: 2.
 
-Options; each but the first three is a setting too, as a variable or by k6's -e:
+Options; each but the first six is a setting too, as a variable or by k6's -e:
 ${helpEntry('--with-target', 'Start the reference target on a free loopback port and run against it.')}
+${helpEntry('--stop-command TEXT', 'Shell command that makes your service go away; with --start-command (docs/service-down.md).')}
+${helpEntry('--start-command TEXT', 'Shell command that starts it again; it may stay in the foreground until the run ends.')}
+${helpEntry('--target-pid PID', "Id of your service's process on this machine, whose memory is looked at.")}
 ${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
 ${helpEntry('--help', 'Show this.')}
 ${settingsHelp()}
@@ -37,6 +49,9 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     ...settingsOptions(),
     help: { type: 'boolean' as const },
     'with-target': { type: 'boolean' as const },
+    'stop-command': { type: 'string' as const },
+    'start-command': { type: 'string' as const },
+    'target-pid': { type: 'string' as const },
     ca: { type: 'string' as const },
   };
   let parsed;
@@ -63,6 +78,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
         ]),
     ...(extra.length > 0 ? [`expected one scenario, received also ${extra.join(' ')}`] : []),
     ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
+    ...helperProblems(values, env),
     ...(k6Args.includes('--no-thresholds') ? ['--no-thresholds: a run without criteria could not be judged'] : []),
     ...Object.entries(values)
       .filter(([, value]) => value === '')
@@ -73,12 +89,51 @@ export const runCommand = async (argv: string[]): Promise<number> => {
 
   const k6 = await ensureK6();
   const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
-  if (!withTarget) return runK6(k6.path, ['run', ...k6Args, bundle], env);
-  const target = await startTarget({ port: 0 });
-  console.error(`reference target listening on ${target.url}`);
+  const target = withTarget ? await restartableTarget({ port: 0 }) : undefined;
+  if (target !== undefined) console.error(`reference target listening on ${target.url}`);
+  const takesHelper = settingsTable().some(({ name }) => name === 'STRESS_HELPER_URL');
+  const actions = target === undefined ? helperActions(values) : takesHelper ? target : undefined;
   try {
-    return await runK6(k6.path, ['run', ...k6Args, bundle], { ...env, STRESS_URL: target.url });
+    const helper = actions === undefined ? undefined : await startHelper(actions);
+    try {
+      const address = target !== undefined && { STRESS_URL: target.url };
+      return await runK6(k6.path, ['run', ...k6Args, bundle], { ...env, ...address, ...helper?.environment });
+    } finally {
+      await helper?.close();
+    }
   } finally {
-    await target.close();
+    await target?.close();
   }
+};
+
+/** What was given for the helper of a run. */
+type HelperOptions = Readonly<
+  Partial<Record<'with-target' | 'stop-command' | 'start-command' | 'target-pid', ParsedOption>>
+>;
+
+const helperProblems = (values: HelperOptions, env: NodeJS.ProcessEnv): string[] => {
+  const { 'stop-command': stop, 'start-command': start, 'target-pid': pid } = values;
+  const own = Object.entries({ '--stop-command': stop, '--start-command': start, '--target-pid': pid })
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => name);
+  const missing = stop === undefined ? '--stop-command' : '--start-command';
+  const other = values['with-target'] === true ? '--with-target' : env.STRESS_HELPER_URL && 'STRESS_HELPER_URL';
+  return [
+    ...((stop === undefined) === (start === undefined)
+      ? []
+      : [`${missing}: expected together with ${own[0]}, for what is stopped is started again`]),
+    ...(other && own.length > 0 ? [`expected ${other} or ${own.join(', ')}, received both`] : []),
+    ...(typeof pid === 'string' && pid !== '' ? processIdProblems(pid) : []),
+  ];
+};
+
+/** What a helper can do for a run against somebody's own service; undefined where that is nothing. */
+const helperActions = (values: HelperOptions): HelperActions | undefined => {
+  const { 'stop-command': stopCommand, 'start-command': startCommand, 'target-pid': pid } = values;
+  const commands =
+    typeof stopCommand === 'string' && typeof startCommand === 'string'
+      ? serviceCommands({ stopCommand, startCommand, warn: (text) => console.error(`ws-stress: ${text}`) })
+      : undefined;
+  const processId = typeof pid === 'string' ? (): number => Number(pid) : undefined;
+  return commands === undefined && processId === undefined ? undefined : { ...commands, processId };
 };

@@ -1,0 +1,9 @@
+// What others write may move a terminal's cursor, or worse.
+// oxlint-disable-next-line no-control-regex -- they are what is taken out
+const controls = /[\u0000-\u001f\u007f-\u009f]+/g;
+
+/** A text that came from elsewhere, on one line and of at most so many characters, fit for a terminal. */
+export const printable = (text: string, maxLength: number): string => {
+  const line = text.replaceAll(controls, ' ').trim();
+  return line.length > maxLength ? `${line.slice(0, maxLength)}…` : line;
+};
