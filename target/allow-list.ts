@@ -69,6 +69,12 @@ export function judge(command: string, allowed: ReadonlySet<string>): Judgement 
   return reason === undefined ? allowedJudgement : { allowed: false, reason };
 }
 
+/** Judges a command by its first word alone, as the deployed service does: whatever follows runs. */
+export function judgeFirstWord(command: string, allowed: ReadonlySet<string>): Judgement {
+  const [word = ''] = command.trim().split(/\s/);
+  return allowed.has(word) ? allowedJudgement : { allowed: false, reason: `"${word}" is not in the allow-list` };
+}
+
 /** Why an argument of a builtin cannot be judged, or undefined. */
 function argumentProblem(name: string, word: Word, isFirst: boolean): string | undefined {
   if (!evaluating.has(name)) return undefined;

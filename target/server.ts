@@ -3,10 +3,10 @@ import { Socket, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { refuseHost, refuseOrigin, refuseToken, type Refusal } from './access.ts';
-import { judge } from './allow-list.ts';
 import { dialects } from './dialect.ts';
 import { codeOf } from './errors.ts';
-import { FaultBook, type HandshakeFaults } from './faults.ts';
+import { warmUpSessions } from './fault-table.ts';
+import { FaultBook, type AppliedFaults, type FaultName } from './faults.ts';
 import { newCounters, renderMetrics, type TargetStats } from './metrics.ts';
 import { defaultOptions, optionProblems, TargetOptionsError, type TargetOptions } from './options.ts';
 import { ProcessTable } from './process.ts';
@@ -56,6 +56,9 @@ class ListeningTarget implements Target {
   readonly #sessions = new Map<Session, Socket>();
   /** Closing connections of refused sessions count for nothing but must end with the target. */
   readonly #refused = new Set<Session>();
+  /** Sessions that count though they are gone, and memory that nobody needs: faults. */
+  #leakedSlots = 0;
+  #leaked: Buffer[] = [];
   readonly #startedAt = performance.now();
   readonly #killAll = (): void => this.#processes.close();
   #closed: Promise<void> | undefined;
@@ -63,13 +66,12 @@ class ListeningTarget implements Target {
   constructor(options: TargetOptions) {
     this.#options = options;
     this.#faults = new FaultBook(options.faults);
-    const allowed = options.allow === undefined ? undefined : new Set(options.allow);
     this.#context = {
       options,
       dialect: dialects[options.dialect],
       counters: this.#counters,
       processes: this.#processes,
-      judge: (command) => (allowed === undefined ? { allowed: true } : judge(command, allowed)),
+      allowed: options.allow === undefined ? undefined : new Set(options.allow),
       firstExecuteFaults: (current) => this.#faults.nextFirstExecute(current),
     };
     const webSocketOptions = {
@@ -104,6 +106,10 @@ class ListeningTarget implements Target {
     return `http://${this.#authority}`;
   }
 
+  get #activeSessions(): number {
+    return this.#sessions.size + this.#leakedSlots;
+  }
+
   get #authority(): string {
     const { address, family, port } = this.#address;
     return `${family === 'IPv6' ? `[${address}]` : address}:${port}`;
@@ -129,7 +135,7 @@ class ListeningTarget implements Target {
     for (const stream of this.#sessions.values()) bufferedBytes += stream.writableLength;
     return {
       ...this.#counters,
-      activeSessions: this.#sessions.size,
+      activeSessions: this.#activeSessions,
       children: this.#processes.size,
       bufferedBytes,
     };
@@ -161,11 +167,12 @@ class ListeningTarget implements Target {
     ]);
     for (const timer of timers) clearTimeout(timer);
     this.#processes.close();
+    this.#leaked = [];
     process.off('exit', this.#killAll);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#faults.allSilent) return;
+    if (this.#faults.hasForAll('tcp-silent')) return;
     const path = pathOf(request);
     const refusal = refuseHost(request, this.#options);
     if (refusal !== undefined) return reply(response, refusal.status, 'text/plain', `${refusal.reason}\n`);
@@ -197,7 +204,7 @@ class ListeningTarget implements Target {
       status: 'healthy',
       service: 'ws_stress_reference_target',
       version: '1.0.0',
-      active_sessions: this.#sessions.size,
+      active_sessions: this.#activeSessions + (this.#faults.hasNow('health-miscounts') ? 1 : 0),
       max_sessions: this.#options.maxSessions,
       uptime_seconds: (performance.now() - this.#startedAt) / 1000,
     };
@@ -212,36 +219,59 @@ class ListeningTarget implements Target {
     }
     this.#counters.handshakesTotal += 1;
     const faults = this.#faults.nextHandshake();
-    if (faults.has('tcp-silent')) return;
+    if (faults?.has('tcp-silent') === true) return;
     const refusal =
       refuseHost(request, this.#options) ??
       refuseOrigin(request, this.#options) ??
       refuseToken(request, this.#options) ??
-      (faults.has('handshake-403') ? { status: 403, reason: 'Refused, as it was told to' } : undefined);
+      (faults?.has('handshake-403') === true ? { status: 403, reason: 'Refused, as it was told to' } : undefined);
     if (refusal !== undefined) return refuseUpgrade(stream, refusal);
     // Without TLS it is the TCP socket itself, of which a session needs more than a Duplex has.
     if (stream instanceof Socket) this.#accept(request, stream, head, faults);
     else stream.destroy();
   }
 
-  #accept(request: IncomingMessage, stream: Socket, head: Buffer, faults: HandshakeFaults): void {
-    const server = faults.has('no-pong') ? this.#pongless : this.#webSockets;
-    server.handleUpgrade(request, stream, head, (socket) => {
+  #accept(request: IncomingMessage, stream: Socket, head: Buffer, faults: AppliedFaults | undefined): void {
+    const has = (fault: FaultName): boolean => faults?.has(fault) === true;
+    const limit = this.#options.maxSessions + (has('limit-off-by-one') ? 1 : 0);
+    const isOver = this.#activeSessions >= limit || has('limit');
+    const isMute = has('no-pong') || (isOver && has('limit-hang'));
+    (isMute ? this.#pongless : this.#webSockets).handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {
         this.#counters.connectionErrorsTotal += 1;
       });
-      const session = new Session(socket, stream, this.#context, faults.session);
-      if (this.#sessions.size >= this.#options.maxSessions || faults.has('limit')) {
+      const session = new Session(socket, stream, this.#context, faults);
+      if (isOver) {
         this.#refused.add(session);
         socket.once('close', () => this.#refused.delete(session));
         session.refuse();
+        if (has('slot-leak-refused')) this.#leakedSlots += 1;
+        if (has('limit-disturbs')) this.#closeOldest();
         return;
       }
       this.#counters.sessionsTotal += 1;
       this.#sessions.set(session, stream);
-      socket.once('close', () => this.#sessions.delete(session));
+      socket.once('close', (code) => {
+        this.#sessions.delete(session);
+        // RFC 6455 §7.1.5: 1006 stands for a connection that ended without a close frame.
+        if (has(code === 1006 ? 'slot-leak-vanished' : 'slot-leak-closed')) this.#leakedSlots += 1;
+      });
+      this.#leak(faults);
       session.start();
     });
+  }
+
+  #closeOldest(): void {
+    const oldest = [...this.#sessions.keys()].find((session) => session.isOpen);
+    oldest?.close(1008, 'Session limit exceeded');
+  }
+
+  #leak(faults: AppliedFaults | undefined): void {
+    const isWarmingUp = this.#counters.sessionsTotal <= warmUpSessions;
+    for (const bytes of [faults?.number('leak'), isWarmingUp ? faults?.number('warm-up') : undefined]) {
+      // Filled, as memory that was never written to would not be resident.
+      if (bytes !== undefined) this.#leaked.push(Buffer.alloc(bytes, 1));
+    }
   }
 }
 

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
-import type { Judgement } from './allow-list.ts';
+import { judge, judgeFirstWord } from './allow-list.ts';
 import type { Dialect } from './dialect.ts';
-import type { AppliedFaults, Outgoing, OutgoingBody, Wire } from './faults.ts';
+import type { Outgoing, OutgoingBody, Wire } from './fault-messages.ts';
+import type { AppliedFaults, FaultName } from './faults.ts';
 import { encodeLines } from './frames.ts';
 import type { Counters } from './metrics.ts';
 import type { TargetOptions } from './options.ts';
@@ -17,7 +18,8 @@ export interface SessionContext {
   readonly dialect: Dialect;
   readonly counters: Counters;
   readonly processes: ProcessTable;
-  judge(command: string): Judgement;
+  /** Names of the commands that may run; undefined lets every command run. */
+  readonly allowed: ReadonlySet<string> | undefined;
   /** Adds the faults that begin with a session's first execute to those it has. */
   firstExecuteFaults(current: AppliedFaults | undefined): AppliedFaults | undefined;
 }
@@ -26,8 +28,10 @@ export interface SessionContext {
 const stopReadingFactor = 4;
 
 const controlTypes: readonly ControlType[] = ['PAUSE', 'RESUME', 'CANCEL'];
+const ignoring = { PAUSE: 'ignore-pause', RESUME: 'ignore-resume', CANCEL: 'ignore-cancel' } as const;
+const leftBehind = 'exec sleep 86400';
 
-/** The command of a session that is under way. */
+/** A command of a session that is under way. */
 interface Execution {
   process: RunningProcess;
   output: OutputQueue;
@@ -49,7 +53,10 @@ export class Session {
   #faults: AppliedFaults | undefined;
   #hasExecuted = false;
   #ended = false;
-  #execution: Execution | undefined;
+  /** One at most, but for a fault. */
+  #executions: readonly Execution[] = [];
+  /** Nothing that comes in is heeded any more. */
+  #deaf = false;
   #lastPongAt = performance.now();
   readonly #wire: Wire = {
     send: (data) => this.#sendData(data),
@@ -70,7 +77,7 @@ export class Session {
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     socket.once('close', () => this.#end());
     stream.on('drain', () => {
-      this.#pump();
+      for (const execution of this.#executions) this.#pump(execution);
       if (socket.isPaused) socket.resume();
     });
   }
@@ -79,7 +86,7 @@ export class Session {
   start(): void {
     const { heartbeatMs, sessionTimeoutMs } = this.#context.options;
     this.#timers.push(
-      setInterval(() => this.#heartbeat(), this.#faults?.heartbeatMs ?? heartbeatMs),
+      setInterval(() => this.#heartbeat(), this.#faults?.number('heartbeat') ?? heartbeatMs),
       setTimeout(() => this.close(1008, 'Session timeout'), sessionTimeoutMs),
     );
     this.#notify('connected', {
@@ -93,9 +100,17 @@ export class Session {
   refuse(): void {
     const { dialect, counters } = this.#context;
     counters.sessionsRefusedTotal += 1;
+    this.#deaf = true;
+    if (this.#has('limit-hang')) return;
+    if (this.#has('limit-drop')) return this.terminate();
     const message = 'Session limit exceeded';
-    this.#send('response', withId(dialect, undefined, { error: errorObject(dialect.codes.sessionLimit, message) }));
-    this.close(1008, message);
+    if (!this.#has('limit-close-only')) this.#fail(undefined, true, dialect.codes.sessionLimit, message);
+    this.close(this.#has('limit-wrong-code') ? 1000 : 1008, message);
+  }
+
+  /** Whether the connection is neither closed nor being closed. */
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
   }
 
   /** Closes the connection and ends the session's process. */
@@ -112,12 +127,25 @@ export class Session {
     this.#end();
   }
 
+  #has(fault: FaultName): boolean {
+    return this.#faults?.has(fault) === true;
+  }
+
   #end(): void {
+    if (this.#ended) return;
     this.#ended = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    clearTimeout(this.#execution?.timer);
-    void this.#execution?.process.end();
     this.#faults?.end();
+    for (const { timer } of this.#executions) clearTimeout(timer);
+    if (this.#has('leak-children')) return this.#leaveChildren();
+    for (const execution of this.#executions) void execution.process.end();
+  }
+
+  #leaveChildren(): void {
+    const { processes, options } = this.#context;
+    for (const execution of this.#executions) execution.process.reading = false;
+    if (this.#executions.length > 0 || !this.#hasExecuted) return;
+    processes.start(leftBehind, { output() {}, outputEnd() {}, end() {}, failed() {} }, options.killGraceMs);
   }
 
   #heartbeat(): void {
@@ -132,9 +160,19 @@ export class Session {
     const { dialect, counters, options } = this.#context;
     counters.messagesReceivedTotal += 1;
     // Messages may come in until the client has seen the close frame.
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (!this.isOpen || this.#deaf) return;
     if (this.#socket.bufferedAmount > options.highWaterBytes * stopReadingFactor) this.#socket.pause();
-    if (isBinary || !Buffer.isBuffer(data)) {
+    // ws hands over a Buffer as long as nobody asks for another type.
+    if (!Buffer.isBuffer(data)) throw new TypeError('Expected a message to be one Buffer');
+    switch (this.#faults?.onMessage(data, isBinary)) {
+      case 'drop':
+        return this.terminate();
+      case 'hang':
+        this.#deaf = true;
+        return;
+      case undefined:
+    }
+    if (isBinary) {
       this.#fail(undefined, true, dialect.codes.invalidRequest, 'Expected a text message, got a binary one');
       return;
     }
@@ -154,7 +192,7 @@ export class Session {
       case 'execute':
         return this.#execute(id, params);
       case 'control':
-        return this.#control(id, params);
+        return this.#soonControl(id, params);
       case 'hook_status':
         return this.#succeed(id, { enabled: false, message: 'The reference target has no hooks' });
       case 'pong':
@@ -181,12 +219,14 @@ export class Session {
     }
     const wanted = readExecuteParams(params, options.maxCommandBytes);
     if (typeof wanted === 'string') return this.#fail(id, false, codes.invalidParams, wanted);
-    if (wanted.command.trim() === '') return this.#fail(id, false, codes.notAllowed, 'Command cannot be empty');
-    const judgement = this.#context.judge(wanted.command);
-    if (!judgement.allowed) {
-      return this.#fail(id, false, codes.notAllowed, `Command not allowed: ${judgement.reason}`);
+    const rejection = this.#rejection(wanted.command);
+    if (rejection !== undefined) {
+      this.#fail(id, false, codes.notAllowed, rejection);
+      if (this.#has('rejection-closes')) this.close(1008, 'Command not allowed');
+      return;
     }
-    if (this.#execution !== undefined) {
+    if (this.#executions.length > 0 && !this.#has('second-execute-runs')) {
+      if (this.#has('second-execute-kills')) for (const execution of this.#executions) execution.process.kill();
       return this.#fail(id, false, codes.alreadyRunning, 'A process is already running');
     }
     if (processes.size >= options.maxChildren) {
@@ -199,15 +239,15 @@ export class Session {
       {
         output: (stream, bytes) => {
           output.push(stream, bytes);
-          this.#pump();
+          this.#pump(execution);
         },
         outputEnd: (stream) => {
           output.end(stream);
-          this.#pump();
+          this.#pump(execution);
         },
         end: (result) => {
           execution.ended = result;
-          this.#pump();
+          this.#pump(execution);
         },
         failed: (reason) => this.#fail(id, false, codes.internal, `The process could not be started: ${reason}`),
       },
@@ -223,7 +263,7 @@ export class Session {
       timer: undefined,
       ended: undefined,
     };
-    this.#execution = execution;
+    this.#executions = [...this.#executions, execution];
     counters.commandsTotal += 1;
     const { timeoutS } = wanted;
     if (timeoutS !== undefined && timeoutS > 0) {
@@ -237,6 +277,21 @@ export class Session {
     this.#notify('process.started', { ...started, exit_code: null, error: null });
   }
 
+  /** Why a command must not run, or undefined. */
+  #rejection(command: string): string | undefined {
+    const { allowed } = this.#context;
+    if (command.trim() === '') return this.#has('no-empty-check') ? undefined : 'Command cannot be empty';
+    if (allowed === undefined || this.#has('allow-list-ignored')) return undefined;
+    const judgement = this.#has('first-word-only') ? judgeFirstWord(command, allowed) : judge(command, allowed);
+    return judgement.allowed ? undefined : `Command not allowed: ${judgement.reason}`;
+  }
+
+  #soonControl(id: JsonRpcId | undefined, params: unknown): void {
+    const lateMs = this.#faults?.number('slow-control');
+    if (lateMs === undefined) this.#control(id, params);
+    else this.#timers.push(setTimeout(() => this.#control(id, params), lateMs));
+  }
+
   #control(id: JsonRpcId | undefined, params: unknown): void {
     const { dialect } = this.#context;
     const type = readControlType(params);
@@ -244,37 +299,44 @@ export class Session {
       const message = `Expected params.type to be one of ${controlTypes.join(', ')}`;
       return this.#fail(id, false, dialect.codes.invalidParams, message);
     }
-    const execution = this.#execution;
-    if (execution === undefined) return this.#fail(id, false, dialect.codes.noProcess, 'No process is running');
-    if (this.#faults?.ignored.has(type) !== true) this.#apply(type, execution);
+    const execution = this.#executions.at(-1);
     const status = { PAUSE: 'paused', RESUME: 'resumed', CANCEL: dialect.cancelled }[type];
+    if (execution === undefined) {
+      if (this.#has('control-without-process-succeeds')) return this.#succeed(id, { status });
+      return this.#fail(id, false, dialect.codes.noProcess, 'No process is running');
+    }
+    if (!this.#has(ignoring[type])) this.#apply(type, execution);
     const { pid } = execution.process;
     this.#succeed(id, { status });
     this.#notify(`process.${status}`, { status, pid, pgid: pid, exit_code: null, error: null });
-    this.#pump();
+    this.#pump(execution);
   }
 
   #apply(type: ControlType, execution: Execution): void {
     if (type === 'CANCEL') {
       execution.cancelled = true;
-      this.#cancel(execution);
+      // As SIGTERM waits in a stopped process; sent right behind SIGSTOP it might come first.
+      if (execution.paused && this.#has('stuck-cancel')) return;
+      // What is neither sent nor ended is still there when the next execute comes.
+      if (this.#has('cancel-leaves-running')) execution.paused = true;
+      else this.#cancel(execution);
       return;
     }
     execution.paused = type === 'PAUSE';
     if (execution.paused) execution.process.pause();
+    else if (execution.cancelled) this.#cancel(execution);
     else execution.process.resume();
   }
 
   #cancel(execution: Execution): void {
     execution.paused = false;
     execution.process.cancel();
-    this.#pump();
+    this.#pump(execution);
   }
 
   /** Sends what output there is as far as the client keeps up; otherwise the process is not read and so blocks. */
-  #pump(): void {
-    const execution = this.#execution;
-    if (execution === undefined || this.#ended) return;
+  #pump(execution: Execution): void {
+    if (this.#ended || !this.#executions.includes(execution)) return;
     const { output, process, paused, ended } = execution;
     if (!paused) output.drainInto(this.#sink);
     const waiting = paused || output.hasBacklog;
@@ -283,7 +345,7 @@ export class Session {
   }
 
   #complete(execution: Execution, { exitCode, durationMs }: ProcessEnd): void {
-    this.#execution = undefined;
+    this.#executions = this.#executions.filter((other) => other !== execution);
     clearTimeout(execution.timer);
     // The deployed service says no more about a process that it has cancelled.
     if (execution.cancelled && !this.#context.dialect.completesAfterCancel) return;
@@ -306,6 +368,7 @@ export class Session {
   #newSink(): OutputSink {
     const { counters, options } = this.#context;
     const stream = this.#stream;
+    const isFull = (): boolean => stream.writableLength >= options.highWaterBytes && !this.#has('unbounded-buffer');
     const sendOutput = (
       type: StreamName,
       data: string,
@@ -318,7 +381,7 @@ export class Session {
     };
     return {
       get full() {
-        return stream.writableLength >= options.highWaterBytes;
+        return isFull();
       },
       lines: (type, text, at) => {
         if (this.#faults?.intercept !== undefined) {
@@ -327,7 +390,7 @@ export class Session {
           return end;
         }
         const { frames, lines, next } = encodeLines(type, text, at);
-        if (this.#socket.readyState === this.#socket.OPEN) {
+        if (this.isOpen) {
           // ws holds nothing back without compression, so frames written here keep their place among its own.
           stream.write(frames);
           counters.messagesSentTotal += lines;
@@ -351,7 +414,11 @@ export class Session {
   #respond(id: JsonRpcId | undefined, isNoCall: boolean, body: OutgoingBody, kind: 'ack' | 'response'): void {
     const { dialect } = this.#context;
     // JSON-RPC 2.0 §4.1: a notification is never answered, not even with an error.
-    if (id === undefined && !isNoCall && dialect.strict) return;
+    if (id === undefined && !isNoCall && dialect.strict) {
+      if (body.error === undefined || !this.#has('answers-notifications')) return;
+      this.#send(kind, { jsonrpc: '2.0', ...body });
+      return;
+    }
     this.#send(kind, withId(dialect, id, body));
   }
 
@@ -366,13 +433,13 @@ export class Session {
   }
 
   #sendData(data: string | Buffer): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (!this.isOpen) return;
     this.#context.counters.messagesSentTotal += 1;
     this.#socket.send(data);
   }
 }
 
-function errorObject(code: number, message: string): object {
+function errorObject(code: number, message: string): NonNullable<OutgoingBody['error']> {
   return { code, message, data: null };
 }
 

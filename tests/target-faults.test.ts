@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -395,11 +396,15 @@ void test('faults go together', async (t) => {
   assert.ok(client.methods().includes('hook.warning'));
 });
 
-void test('every fault has a test', async () => {
-  const source = await import('node:fs/promises').then(({ readFile }) => readFile(import.meta.filename, 'utf8'));
+void test('every fault has a test', () => {
+  const folder = new URL('.', import.meta.url);
+  const sources = readdirSync(folder)
+    .filter((name) => /^target-.*faults\.test\.ts$/.test(name))
+    .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+    .join('');
   for (const line of faultDescriptions()) {
     const name = /^[a-z0-9-]+/.exec(line)?.[0] ?? line;
-    assert.match(source, new RegExp(`(fault: '|test\\('|test\\(\`|')${name}\\b`), name);
+    assert.match(sources, new RegExp(`(fault: '|\\[?'|test\\(['\`])${name}(?![a-z0-9-])`), name);
   }
 });
 
@@ -419,6 +424,9 @@ void test('what is no fault is refused with a list of those there are', async ()
     'exit-3@1@2',
     'exit-3 @1',
     'EXIT-3',
+    'leak',
+    'leak:1MiB',
+    'leak:MS',
   ];
   for (const fault of wrong) {
     const [problem = '', ...others] = faultProblems([fault]);
@@ -430,5 +438,6 @@ void test('what is no fault is refused with a list of those there are', async ()
     assert.equal(error.problems.length, 2);
     return true;
   });
-  assert.deepEqual(faultProblems(['exit-3', 'exit-3@7', 'exit-3@1-2', 'exit-3@5-', 'slow:20@3', 'heartbeat:5']), []);
+  const right = ['exit-3', 'exit-3@7', 'exit-3@1-2', 'exit-3@5-', 'slow:20@3', 'heartbeat:5', 'leak:4096@2-'];
+  assert.deepEqual(faultProblems(right), []);
 });
