@@ -1,0 +1,69 @@
+import { isObject } from '../jsonrpc/messages.ts';
+
+/** What a service tells about itself; undefined where it does not tell it, or not as a number that can be. */
+export interface MemoryReading {
+  /** Resident memory of the service. */
+  residentBytes: number | undefined;
+  /** Sessions open now. */
+  activeSessions: number | undefined;
+  /** Child processes alive now. */
+  children: number | undefined;
+}
+
+type Quantity = keyof MemoryReading;
+
+const quantities: readonly Quantity[] = ['residentBytes', 'activeSessions', 'children'];
+
+const metricNames: Readonly<Record<Quantity, RegExp>> = {
+  residentBytes: /^process_resident_memory_bytes$/,
+  activeSessions: /(^|_)active_sessions$/,
+  children: /(^|_)children$/,
+};
+
+const memberNames: Readonly<Record<Quantity, readonly string[]>> = {
+  residentBytes: ['rss_bytes', 'memory_rss_bytes', 'resident_memory_bytes', 'process_resident_memory_bytes'],
+  activeSessions: ['active_sessions'],
+  children: ['children', 'active_children'],
+};
+
+const readingOf = (valueOf: (quantity: Quantity) => number | undefined): MemoryReading => {
+  const reading: MemoryReading = { residentBytes: undefined, activeSessions: undefined, children: undefined };
+  for (const quantity of quantities) {
+    const value = valueOf(quantity);
+    if (value !== undefined && Number.isFinite(value) && value >= 0) reading[quantity] = value;
+  }
+  return reading;
+};
+
+/** A sample of the Prometheus text format: name, labels, value, and perhaps a timestamp. */
+const sampleLine =
+  /^([a-zA-Z_:][\w:]*)[ \t]*(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?[ \t]+([-+.\w]+)(?:[ \t]+-?\d+)?[ \t]*$/;
+
+/** Reads the Prometheus text format, version 0.0.4; samples of one quantity under several labels are added up. */
+export const readMetrics = (text: string): MemoryReading => {
+  const sums: Partial<Record<Quantity, number>> = {};
+  for (const line of text.split(/\r?\n/)) {
+    const [, name, value] = sampleLine.exec(line) ?? [];
+    const quantity = quantities.find((each) => name !== undefined && metricNames[each].test(name));
+    if (quantity !== undefined) sums[quantity] = (sums[quantity] ?? 0) + Number(value);
+  }
+  return readingOf((quantity) => sums[quantity]);
+};
+
+/** Reads a health object, as in `{"active_sessions": 3, "rss_bytes": 52428800}`. */
+export const readHealth = (text: string): MemoryReading => {
+  let health: unknown;
+  try {
+    health = JSON.parse(text);
+  } catch {
+    health = undefined;
+  }
+  return readingOf((quantity) => {
+    const members = isObject(health) ? health : {};
+    const values = memberNames[quantity].map((name) => members[name]);
+    return values.find((value): value is number => typeof value === 'number');
+  });
+};
+
+/** Reads either, told apart by the first character. */
+export const readMemory = (text: string): MemoryReading => (/^\s*\{/.test(text) ? readHealth(text) : readMetrics(text));
