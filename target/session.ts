@@ -188,25 +188,25 @@ export class Session {
   }
 
   #call(id: JsonRpcId | undefined, method: string, params: unknown): void {
+    const { dialect } = this.#context;
     switch (method) {
       case 'execute':
         return this.#execute(id, params);
       case 'control':
         return this.#soonControl(id, params);
       case 'hook_status':
+        // JSON-RPC 2.0 §4.2; the others judge their params themselves.
+        if (dialect.strict && params !== undefined && (typeof params !== 'object' || params === null)) {
+          return this.#fail(id, false, dialect.codes.invalidParams, 'Expected params to be an object or an array');
+        }
         return this.#succeed(id, { enabled: false, message: 'The reference target has no hooks' });
       case 'pong':
         this.#lastPongAt = performance.now();
         // The deployed service never answers a pong, though it answers every other notification.
-        if (id !== undefined && this.#context.dialect.strict) this.#succeed(id, {});
+        if (id !== undefined && dialect.strict) this.#succeed(id, {});
         return;
       default:
-        return this.#fail(
-          id,
-          false,
-          this.#context.dialect.codes.unknownMethod,
-          `Unknown method: ${method.slice(0, 100)}`,
-        );
+        return this.#fail(id, false, dialect.codes.unknownMethod, `Unknown method: ${method.slice(0, 100)}`);
     }
   }
 

@@ -201,6 +201,13 @@ export const conformanceTable: readonly ConformanceRow[] = [
     answers: { deployed: [failure(-32603, 1)], documented: [failure(-32602, 1)] },
     meaning: both('error'),
   })),
+  ...[null, 5, 'x', true].map((params): ConformanceRow => ({
+    name: `params that are neither object nor array are refused (${JSON.stringify(params)})`,
+    source: 'JSON-RPC 2.0 §4.2',
+    send: [call('hook_status', params, 1)],
+    answers: { deployed: [result(hookStatus, 1)], documented: [failure(-32602, 1)] },
+    meaning: { deployed: 'result', documented: 'error' },
+  })),
   {
     name: 'an unknown method is refused',
     source: 'JSON-RPC 2.0 §5.1',

@@ -42,6 +42,23 @@ for (const dialect of Object.keys(dialects).filter(isDialectName)) {
     assert.deepEqual((await client.ask('hook_status')).error, undefined);
   });
 
+  void test(`${dialect}: ids, names and numbers as long as a message can hold harm nothing`, async (t) => {
+    const client = await connect(t, await targetFor(t, { dialect }));
+    await client.notification('connected');
+    const long = 'x'.repeat(1_000_000);
+    const digits = '7'.repeat(1_000_000);
+    for (const members of [`"id":${digits}`, `"id":-${digits}e-${digits.slice(0, 9)}`, `"${long}":1,"id":"a"`]) {
+      client.socket.send(`{"jsonrpc":"2.0","method":"hook_status",${members}}`);
+    }
+    client.socket.send(`{"jsonrpc":"2.0","id":"b","method":"${long}"}`);
+    assert.ok((await client.answer('b')).error!.message.length < 200);
+    assert.equal((await client.answer('a')).error, undefined);
+    assert.equal((await client.answer(client.send('hook_status', undefined, long))).error, undefined);
+    // Two ids, of which the last counts (RFC 8259 §4), and names that mean something to JavaScript.
+    client.socket.send('{"jsonrpc":"2.0","id":1,"__proto__":{"id":2},"constructor":3,"method":"hook_status","id":4}');
+    assert.equal((await client.answer(4)).error, undefined);
+  });
+
   for (const row of conformanceTable) {
     void test(`${dialect}: ${row.name}`, async (t) => {
       const target = await targetFor(t, { dialect, ...row.options });

@@ -101,9 +101,10 @@ void test('more commands run at once than pipes are made at once', async (t) => 
   for (const [index, client] of clients.entries()) assert.deepEqual(client.output(), [`${index}\n`]);
 });
 
-void test('a line of 1 MiB comes in 17 chunks of at most 64 KiB', async (t) => {
+void test('a line of 1 MiB comes in 17 chunks of at most 64 KiB, and the session goes on', async (t) => {
   const client = await connect(t, await targetFor(t));
   await client.run(`head -c 1048576 /dev/zero | tr '\\0' x; echo; echo after`);
+  assert.equal((await client.ask('execute', { command: 'true' })).result?.['status'], 'started');
   const chunks = client.bodies.flatMap(({ method, params }) => (method === 'process.output' ? [params] : []));
   assert.equal(client.output().join(''), `${'x'.repeat(1_048_576)}\nafter\n`);
   assert.deepEqual(
@@ -205,6 +206,10 @@ for (const dialect of ['deployed', 'documented'] as const) {
     await client.ask('control', { type: 'PAUSE' });
     await client.ask('control', { type: 'CANCEL' });
     await until('the end of the process', async () => !(await isAlive(pid)));
+    if (dialect === 'documented') {
+      const { params } = await client.notification('process.completed');
+      assert.deepEqual([params?.['pid'], params?.['exit_code']], [pid, -15]);
+    }
     await until(
       'room for another',
       async () => (await client.ask('execute', { command: 'echo next' })).error === undefined,
@@ -345,10 +350,31 @@ void test('a command that is too long is refused', async (t) => {
   assert.equal((await client.run('echo 67890'))['exit_code'], 0);
 });
 
-void test('a message that is too long closes the session with 1009 (RFC 6455 §7.4.1)', async (t) => {
-  const client = await connect(t, await targetFor(t, { maxMessageBytes: 1_024 }));
-  client.send('execute', { command: 'x'.repeat(1_024) });
-  assert.equal((await within('close', client.closed)).code, 1009);
+for (const [how, sizes] of [
+  ['in one frame', [1_048_577]],
+  ['far over it', [33_554_432]],
+  ['in fragments', [600_000, 600_000]],
+] as const) {
+  void test(`a message that is too long closes the session with 1009 (RFC 6455 §7.4.1): ${how}`, async (t) => {
+    const target = await targetFor(t);
+    const [client, other] = [await connect(t, target), await connect(t, target)];
+    const pid = await client.start('sleep 300');
+    for (const [index, size] of sizes.entries()) {
+      client.socket.send('x'.repeat(size), { fin: index === sizes.length - 1 });
+    }
+    // Without a close frame from the target it would be 1006.
+    assert.equal((await within('close', client.closed)).code, 1009);
+    await until('the end of its process', async () => !(await isAlive(pid)));
+    await other.run('true');
+  });
+}
+
+void test('a message as long as may be is heeded', async (t) => {
+  const client = await connect(t, await targetFor(t));
+  await client.notification('connected');
+  const [head, tail] = ['{"jsonrpc":"2.0","method":"hook_status","id":1,"params":{"x":"', '"}}'];
+  client.socket.send(`${head}${'x'.repeat(1_048_576 - head.length - tail.length)}${tail}`);
+  assert.ok((await client.answer(1)).result !== undefined);
 });
 
 void test('text that is no UTF-8 closes the session with 1007 (RFC 6455 §8.1)', async (t) => {
