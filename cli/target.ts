@@ -184,8 +184,8 @@ function helpText(): string {
     'Options:',
     ...rows.map(([option, text]) => `  ${option.padEnd(width)}  ${text}`),
     '',
-    'Faults, as NAME, NAME@N, NAME@N-M or NAME@N-; a range counts opening handshakes for those marked with *,',
-    'otherwise sessions in the order of their first execute:',
+    'Faults, as NAME, NAME@N, NAME@N-M or NAME@N-, with whole numbers for :MS and :BYTES, as in slow:250@3-; a range counts',
+    'opening handshakes for those marked with *, otherwise sessions in the order of their first execute:',
     ...faultDescriptions().map((line) => `  ${line}`),
     '',
   ].join('\n');
