@@ -32,6 +32,8 @@ export interface FaultDefinition {
   /** By what a range counts: opening handshakes, or sessions in the order of their first execute. */
   counts: 'handshakes' | 'executes';
   description: string;
+  /** It lets commands run that the allow-list refuses, which only those on this machine may have. */
+  loopbackOnly?: true;
   /** What it does to the messages of a session on their way out. */
   intercept?: InterceptorMaker;
   /** What it does to the session when a message comes in: drops the connection, or heeds nothing from then on. */
@@ -120,7 +122,7 @@ export const faultTable = {
   },
   'leak-children': {
     counts: 'executes',
-    description: 'leaves a child behind each session: its process if it runs still, otherwise a sleep',
+    description: 'leaves a child behind each session that executes: its process if it runs still, otherwise a sleep',
   },
   'unbounded-buffer': {
     counts: 'executes',
@@ -185,8 +187,13 @@ export const faultTable = {
   'first-word-only': {
     counts: 'executes',
     description: 'holds only the first word of a command against the allow-list, so that echo a; id runs',
+    loopbackOnly: true,
   },
-  'allow-list-ignored': { counts: 'executes', description: 'runs every command, whatever the allow-list' },
+  'allow-list-ignored': {
+    counts: 'executes',
+    description: 'runs every command, whatever the allow-list',
+    loopbackOnly: true,
+  },
   'no-empty-check': { counts: 'executes', description: 'runs an empty command' },
   'rejection-closes': {
     counts: 'executes',

@@ -49,8 +49,12 @@ function readFault(text: string): FaultRequest | string {
 }
 
 /** What is wrong with the faults that were asked for, one sentence each. */
-export function faultProblems(faults: readonly string[]): string[] {
-  return faults.map(readFault).filter((fault) => typeof fault === 'string');
+export function faultProblems(faults: readonly string[], isLoopback = true): string[] {
+  return faults.map(readFault).flatMap((fault) => {
+    if (typeof fault === 'string') return fault;
+    if (isLoopback || fault.definition.loopbackOnly !== true) return [];
+    return `"${fault.name}" would let others run any command: expected it on a loopback address only`;
+  });
 }
 
 /** The faults of one session. */

@@ -270,7 +270,7 @@ export function optionProblems(options: TargetOptions): string[] {
     }
   }
   for (const problem of allowListProblems(options.allow ?? ['echo'])) complain('allow', problem);
-  for (const problem of faultProblems(options.faults)) complain('fault', problem);
+  for (const problem of faultProblems(options.faults, isLoopback(options.host))) complain('fault', problem);
   if (!isLoopback(options.host)) {
     const missing = [
       ...(options.token === undefined ? ['--token (or WS_STRESS_TARGET_TOKEN)'] : []),

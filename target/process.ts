@@ -170,6 +170,11 @@ export class RunningProcess {
     }
   }
 
+  /** Whether the group was asked to end. */
+  get isEnding(): boolean {
+    return this.#killAt < Infinity;
+  }
+
   /** Stops the group where it is. */
   pause(): void {
     this.#signal('SIGSTOP');

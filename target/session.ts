@@ -226,7 +226,12 @@ export class Session {
       return;
     }
     if (this.#executions.length > 0 && !this.#has('second-execute-runs')) {
-      if (this.#has('second-execute-kills')) for (const execution of this.#executions) execution.process.kill();
+      if (this.#has('second-execute-kills')) {
+        for (const execution of this.#executions) {
+          execution.paused = false;
+          execution.process.kill();
+        }
+      }
       return this.#fail(id, false, codes.alreadyRunning, 'A process is already running');
     }
     if (processes.size >= options.maxChildren) {
@@ -301,7 +306,8 @@ export class Session {
     }
     const execution = this.#executions.at(-1);
     const status = { PAUSE: 'paused', RESUME: 'resumed', CANCEL: dialect.cancelled }[type];
-    if (execution === undefined) {
+    // What is about to end must not be stopped on its way.
+    if (execution === undefined || (type === 'PAUSE' && execution.process.isEnding)) {
       if (this.#has('control-without-process-succeeds')) return this.#succeed(id, { status });
       return this.#fail(id, false, dialect.codes.noProcess, 'No process is running');
     }
@@ -324,7 +330,7 @@ export class Session {
     }
     execution.paused = type === 'PAUSE';
     if (execution.paused) execution.process.pause();
-    else if (execution.cancelled) this.#cancel(execution);
+    else if (execution.cancelled && this.#has('stuck-cancel')) this.#cancel(execution);
     else execution.process.resume();
   }
 

@@ -237,6 +237,16 @@ void test('by default only this machine can connect, and beyond it a token and a
   }
 });
 
+void test('beyond loopback no fault lets the allow-list be passed by', async () => {
+  const beyond = { host: '0.0.0.0', token, allow: ['echo'] };
+  for (const fault of ['first-word-only', 'allow-list-ignored', 'first-word-only@2-']) {
+    const problems = await problemsOf({ ...beyond, faults: ['exit-3', fault] });
+    assert.match(problems.join(), /^--fault: ".*" would let others run any command.*loopback/, fault);
+    assert.deepEqual(await problemsOf({ allow: ['echo'], faults: [fault] }), []);
+  }
+  assert.deepEqual(await problemsOf({ ...beyond, faults: ['exit-3'] }), []);
+});
+
 void test('beyond loopback with both, the Host header is free and the token decides', async (t) => {
   const target = await targetFor(t, { host: '0.0.0.0', token, allow: ['echo'] });
   const url = `ws://127.0.0.1:${target.port}/ws/mcp`;

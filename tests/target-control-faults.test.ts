@@ -148,7 +148,8 @@ for (const dialect of ['deployed', 'documented'] as const) {
   });
 
   void test(`second-execute-kills: it is refused, but the first process ends (${dialect})`, async (t) => {
-    const { client, pid } = await counting(t, 'second-execute-kills', dialect);
+    const { client, pid, control } = await counting(t, 'second-execute-kills', dialect);
+    await control('PAUSE');
     assert.deepEqual((await client.ask('execute', { command: 'true' })).error, alreadyRunning);
     const { params } = await client.notification('process.completed');
     assert.deepEqual([params?.['pid'], params?.['exit_code']], [pid, -9]);

@@ -248,6 +248,16 @@ void test('a group that does not heed SIGTERM is killed after the grace period, 
   assert.equal((await client.notification('process.completed')).params?.['exit_code'], -9);
 });
 
+void test('a process that is being cancelled cannot be paused, and so does end', async (t) => {
+  const client = await connect(t, await targetFor(t, { dialect: 'documented', killGraceMs: 300 }));
+  await client.start(`trap '' TERM; echo ready; while :; do sleep 0.01; done`);
+  await until('the trap', () => client.output().length === 1);
+  await client.ask('control', { type: 'CANCEL' });
+  assert.equal((await client.ask('control', { type: 'PAUSE' })).error?.code, -32_003);
+  assert.deepEqual((await client.ask('control', { type: 'RESUME' })).result, { status: 'resumed' });
+  assert.equal((await client.notification('process.completed')).params?.['exit_code'], -9);
+});
+
 void test('a process gets the grace period to end in its own way', async (t) => {
   const client = await connect(t, await targetFor(t, { dialect: 'documented' }));
   await client.start(`trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.01; done`);
