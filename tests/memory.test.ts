@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { judgeLeak, leakDefaults, type LeakJudgement } from '../lib/memory/leak.ts';
+import { judgeLeak, leakDefaults, troughsOf, type LeakJudgement } from '../lib/memory/leak.ts';
 import { readHealth, readMemory, readMetrics } from '../lib/memory/reading.ts';
-import { mostTrendSamples, thinned, trendOf, twoSidedP, type MemorySample } from '../lib/memory/trend.ts';
+import { trendOf, twoSidedP, type MemorySample } from '../lib/memory/trend.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -129,21 +129,6 @@ test('neighbours alike widen the interval', () => {
   near(trendOf(samplesOf(alike)).variance, (10 * (60 * 59 * 125)) / 18, 1e-6);
 });
 
-test('samples beyond the most are thinned to medians of neighbours, which keeps the trend', () => {
-  const many = Array.from({ length: 5 * mostTrendSamples + 3 }, (_, index) => ({
-    sessions: index,
-    bytes: 1000 * index + (index % 5 === 0 ? 9e9 : 0),
-  }));
-  assert.equal(thinned(many, mostTrendSamples).length, mostTrendSamples);
-  assert.deepEqual(thinned(many.slice(0, 10), 2), [
-    { sessions: 2, bytes: 3000 },
-    { sessions: 7, bytes: 8000 },
-  ]);
-  const { slopeBytes, samples } = trendOf(many);
-  assert.equal(samples, mostTrendSamples);
-  near(slopeBytes, 1000, 1);
-});
-
 test('without a pair there is no trend', () => {
   for (const samples of [[], samplesOf([1]), samplesOf([1, 2, 3], [7, 7, 7])]) {
     const { slopeBytes, lowBytes, highBytes, p } = trendOf(samples);
@@ -204,6 +189,7 @@ const shapes: [string, LeakJudgement['verdict'], Curve, waves?: number][] = [
   ['the sawtooth of a garbage collector', 'NO LEAK', sawtooth(330)],
   ['a fast sawtooth', 'NO LEAK', sawtooth(70)],
   ['a warm-up into a sawtooth', 'NO LEAK', both(saturating, sawtooth(260))],
+  ['the sawtooth of a larger heap, in a longer run', 'NO LEAK', both(saturating, sawtooth(330), sawtooth(330)), 400],
   ['memory given back', 'NO LEAK', leaking(-3000)],
 ];
 
@@ -225,6 +211,28 @@ test('INCONCLUSIVE: a warm-up that has not ended slows down, which a leak does n
   );
   assert.equal(verdict, 'INCONCLUSIVE');
   assert.match(detail, /the growth slows down: run longer$/);
+});
+
+test('INCONCLUSIVE: no more than a tooth or two of a large heap', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = randomFrom(seed);
+    const [phase, period] = [random(), 700 + 800 * random()];
+    const run = runOf(seed, (sessions) => 40 * MiB * ((phase + sessions / period) % 1), 60);
+    const { verdict, detail } = judgeLeak(run);
+    assert.equal(verdict, 'INCONCLUSIVE', `seed ${seed}: ${detail}`);
+  }
+  const { detail } = judgeLeak(runOf(1, (sessions) => 40 * MiB * ((sessions / 1510) % 1), 60));
+  assert.match(detail, /, and 3\d\.\d MiB were given back before: run longer$/);
+});
+
+test('a trend is made of the lowest samples of groups of neighbours', () => {
+  const ten = samplesOf([5, 3, 4, 9, 9, 8, 7, 6, 6, 1]);
+  assert.deepEqual(troughsOf(ten, 3), [
+    { sessions: 2, bytes: 3 },
+    { sessions: 6, bytes: 8 },
+    { sessions: 10, bytes: 1 },
+  ]);
+  assert.deepEqual(troughsOf(ten, 10), ten);
 });
 
 test('INCONCLUSIVE: a growth that is clear, and too small in all to be told from a warm-up', () => {

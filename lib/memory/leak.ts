@@ -55,6 +55,15 @@ const mostChance = 0.01;
 /** What surely rises by more than this share of a growth that is tolerated for the shortness of a run is in doubt. */
 const doubtfulShare = 0.25;
 
+/** A rise up to this share of what the service has given back at once may be one more tooth of its collector. */
+const toothShare = 1.5;
+
+/** A leak goes on as it was; what falls to this share of its growth is a warm-up that ends. */
+const slowingShare = 0.5;
+
+/** Samples that a trend is made of: few, so that each is the lowest of many where there are many. */
+const mostTroughs = 24;
+
 const shown = (bytes: number): string => {
   const size = Math.abs(bytes);
   const sign = bytes < 0 ? '−' : '';
@@ -64,21 +73,44 @@ const shown = (bytes: number): string => {
 };
 
 /** The samples behind the warm-up: those from its share of the sessions on. */
-const afterWarmUp = (samples: readonly MemorySample[], share: number): MemorySample[] => {
-  const sorted = [...samples].sort((a, b) => a.sessions - b.sessions);
+const afterWarmUp = (sorted: readonly MemorySample[], share: number): MemorySample[] => {
   const [first, last] = [sorted[0]?.sessions ?? 0, sorted.at(-1)?.sessions ?? 0];
   return sorted.filter(({ sessions }) => sessions >= first + share * (last - first));
 };
 
+/** At most `most` samples: of each group of neighbours the one with the least memory, as a collector leaves it. */
+export const troughsOf = (samples: readonly MemorySample[], most: number): readonly MemorySample[] => {
+  if (samples.length <= most) return samples;
+  return Array.from({ length: most }, (_, index) => {
+    const from = Math.floor((index * samples.length) / most);
+    const group = samples.slice(from, Math.floor(((index + 1) * samples.length) / most));
+    return group.reduce((least, each) => (each.bytes < least.bytes ? each : least));
+  });
+};
+
+/** The most that memory fell from any sample to a later one; each sample is the median of three, so that spikes are none. */
+const largestFall = (samples: readonly MemorySample[]): number => {
+  let [highest, largest] = [-Infinity, 0];
+  for (let at = 1; at < samples.length - 1; at++) {
+    const [a = 0, b = 0, c = 0] = samples.slice(at - 1, at + 2).map(({ bytes }) => bytes);
+    const middle = Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
+    highest = Math.max(highest, middle);
+    largest = Math.max(largest, highest - middle);
+  }
+  return largest;
+};
+
 /**
- * Judges whether a service keeps memory of sessions that have ended. LEAK: the interval of the slope lies above what is
- * tolerated, the trend is no chance, and the newer half of the samples still rises by more. NO LEAK: the interval lies
- * within what is tolerated. Tolerated is `toleratedBytes` a session or, where that is more, `toleratedGrowthBytes` over
- * all judged sessions; what surely rises by a quarter of the latter is INCONCLUSIVE.
+ * Judges whether a service keeps memory of sessions that have ended, by the trend of the troughs after the warm-up.
+ * Tolerated is `toleratedBytes` a session or, where that is more, `toleratedGrowthBytes` over all judged sessions. LEAK:
+ * the slope's interval lies above what is tolerated and above a tooth of the collector, the trend is no chance, and the
+ * newer half rises by as much, and not much slower than the older. NO LEAK: the interval lies within what is tolerated,
+ * and memory does not surely rise by a quarter of a growth that is tolerated only for the shortness of the run.
  */
 export const judgeLeak = (all: readonly MemorySample[], options: LeakOptions = {}): LeakJudgement => {
   const limits = { ...leakDefaults, ...options };
-  const judged = afterWarmUp(all, limits.warmUpShare);
+  const sorted = [...all].sort((a, b) => a.sessions - b.sessions);
+  const judged = afterWarmUp(sorted, limits.warmUpShare);
   const samples = judged.length;
   const sessions = (judged.at(-1)?.sessions ?? 0) - (judged[0]?.sessions ?? 0);
   if (samples < limits.leastSamples || sessions < limits.leastSessions || sessions === 0) {
@@ -94,20 +126,34 @@ export const judgeLeak = (all: readonly MemorySample[], options: LeakOptions = {
       detail: `expected at least ${limits.leastSamples} samples over ${limits.leastSessions} sessions after the warm-up, received ${samples} over ${sessions}: run longer`,
     };
   }
-  const { slopeBytes, lowBytes, highBytes, p } = trendOf(judged);
+  const troughs = troughsOf(judged, mostTroughs);
+  const { slopeBytes, lowBytes, highBytes, p } = trendOf(troughs);
+  const half = Math.floor(troughs.length / 2);
+  const [olderBytes, newerBytes] = [
+    trendOf(troughs.slice(0, half)).slopeBytes,
+    trendOf(troughs.slice(half)).slopeBytes,
+  ];
+  const slows = newerBytes < olderBytes * slowingShare;
   const toleratedBytes = Math.max(limits.toleratedBytes, limits.toleratedGrowthBytes / sessions);
-  const newestBytes = trendOf(judged.slice(Math.floor(samples / 2))).slopeBytes;
-  const risesBy = (limitBytes: number): boolean => lowBytes > limitBytes && p < mostChance && newestBytes > limitBytes;
+  const fallBytes = largestFall(sorted);
+  const toothBytes = (toothShare * fallBytes) / sessions;
+  const risesBy = (limitBytes: number): boolean => lowBytes > limitBytes && p < mostChance && newerBytes > limitBytes;
   const doubtfulBytes = Math.max(limits.toleratedBytes, toleratedBytes * doubtfulShare);
-  const verdict = risesBy(toleratedBytes)
-    ? 'LEAK'
-    : highBytes <= toleratedBytes && !risesBy(doubtfulBytes)
-      ? 'NO LEAK'
-      : 'INCONCLUSIVE';
+  const verdict =
+    risesBy(Math.max(toleratedBytes, toothBytes)) && !slows
+      ? 'LEAK'
+      : highBytes <= toleratedBytes && !risesBy(doubtfulBytes)
+        ? 'NO LEAK'
+        : 'INCONCLUSIVE';
   const growth = `growth ${shown(slopeBytes)} a session (95 % interval ${shown(lowBytes)} to ${shown(highBytes)}) over ${sessions} sessions`;
   const tolerated = `${shown(toleratedBytes)} ${toleratedBytes > limits.toleratedBytes ? `a session, ${shown(limits.toleratedGrowthBytes)} in all, are` : 'a session are'} tolerated`;
-  const slowed = lowBytes > toleratedBytes && newestBytes <= toleratedBytes ? ', and the growth slows down' : '';
-  const advice = verdict === 'INCONCLUSIVE' ? `${slowed}: run longer` : '';
+  const doubt =
+    lowBytes <= toleratedBytes
+      ? ''
+      : lowBytes <= toothBytes
+        ? `, and ${shown(fallBytes)} were given back before`
+        : ', and the growth slows down';
+  const advice = verdict === 'INCONCLUSIVE' ? `${doubt}: run longer` : '';
   return {
     verdict,
     slopeBytes,

@@ -20,12 +20,7 @@ export interface Trend {
   variance: number;
   /** Two-sided probability of such an `s` where there is no trend. */
   p: number;
-  /** Samples that the trend is made of, after thinning. */
-  samples: number;
 }
-
-/** More samples than this are thinned out: the work grows with their square. */
-export const mostTrendSamples = 500;
 
 /** However alike neighbours are, samples count as this many independent ones: with fewer nothing could be proven. */
 const fewestIndependent = 6;
@@ -49,21 +44,6 @@ const median = (sorted: ArrayLike<number>): number => {
   const middle = sorted.length / 2;
   const upper = sorted[Math.floor(middle)] ?? NaN;
   return Number.isInteger(middle) ? ((sorted[middle - 1] ?? NaN) + upper) / 2 : upper;
-};
-
-const medianOf = (values: readonly number[]): number => median(Float64Array.from(values).sort());
-
-/** At most `most` samples: neighbours in equal groups, each group as its two medians. */
-export const thinned = (samples: readonly MemorySample[], most: number): readonly MemorySample[] => {
-  if (samples.length <= most) return samples;
-  return Array.from({ length: most }, (_, index) => {
-    const from = Math.floor((index * samples.length) / most);
-    const group = samples.slice(from, Math.floor(((index + 1) * samples.length) / most));
-    return {
-      sessions: medianOf(group.map(({ sessions }) => sessions)),
-      bytes: medianOf(group.map(({ bytes }) => bytes)),
-    };
-  });
 };
 
 const sum = (values: readonly number[]): number => values.reduce((total, each) => total + each, 0);
@@ -131,14 +111,11 @@ const atRank = (sorted: Float64Array, rank: number): number => {
 };
 
 /**
- * The trend over samples in any order. Its interval is Sen's: as many slopes lie outside it as Kendall's variance gives
+ * The trend over samples in any order, at most some hundreds: the work grows with their square. Its interval is Sen's: as many slopes lie outside it as Kendall's variance gives
  * (Gilbert 1987, §16.5). Pairs with equal `sessions` have no slope and are left out.
  */
 export const trendOf = (all: readonly MemorySample[]): Trend => {
-  const samples = thinned(
-    [...all].sort((a, b) => a.sessions - b.sessions),
-    mostTrendSamples,
-  );
+  const samples = [...all].sort((a, b) => a.sessions - b.sessions);
   const [xs, ys] = [samples.map(({ sessions }) => sessions), samples.map(({ bytes }) => bytes)];
   const slopes = new Float64Array((xs.length * (xs.length - 1)) / 2);
   let count = 0;
@@ -166,6 +143,5 @@ export const trendOf = (all: readonly MemorySample[]): Trend => {
     s,
     variance,
     p: variance === 0 ? 1 : twoSidedP((Math.abs(s) - Math.min(1, Math.abs(s))) / Math.sqrt(variance)),
-    samples: samples.length,
   };
 };
