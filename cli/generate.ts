@@ -32,7 +32,7 @@ const settingsDocument = (): string =>
 const metricCells = ([name, row]: [string, MetricRow]): string[] => [
   code(name),
   row.type,
-  row.time === true ? 'ms' : '',
+  row.time === true ? 'ms' : (row.unit ?? ''),
   row.tags.filter((tag) => tag !== 'round' || row.byRound === true).join(', '),
   row.description,
 ];

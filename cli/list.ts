@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { scenarioNames, testNames, testsOf } from '../lib/load/scenario-names.ts';
 import { parseThresholds } from '../lib/load/thresholds.ts';
 import { packageRoot } from './package-root.ts';
 import { shippedThresholds } from './shipped-thresholds.ts';
@@ -14,7 +14,8 @@ export const listCommand = async (argv: string[]): Promise<number> => {
     return known ? 0 : 2;
   }
   for (const name of scenarioNames) {
-    const parsed = parseThresholds(shippedThresholds(), name, 1, scenarioNames);
+    const tests = testsOf(name).map((test) => ({ name: test, rounds: 1 }));
+    const parsed = parseThresholds(shippedThresholds(), tests, testNames);
     if ('problems' in parsed) throw new Error(`thresholds.json: ${parsed.problems.join('; ')}`);
     console.log(`${name}  ${path.join(packageRoot, 'dist', `${name}.js`)}`);
     for (const { selector, expression } of parsed.criteria) {

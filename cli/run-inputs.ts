@@ -1,6 +1,7 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { readCriteria, readInputs } from '../lib/load/inputs.ts';
+import { testsOf } from '../lib/load/scenario-names.ts';
 import { innermostMessage } from './error-facts.ts';
 import { shippedThresholds } from './shipped-thresholds.ts';
 
@@ -39,7 +40,10 @@ export const runProblems = (
   const inputs = readInputs(env, readFile, shippedThresholds());
   // Only the bundle knows how many rounds its scenario has; it looks again.
   const mostRounds = 100;
-  readCriteria(inputs, scenario, mostRounds);
+  readCriteria(
+    inputs,
+    testsOf(scenario).map((name) => ({ name, rounds: mostRounds })),
+  );
   const { result } = inputs.settings;
   return [
     ...inputs.problems,

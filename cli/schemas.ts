@@ -1,6 +1,6 @@
 import { commandClasses } from '../lib/commands/command.ts';
 import { metricsTable, type MetricRow } from '../lib/load/metrics.ts';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { testNames } from '../lib/load/scenario-names.ts';
 import { tagValues } from '../lib/load/thresholds.ts';
 
 /** A JSON Schema, or a part of one. */
@@ -62,7 +62,8 @@ const selectableTags = (row: MetricRow): string[] => row.tags.filter((tag) => ta
 
 const valuePattern = (tag: string): string => {
   if (tag === 'round') return '(?:each|[1-9]\\d*)';
-  return `(?:${(tag === 'test' ? scenarioNames : (tagValues[tag] ?? [])).join('|')})`;
+  if (tag === 'case') return '[a-z0-9]+(?:-[a-z0-9]+)*';
+  return `(?:${(tag === 'test' ? testNames : (tagValues[tag] ?? [])).join('|')})`;
 };
 
 const selectorPattern = (name: string, row: MetricRow): string => {
@@ -80,8 +81,8 @@ const offeredSelectors = (name: string, row: MetricRow): string[] => {
   return [name, ...offered];
 };
 
-const describeMetric = ({ type, time, description }: MetricRow): string =>
-  `${description} (${type}${time === true ? ', ms' : ''})`;
+const describeMetric = ({ type, time, unit = time === true ? 'ms' : undefined, description }: MetricRow): string =>
+  `${description} (${type}${unit === undefined ? '' : `, ${unit}`})`;
 
 /** The JSON Schema of thresholds.json and of the files that replace it. */
 export const thresholdsSchema = (): JsonSchema => ({
@@ -99,7 +100,7 @@ export const thresholdsSchema = (): JsonSchema => ({
       additionalProperties: false,
       properties: Object.fromEntries([
         ['*', { $ref: '#/$defs/criteria', description: 'Criteria of every scenario' }],
-        ...scenarioNames.map((name) => [name, { $ref: '#/$defs/criteria', description: `Criteria of ${name}` }]),
+        ...testNames.map((name) => [name, { $ref: '#/$defs/criteria', description: `Criteria of ${name}` }]),
       ]),
     },
   },

@@ -1,7 +1,7 @@
 import { scenario } from '../lib/k6/scenario.ts';
 
 /** Do rounds of sessions that open together, each with one of five rotating commands, succeed and stay quick? */
-export const { options, setup, handleSummary, run } = scenario('concurrent', {
+export const { definition, options, setup, handleSummary, run } = scenario('concurrent', {
   rounds: [5, 10, 20],
   commands: 'setting',
   *script(session, command) {

@@ -1,7 +1,7 @@
 import { scenario } from '../lib/k6/scenario.ts';
 
 /** Does one session run one command, from the opening handshake to the close? */
-export const { options, setup, handleSummary, run } = scenario('single', {
+export const { definition, options, setup, handleSummary, run } = scenario('single', {
   rounds: [1],
   commands: [
     {

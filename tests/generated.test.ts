@@ -9,7 +9,7 @@ import { packageRoot } from '../cli/package-root.ts';
 import { commandClasses } from '../lib/commands/command.ts';
 import { parseCommandSet } from '../lib/commands/command-set.ts';
 import { metricsTable } from '../lib/load/metrics.ts';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { testNames } from '../lib/load/scenario-names.ts';
 import { parseThresholds, tagValues } from '../lib/load/thresholds.ts';
 
 const read = (file: string): string => readFileSync(path.join(packageRoot, file), 'utf8');
@@ -38,7 +38,7 @@ const thresholdsFile = (selectors: unknown): object => ({
 
 const thresholdsAccepted = (file: unknown): boolean => {
   const mostRounds = 100;
-  return 'criteria' in parseThresholds(file, 'concurrent', mostRounds, scenarioNames);
+  return 'criteria' in parseThresholds(file, [{ name: 'concurrent', rounds: mostRounds }], testNames);
 };
 
 const commandSetAccepted = (set: unknown): boolean => 'commands' in parseCommandSet(JSON.stringify(set));
@@ -150,7 +150,7 @@ const oneOf = (...texts: string[]): fc.Arbitrary<string> => fc.constantFrom(...t
 const blank = oneOf('', '', '', ' ');
 const tag = fc.tuple(
   oneOf('test', 'round', 'class', 'outcome', 'phase', 'scenario'),
-  fc.oneof(oneOf('each', '1', '12', '0', 'x', ...scenarioNames), oneOf(...Object.values(tagValues).flat())),
+  fc.oneof(oneOf('each', '1', '12', '0', 'x', ...testNames), oneOf(...Object.values(tagValues).flat())),
 );
 const spacedTag = fc
   .tuple(blank, tag, blank)

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isComplete, planLoad, roundOf, sessionsBefore } from '../lib/load/profile.ts';
+import { isComplete, placeOf, planLoad, scenarioOf } from '../lib/load/profile.ts';
 import { parseSettings } from '../lib/load/settings.ts';
 
 const plan = (env: Record<string, string>) => {
   const { settings, problems } = parseSettings(env);
   assert.deepEqual(problems, []);
-  return planLoad(settings, [5, 10, 20]);
+  return planLoad(settings, [{ name: 'concurrent', rounds: [5, 10, 20] }]);
 };
 
 const executorsOf = (env: Record<string, string>): unknown[] =>
@@ -41,12 +41,15 @@ test('STRESS_VUS is one round; with a duration it opens sessions again and again
 test('STRESS_RATE is an open model that owes rate × duration sessions, and ends between two starts', () => {
   const { owed, scenarios } = plan({ STRESS_RATE: '20', STRESS_DURATION: '1m' });
   assert.equal(owed, 1200);
-  const round = scenarios['round-1'];
+  const round = scenarios['concurrent-round-1'];
   assert.deepEqual([round?.rate, round?.timeUnit, round?.duration], [20_000, '1000s', '59975ms']);
   assert.deepEqual([round?.preAllocatedVUs, round?.maxVUs], [200, 200]);
   assert.equal(scenarios['generator-watch']?.startTime, '60000ms');
   assert.equal(plan({ STRESS_RATE: '0.5', STRESS_DURATION: '10s' }).owed, 5);
-  assert.equal(plan({ STRESS_RATE: '20', STRESS_DURATION: '1m', STRESS_VUS: '7' }).scenarios['round-1']?.maxVUs, 7);
+  assert.equal(
+    plan({ STRESS_RATE: '20', STRESS_DURATION: '1m', STRESS_VUS: '7' }).scenarios['concurrent-round-1']?.maxVUs,
+    7,
+  );
 });
 
 test('k6 is given longer than any session may take, so that it cuts none off', () => {
@@ -54,18 +57,21 @@ test('k6 is given longer than any session may take, so that it cuts none off', (
     { STRESS_VUS: '5', STRESS_DURATION: '1s' },
     { STRESS_RATE: '5', STRESS_DURATION: '2s' },
   ]) {
-    const { gracefulStop } = plan({ ...env, STRESS_SESSION_TIMEOUT: '10s' }).scenarios['round-1'] ?? {};
+    const { gracefulStop } = plan({ ...env, STRESS_SESSION_TIMEOUT: '10s' }).scenarios['concurrent-round-1'] ?? {};
     assert.equal(gracefulStop, '100000ms');
   }
 });
 
 test('a round begins when the sessions of those before it have ended', () => {
-  const { rounds } = plan({});
-  assert.deepEqual(
-    [1, 2, 3].map((round) => sessionsBefore(rounds, round)),
-    [0, 5, 15],
-  );
-  assert.deepEqual(['round-1', 'round-12', 'default'].map(roundOf), [1, 12, 1]);
+  const { before } = plan({});
+  assert.deepEqual(before, { 'concurrent-round-1': 0, 'concurrent-round-2': 5, 'concurrent-round-3': 15 });
+  for (const place of [
+    { test: 'process-control', round: 12 },
+    { test: 'conformance', round: 'cases' as const },
+  ]) {
+    assert.deepEqual(placeOf(scenarioOf(place)), place);
+  }
+  assert.equal(placeOf('default'), undefined);
 });
 
 test('a run is complete when all its sessions were begun, or its time is over', () => {
@@ -83,7 +89,7 @@ test('property: k6 starts exactly the sessions that an open model owes', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5_000_000 }), fc.integer({ min: 2, max: 7200 }), (thousandths, seconds) => {
       const { owed, scenarios } = plan({ STRESS_RATE: String(thousandths / 1000), STRESS_DURATION: `${seconds}s` });
-      const { rate, duration } = scenarios['round-1'] ?? {};
+      const { rate, duration } = scenarios['concurrent-round-1'] ?? {};
       const periodMs = 1_000_000 / Number(rate);
       const durationMs = Number.parseFloat(String(duration));
       assert.ok(durationMs >= 1000);
@@ -91,4 +97,60 @@ test('property: k6 starts exactly the sessions that an open model owes', () => {
       assert.equal(Math.ceil(durationMs / periodMs), owed);
     }),
   );
+});
+
+const several = (env: Record<string, string>) =>
+  planLoad(parseSettings(env).settings, [
+    { name: 'single', rounds: [1] },
+    { name: 'concurrent', rounds: [5, 10] },
+    { name: 'process-control', rounds: [1], casesMs: 60_000 },
+    { name: 'conformance', rounds: [], casesMs: 30_000 },
+  ]);
+
+test('several tests run one after the other, cases after the rounds of their test', () => {
+  const { before, cases, scenarios } = several({});
+  assert.deepEqual(before, {
+    'single-round-1': 0,
+    'concurrent-round-1': 1,
+    'concurrent-round-2': 6,
+    'process-control-round-1': 16,
+    'process-control-cases': 17,
+    'conformance-cases': 18,
+  });
+  assert.deepEqual(cases, ['process-control', 'conformance']);
+  const longest = Object.values(scenarios).map(({ maxDuration }) => Number.parseFloat(String(maxDuration)));
+  assert.deepEqual(
+    longest,
+    longest.toSorted((a, b) => a - b),
+    'each may wait for those before it',
+  );
+  assert.equal((longest[4] ?? 0) - (longest[3] ?? 0), 60_000);
+});
+
+test('among several tests the settings shape the rounds of concurrent alone', () => {
+  const sizes = (env: Record<string, string>) =>
+    several(env).rounds.map(({ test: name, sessions }) => [name, sessions]);
+  const expected = [
+    ['single', 1],
+    ['concurrent', 50],
+    ['process-control', 1],
+  ];
+  assert.deepEqual(sizes({ STRESS_VUS: '50' }), expected);
+  assert.deepEqual(sizes({ STRESS_ROUNDS: '50' }), expected);
+});
+
+test('a test with cases alone has no rounds, whatever the settings say', () => {
+  const { settings } = parseSettings({ STRESS_VUS: '50', STRESS_DURATION: '1m' });
+  const { scenarios, rounds } = planLoad(settings, [{ name: 'memory', rounds: [], casesMs: 1000 }]);
+  assert.deepEqual([Object.keys(scenarios), rounds], [['memory-cases'], []]);
+});
+
+test('for a duration, or at a rate, the sessions of the rounds alone are run', () => {
+  for (const env of [
+    { STRESS_VUS: '5', STRESS_DURATION: '2s' },
+    { STRESS_RATE: '5', STRESS_DURATION: '2s' },
+  ]) {
+    const { cases } = planLoad(parseSettings(env).settings, [{ name: 'process-control', rounds: [1], casesMs: 1000 }]);
+    assert.deepEqual(cases, []);
+  }
 });

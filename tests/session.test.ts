@@ -496,7 +496,7 @@ for (const { name, command = echo, events, outcome, match } of rows) {
     assert.ok(session.result, 'settled');
     assert.equal(session.result.outcome.kind, outcome, JSON.stringify(session.result.outcome));
     if (match) assert.match(describeOutcome(session.result.outcome), match);
-    const own = events.some((event) => closesItself.has(event)) && outcome !== 'rejected' ? [] : undefined;
+    const own = events.some((event) => closesItself.has(event)) ? [] : undefined;
     assert.deepEqual(
       session.closed,
       own ?? [outcome === 'protocol-violation' ? 1002 : 1000],
@@ -566,11 +566,21 @@ test('a violation after a proven command is the session’s, not the command’s
 });
 
 test('the dialect shows in the codes', () => {
-  assert.equal(play(echo, [error(-32003, 'Session limit exceeded')]).result?.dialect, 'deployed');
-  assert.equal(play(echo, [error(-32001, 'Session limit exceeded')]).result?.dialect, 'documented');
+  assert.equal(play(echo, [error(-32003, 'Session limit exceeded'), closes(1008)]).result?.dialect, 'deployed');
+  assert.equal(play(echo, [error(-32001, 'Session limit exceeded'), closes(1008)]).result?.dialect, 'documented');
   assert.equal(play(echo, [connected, error(-32001, 'Command not allowed', 1)]).result?.dialect, 'deployed');
   assert.equal(play(echo, [connected, error(-32002, 'Command not allowed', 1)]).result?.dialect, 'documented');
   assert.equal(play(echo, [connected, started(1), output('hi'), completed(), pong]).result?.dialect, undefined);
+});
+
+test('how the service closes a session that it refused is told with the refusal', () => {
+  const closing = play(echo, [error(-32003, 'Session limit exceeded'), closes(1008)]);
+  assert.deepEqual([closing.result?.outcome.kind, closing.result?.closeCode], ['rejected', 1008]);
+  const leftOpen = play(echo, [error(-32003, 'Session limit exceeded')]);
+  assert.equal(leftOpen.result, undefined, 'waits for the close');
+  leftOpen.pass(1000);
+  assert.deepEqual([leftOpen.result?.outcome.kind, leftOpen.result?.closeCode], ['rejected', undefined]);
+  assert.deepEqual(leftOpen.closed, [1000]);
 });
 
 test('a script that throws settles its session and hands the bug on', () => {

@@ -15,7 +15,7 @@ test('without a variable every default holds, and none is a problem', () => {
   );
   assert.deepEqual(
     [settings.rounds, settings.vus, settings.rate, settings.trace],
-    [undefined, undefined, undefined, false],
+    [undefined, undefined, undefined, 'off'],
   );
   assert.ok(Object.isFrozen(settings) && Object.isFrozen(settings.headers));
 });
@@ -37,6 +37,12 @@ const bad: [name: string, value: string, message: RegExp][] = [
   ['STRESS_URL', 'ws://user:pass@host/ws', /expected an address/],
   ['STRESS_VUS', 'many', /expected a whole number from 1 to 100000, such as 50; received "many"/],
   ['STRESS_VUS', '0', /whole number/],
+  ['STRESS_LINES', '10000001', /a whole number from 1 to 10000000/],
+  ['STRESS_TRACE', 'true', /expected off or failures/],
+  ['STRESS_ONLY', 'single,concurent', /expected scenarios \(single, .*did you mean concurrent\?/],
+  ['STRESS_SKIP', 'suite', /expected scenarios/],
+  ['STRESS_LIMITED_URL', 'http://h/x', /expected an address with ws/],
+  ['STRESS_HELPER_URL', 'localhost:80', /expected an address such as http/],
   ['STRESS_VUS', '-1', /whole number/],
   ['STRESS_VUS', '1.5', /whole number/],
   ['STRESS_VUS', '1e3', /whole number/],

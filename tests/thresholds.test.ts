@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { testNames } from '../lib/load/scenario-names.ts';
 import { k6Thresholds, parseThresholds, type Criterion } from '../lib/load/thresholds.ts';
 
 const shipped: unknown = JSON.parse(readFileSync(new URL('../thresholds.json', import.meta.url), 'utf8'));
 
 const parse = (scenarios: unknown, rounds = 3): ReturnType<typeof parseThresholds> =>
-  parseThresholds({ version: 1, scenarios }, 'concurrent', rounds, scenarioNames);
+  parseThresholds({ version: 1, scenarios }, [{ name: 'concurrent', rounds }], testNames);
 
 const criteriaOf = (parsed: ReturnType<typeof parseThresholds>): Criterion[] => {
   assert.ok('criteria' in parsed, JSON.stringify(parsed));
@@ -15,11 +15,12 @@ const criteriaOf = (parsed: ReturnType<typeof parseThresholds>): Criterion[] => 
 };
 
 test('the shipped criteria are those that the tool promises', () => {
-  const concurrent = k6Thresholds(criteriaOf(parseThresholds(shipped, 'concurrent', 3, scenarioNames)));
+  const concurrent = k6Thresholds(criteriaOf(parseThresholds(shipped, [{ name: 'concurrent', rounds: 3 }], testNames)));
   assert.deepEqual(concurrent, {
     session_success: ['rate>=0.9'],
-    protocol_violations: ['count==0'],
     'evidence{of:session_success,real:yes}': ['count>0'],
+    protocol_violations: ['count==0'],
+    'evidence{of:sessions,real:yes}': ['count>0'],
     timeouts: ['count==0'],
     unsettled: ['count==0'],
     dropped_iterations: ['count==0'],
@@ -36,7 +37,7 @@ test('the shipped criteria are those that the tool promises', () => {
     'command_duration{round:3,class:simple}': ['p(95)<5000'],
     'evidence{of:command_duration,round:3,class:simple}': ['count>0'],
   });
-  const single = k6Thresholds(criteriaOf(parseThresholds(shipped, 'single', 1, scenarioNames)));
+  const single = k6Thresholds(criteriaOf(parseThresholds(shipped, [{ name: 'single', rounds: 1 }], testNames)));
   assert.deepEqual(single.session_success, ['rate==1']);
   assert.deepEqual(single['command_duration{class:simple}'], ['p(95)<5000']);
 });
@@ -64,7 +65,7 @@ test('every criterion has a guard, and the guard of a time is that it had sample
       ['session_duration{round:1}', 'evidence{of:session_duration,round:1} count>0'],
       ['session_duration{round:2}', 'evidence{of:session_duration,round:2} count>0'],
       ['output_lines', 'evidence{of:session_success,real:yes} count>0'],
-      ['timeouts{class:burst,phase:drain}', 'evidence{of:session_success,real:yes,class:burst} count>0'],
+      ['timeouts{class:burst,phase:drain}', 'evidence{of:sessions,real:yes,class:burst} count>0'],
       ['failure_duration{outcome:closed}', 'evidence{of:session_success,real:yes} count>0'],
       ['command_duration{class:simple}', 'evidence{of:command_duration,real:yes,class:simple} count>0'],
     ],
@@ -144,7 +145,7 @@ for (const [name, scenarios, message] of bad) {
 
 test('refused: a file that is no thresholds file, and all problems of one at once', () => {
   for (const file of [null, [], 'x', {}, { version: 2, scenarios: {} }, { version: 1 }]) {
-    assert.ok('problems' in parseThresholds(file, 'concurrent', 1, scenarioNames));
+    assert.ok('problems' in parseThresholds(file, [{ name: 'concurrent', rounds: 1 }], testNames));
   }
   const parsed = parse({ '*': { a: ['rate>0'], timeouts: ['x', 'y'] }, b: {} });
   assert.equal('problems' in parsed && parsed.problems.length, 4);

@@ -17,33 +17,35 @@ const parsed = parseThresholds(
       },
     },
   },
-  'concurrent',
-  2,
+  [{ name: 'concurrent', rounds: 2 }],
   ['concurrent'],
 );
 assert.ok('criteria' in parsed);
 const { criteria } = parsed;
 const rounds = [
-  { label: '10 sessions at once', sessions: 10 },
-  { label: '20 sessions at once', sessions: 20 },
+  { test: 'concurrent', number: 1, label: '10 sessions at once', sessions: 10 },
+  { test: 'concurrent', number: 2, label: '20 sessions at once', sessions: 20 },
 ];
+const profile = { rounds, cases: [] };
 
 const good: Metrics = {
   session_success: { values: { rate: 1, passes: 30, fails: 0 } },
   session_duration: { values: { avg: 1000, min: 10, max: 2100, 'p(95)': 2050 } },
   'session_success{round:1}': { values: { rate: 1, passes: 10, fails: 0 } },
   'session_success{round:2}': { values: { rate: 1, passes: 20, fails: 0 } },
-  'session_duration{round:1}': { values: { avg: 900, min: 10, max: 2000, 'p(95)': 1990 } },
+  'session_success{test:concurrent,round:1}': { values: { rate: 1, passes: 10, fails: 0 } },
+  'session_success{test:concurrent,round:2}': { values: { rate: 1, passes: 20, fails: 0 } },
+  'session_duration{test:concurrent,round:1}': { values: { avg: 900, min: 10, max: 2000, 'p(95)': 1990 } },
   'command_duration{class:simple}': { values: { 'p(95)': 12 } },
   'sessions{outcome:ok}': { values: { count: 30 } },
-  'evidence{of:session_success,real:yes}': { values: { count: 30 } },
+  'evidence{of:sessions,real:yes}': { values: { count: 30 } },
   'evidence{of:session_success,round:1}': { values: { count: 10 } },
   'evidence{of:session_success,round:2}': { values: { count: 20 } },
   'evidence{of:command_duration,real:yes,class:simple}': { values: { count: 12 } },
 };
 
 const statuses = (metrics: Metrics, ran: 'whole' | 'cut short' | 'never' = 'whole') => {
-  const { verdict, criteria: judged } = judgeRun(criteria, metrics, rounds, ran);
+  const { verdict, criteria: judged } = judgeRun(criteria, metrics, profile, ran);
   return [verdict, ...judged.map(({ status }) => status)];
 };
 
@@ -102,7 +104,15 @@ test('k6’s own judgement goes before the computed one', () => {
 });
 
 test('with k6’s own options there is one round, and criteria of others are NOT RUN', () => {
-  const { verdict, criteria: judged } = judgeRun(criteria, good, [{ label: 'own', sessions: undefined }], 'whole');
+  const { verdict, criteria: judged } = judgeRun(
+    criteria,
+    good,
+    {
+      rounds: [{ test: 'concurrent', number: 1, label: 'own', sessions: undefined }],
+      cases: [],
+    },
+    'whole',
+  );
   assert.deepEqual([verdict, judged[1]?.status], ['PASS', 'NOT RUN']);
 });
 
@@ -138,12 +148,12 @@ test('the summary shows rounds, failures, criteria and verdict, in 80 columns, w
   const run = { id: 'abc', marker: runMarker(Date.UTC(2025, 5, 25, 14, 30, 5)), test: 'concurrent' };
   assert.equal(run.marker, 'WEBSOCKET_STRESS_20250625_143005');
   const metrics = { ...good, 'sessions{outcome:closed}': { values: { count: 2 } } };
-  const result = judgeRun(criteria, metrics, rounds, 'whole');
-  const text = summaryText('concurrent', run, 'wss://h/ws?token=secret', 'svc 1.0', result, false);
+  const result = judgeRun(criteria, metrics, profile, 'whole');
+  const text = summaryText('concurrent', run, 'wss://h/ws?token=secret', 'svc 1.0', result, undefined, false);
   assert.match(text, /WEBSOCKET_STRESS_20250625_143005 {2}concurrent {2}run abc/);
   assert.match(text, /1 {2}10 sessions at once +10 +0 +0\.90 s +0\.01 s +2\.00 s +1\.99 s/);
   assert.match(text, /2 {2}20 sessions at once +20 +0 +– +– +– +–/);
-  assert.match(text, /failed sessions: 2 closed/);
+  assert.match(text, /sessions that were not ok: 2 closed/);
   assert.match(text, /PASS {5}session_success\{round:1\} rate>=0\.9 {3}\(1\)/);
   assert.match(text, /\n {2}PASS: every criterion that was judged holds\n/);
   assert.ok(!text.includes('secret') && !text.includes('\u001b'));
@@ -151,9 +161,9 @@ test('the summary shows rounds, failures, criteria and verdict, in 80 columns, w
     text.split('\n').every((line) => line.length <= 80),
     'at most 80 columns',
   );
-  assert.ok(summaryText('concurrent', run, 'ws://h', '', result, true).includes('\u001b[32mPASS'));
+  assert.ok(summaryText('concurrent', run, 'ws://h', '', result, undefined, true).includes('\u001b[32mPASS'));
   assert.match(
-    summaryText('concurrent', run, 'ws://h', '', judgeRun(criteria, {}, rounds, 'never'), false),
+    summaryText('concurrent', run, 'ws://h', '', judgeRun(criteria, {}, profile, 'never'), undefined, false),
     /\n {2}NOT RUN: /,
   );
 });

@@ -1,3 +1,4 @@
+import { sleep } from 'k6';
 import exec from 'k6/execution';
 import ws, { type Socket } from 'k6/ws';
 import { shownUrl, type Settings } from '../load/settings.ts';
@@ -29,14 +30,21 @@ export const runOverWebSocket = (
     let failure = '';
     const transport: SessionSocket = {
       send: (text) => socket.send(text),
+      sendBinary: (data) => socket.sendBinary(data),
+      stall: (ms) => sleep(ms / 1000),
       ping: () => socket.ping(),
       close: (code) => socket.close(code),
       wakeAfter: (ms, token) => socket.setTimeout(() => session.wake(token), ms),
       now,
     };
-    const session = startSession(transport, script, { startedAt, limits, trace: settings.trace }, (settled) => {
-      result = settled;
-    });
+    const session = startSession(
+      transport,
+      script,
+      { startedAt, limits, trace: settings.trace === 'failures' },
+      (settled) => {
+        result = settled;
+      },
+    );
     events = session;
     socket.on('message', session.message);
     socket.on('binaryMessage', (data: ArrayBuffer) => session.binary(data.byteLength));

@@ -21,7 +21,8 @@ const reason = (error: unknown): string =>
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 80) : undefined);
 
-const unknown: ServiceInfo = { name: undefined, version: undefined };
+/** Of a service that was not asked. */
+export const unknownService: ServiceInfo = { name: undefined, version: undefined };
 
 /** A service need not speak plain HTTP: where it breaks the request off, the handshake decides. */
 const brokenOff = /EOF|malformed HTTP|connection reset/;
@@ -31,12 +32,12 @@ const askHealth = (origin: string, headers: Record<string, string>): ServiceInfo
     // Thrown, for else k6 logs a warning of its own beside our one message.
     const params = { headers, timeout, redirects: 0, throw: true };
     const response = http.get(`${origin}/health`, params);
-    if (response.status !== 200) return unknown;
+    if (response.status !== 200) return unknownService;
     const health: unknown = JSON.parse(response.body as string);
     const { service, version } = (health ?? {}) as { service?: unknown; version?: unknown };
     return { name: textOf(service), version: textOf(version) };
   } catch (error) {
-    return error instanceof SyntaxError || brokenOff.test(String(error)) ? unknown : reason(error);
+    return error instanceof SyntaxError || brokenOff.test(String(error)) ? unknownService : reason(error);
   }
 };
 

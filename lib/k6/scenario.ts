@@ -7,48 +7,60 @@ import {
   foreignSessionMs,
   generatorWatch,
   isComplete,
+  placeOf,
   planLoad,
-  roundOf,
-  roundScenario,
-  sessionsBefore,
   type Profile,
+  type TestLoad,
 } from '../load/profile.ts';
 import { readCriteria, readInputs } from '../load/inputs.ts';
-import { refusal } from '../load/settings.ts';
+import { refusal, type Settings } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
-import { describeOutcome, isGeneratorLimit } from '../results/outcome.ts';
-import { sessionRecord } from '../results/record.ts';
 import { runMarker, type RunIdentity } from '../results/run.ts';
+import { successCriteria } from '../results/success-criteria.ts';
+import { metricsOf } from '../results/summary-data.ts';
 import { summaryText } from '../results/summary.ts';
-import { figureSelectors, judgeRun } from '../results/verdict.ts';
+import { casesAsked, figureSelectors, judgeRun } from '../results/verdict.ts';
 import type { Script, Session, SessionLimits } from '../session/session.ts';
+import { createAccount, type Account } from './account.ts';
 import { runOverWebSocket } from './connect.ts';
 import {
   countBegun,
+  countCasesAsked,
   countGeneratorFailures,
-  countSession,
-  excuseRound,
+  excuseCriterion,
   markOwnOptions,
   markSegment,
 } from './metrics.ts';
 import { readFile } from './read-file.ts';
-import { preflight, type ServiceInfo } from './preflight.ts';
-import { metricsOf } from '../results/summary-data.ts';
+import { preflight, unknownService, type ServiceInfo } from './preflight.ts';
+import { createStage, type Stage } from './stage.ts';
 
-/** What a scenario is: its sessions a round, its commands (one a session, in turn) and what a session does. */
+/** What a scenario is: rounds of sessions, cases to ask the service, or both. */
 export interface ScenarioDefinition {
   /** Sessions of each round where the settings name none. */
-  rounds: readonly number[];
-  /** The commands, or `setting` for those of STRESS_COMMANDS. */
-  commands: readonly Command[] | 'setting';
-  script: (session: Session, command: Command) => Script;
+  rounds?: readonly number[];
+  /** The commands, one a session, in turn; or `setting` for those of STRESS_COMMANDS. */
+  commands?: readonly Command[] | 'setting' | ((settings: Settings) => readonly Command[]);
+  /** What a session of a round does. */
+  script?: (session: Session, command: Command) => Script;
+  /** Asks the cases, after the rounds, in one VU. */
+  cases?: (stage: Stage) => void | Promise<void>;
+  /** Longest that the cases take, milliseconds; 5 minutes where absent. */
+  casesMs?: (settings: Settings) => number;
+  /** The service need not be there when the run begins. */
+  mayBeDown?: true;
+}
+
+/** A scenario by its name. */
+export interface Scenario extends ScenarioDefinition {
+  name: string;
 }
 
 /** What a bundle exports to k6; `run` is its default export too. */
 export interface K6Script {
   options: Options;
   setup: () => SetupData;
-  run: (data: SetupData | undefined) => void;
+  run: (data: SetupData | undefined) => void | Promise<void>;
   handleSummary: (data: unknown) => Record<string, string>;
 }
 
@@ -57,10 +69,10 @@ interface SetupData {
   service: ServiceInfo;
 }
 
-const failuresShown = 1;
-
 /** The load of a run that is refused. */
-const nothing: Profile = { scenarios: {}, rounds: [], owed: undefined };
+const nothing: Profile = { scenarios: {}, rounds: [], cases: [], before: {}, owed: undefined };
+
+const casesMs = 300_000;
 
 const randomId = (): string =>
   Math.floor(Math.random() * 2 ** 48)
@@ -68,7 +80,7 @@ const randomId = (): string =>
     .padStart(12, '0');
 
 /** Whether k6's own options (`--vus`, `--duration`, `--stage`) replaced our scenarios. */
-const isForeign = (): boolean => !Object.hasOwn(exec.test.options.scenarios ?? {}, roundScenario(1));
+const isForeign = (): boolean => Object.hasOwn(exec.test.options.scenarios ?? {}, 'default');
 
 /** Whether k6 runs the load that the settings ask for: an archive keeps the load of the settings it was made with. */
 const isPlanned = ({ scenarios }: Profile): boolean => {
@@ -83,15 +95,51 @@ const isPlanned = ({ scenarios }: Profile): boolean => {
 const sameNames = (a: object, b: object): boolean =>
   Object.keys(a).length === Object.keys(b).length && Object.keys(b).every((name) => Object.hasOwn(a, name));
 
+/** What k6 itself lets a run be split or replaced by, and this run can't be; undefined where all is well. */
+const misfit = (profile: Profile, sameCriteria: boolean): string | undefined => {
+  const foreign = isForeign();
+  if (!sameCriteria || (!foreign && !isPlanned(profile))) {
+    return 'Load and criteria were fixed when the archive was made, and other settings are given now: give the same, or make the archive anew.';
+  }
+  if (foreign && (profile.rounds.length === 0 || profile.cases.length > 1)) {
+    return "This scenario has no sessions for k6's own --vus, --duration or --stage: run it without them.";
+  }
+  const parts = Object.keys(profile.scenarios).length - (profile.owed === undefined ? 0 : 1);
+  if (exec.test.options.executionSegment && parts > 1 && !foreign) {
+    return 'Rounds and cases follow one another within one k6 process only: with --execution-segment give one round of sessions, such as -e STRESS_VUS=50, or a duration.';
+  }
+  return undefined;
+};
+
 /** Makes a k6 script of a scenario. Throws a text that lists everything wrong with the settings, in k6's init stage. */
-export const scenario = (test: string, definition: ScenarioDefinition): K6Script => {
+export const scenario = (name: string, definition: ScenarioDefinition): K6Script & { definition: Scenario } => {
+  const named = { ...definition, name };
+  return { definition: named, ...createScript(name, [named]) };
+};
+
+/** Makes one k6 script of several scenarios, which run one after the other; STRESS_ONLY and STRESS_SKIP choose. */
+export const suite = (scenarios: readonly Scenario[]): K6Script => createScript('suite', scenarios);
+
+const createScript = (test: string, all: readonly Scenario[]): K6Script => {
   // Criteria are needed in k6's first run of the init stage and in the summary, both of VU 0; no other VU pays for them.
   const inputs = readInputs(__ENV, readFile, __VU === 0 ? defaultThresholds : undefined);
   const { settings } = inputs;
-  const commands = definition.commands === 'setting' ? inputs.commands : definition.commands;
-  const profile = inputs.problems.length > 0 ? nothing : planLoad(settings, definition.rounds);
-  const { rounds } = profile;
-  const criteria = readCriteria(inputs, test, rounds.length || 100);
+  const isSuite = test === 'suite';
+  const isChosen = ({ name }: Scenario): boolean =>
+    !isSuite || (settings.only?.includes(name) !== false && settings.skip?.includes(name) !== true);
+  const chosen = all.filter(isChosen);
+  if (isSuite) inputs.problems.push(...suiteProblems(settings, chosen.length));
+  const loads = chosen.map(({ name, rounds = [], cases, casesMs: longest }): TestLoad => ({
+    name,
+    rounds,
+    ...(cases && { casesMs: longest?.(settings) ?? casesMs }),
+  }));
+  const profile = inputs.problems.length > 0 ? nothing : planLoad(settings, loads);
+  const roundsOf = (name: string): number => profile.rounds.filter((round) => round.test === name).length;
+  const criteria = readCriteria(
+    inputs,
+    chosen.map(({ name, rounds }) => ({ name, rounds: (rounds && (roundsOf(name) || 100)) || 0 })),
+  );
   // k6 shows a thrown text as it is, and an Error with its stack.
   // oxlint-disable-next-line typescript/only-throw-error -- see above
   if (inputs.problems.length > 0) throw refusal(inputs.problems);
@@ -99,7 +147,7 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
   const options: Options = {};
   if (__VU === 0) {
     const thresholds = k6Thresholds(criteria);
-    for (const selector of figureSelectors(rounds.length)) thresholds[selector] ??= [];
+    for (const selector of figureSelectors(criteria, profile)) thresholds[selector] ??= [];
     Object.assign(options, {
       scenarios: profile.scenarios,
       thresholds,
@@ -113,27 +161,20 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
 
   const setup = (): SetupData => {
     const run = { id: settings.runId ?? randomId(), marker: runMarker(Date.now()), test };
-    const foreign = isForeign();
-    const sameCriteria = sameNames(exec.test.options.thresholds ?? {}, options.thresholds ?? {});
-    if (!sameCriteria || (!foreign && !isPlanned(profile))) {
-      exec.test.abort(
-        'Load and criteria were fixed when the archive was made, and other settings are given now: give the same, or make the archive anew.',
-      );
-    }
-    if (exec.test.options.executionSegment && rounds.length > 1 && !foreign) {
-      exec.test.abort(
-        'Rounds follow one another within one k6 process only: with --execution-segment give one round, such as -e STRESS_VUS=50.',
-      );
-    }
+    const problem = misfit(profile, sameNames(exec.test.options.thresholds ?? {}, options.thresholds ?? {}));
+    if (problem !== undefined) exec.test.abort(problem);
     if (settings.insecure) console.warn('STRESS_INSECURE: the TLS certificate of the service is not verified.');
-    const service = preflight(settings);
+    const service = chosen.every(({ mayBeDown }) => mayBeDown) ? unknownService : preflight(settings);
     if (typeof service === 'string') {
       exec.test.abort(service);
       throw new Error(service);
     }
-    if (foreign) {
-      markOwnOptions();
-      rounds.forEach((_, index) => index > 0 && excuseRound(test, index + 1));
+    const foreign = isForeign();
+    if (foreign) markOwnOptions();
+    for (const criterion of criteria) {
+      const { round, excuses } = criterion;
+      const isLeftOut = excuses ? foreign || !profile.cases.includes(criterion.test) : foreign && (round ?? 1) > 1;
+      if (isLeftOut) excuseCriterion(criterion);
     }
     if (exec.test.options.executionSegment) markSegment();
     if (!settings.records) console.info(`${run.marker}: starting ${test}, run ${run.id}`);
@@ -145,44 +186,51 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
     messageTimeoutMs: settings.messageTimeoutMs,
     sessionTimeoutMs: settings.sessionTimeoutMs,
   };
-  let shown = 0;
+  let account: Account | undefined;
 
-  const run = (data: SetupData | undefined): void => {
-    const { name, iterationInTest } = exec.scenario;
-    if (name === generatorWatch) {
-      watchGenerator(profile.owed ?? 0);
-      return;
-    }
-    const round = roundOf(name);
-    if (name === roundScenario(round) && round > 1) waitForRounds(sessionsBefore(rounds, round), settings.pauseMs);
+  const runSession = ({ name, commands: given, script }: Scenario, round: number, account: Account): void => {
+    const commands =
+      given === 'setting' ? inputs.commands : typeof given === 'function' ? given(settings) : (given ?? []);
+    const { iterationInTest } = exec.scenario;
     const command = commands[iterationInTest % commands.length];
-    if (command === undefined) throw new Error('a scenario has at least one command');
-    if (name === 'default') limits.sessionTimeoutMs = Math.min(settings.sessionTimeoutMs, foreignSessionMs);
-
+    if (command === undefined || !script) throw new Error('a scenario with rounds has commands and a script');
     countBegun();
     const startedAtMs = Date.now();
     const mine = forSession(command, iterationInTest);
-    const result = runOverWebSocket(settings, limits, (session) => definition.script(session, mine));
+    const result = runOverWebSocket(settings, limits, (session) => script(session, mine));
     if (result === undefined) return;
-    countSession(result, { test, round: String(round), class: command.class });
+    const place = { test: name, round, session: iterationInTest, vu: exec.vu.idInTest, startedAtMs };
+    account.session(result, place, { test: name, round: String(round), class: command.class }, command.name);
+  };
 
-    const identity = data?.run ?? { id: settings.runId ?? 'none', marker: runMarker(startedAtMs), test };
-    const place = { round, session: iterationInTest, vu: exec.vu.idInTest, startedAtMs };
-    if (settings.records) console.log(sessionRecord(identity, place, result));
-    if (result.outcome.kind !== 'ok' && shown++ < failuresShown && !settings.records) {
-      const trace = result.trace ? `\n    ${result.trace.join('\n    ')}` : '';
-      console.warn(
-        `round ${round} session ${iterationInTest} (${command.name}): ${describeOutcome(result.outcome)}${trace}`,
-      );
+  const runCases = async ({ name, cases }: Scenario, account: Account): Promise<void> => {
+    try {
+      await cases?.(createStage(settings, name, account));
+      countCasesAsked(name);
+    } catch (error) {
+      exec.test.fail(`the cases of ${name} failed, not the service: ${String(error)}`);
+      throw error;
     }
-    if (isGeneratorLimit(result.outcome)) {
-      countGeneratorFailures(1);
-      exec.test.fail(`INVALID: this machine has no more connections to give: ${describeOutcome(result.outcome)}`);
+  };
+
+  const run = (data: SetupData | undefined): void | Promise<void> => {
+    const { name } = exec.scenario;
+    if (name === generatorWatch) {
+      watchGenerator(profile.owed ?? 0);
+      return undefined;
     }
-    if (result.bug !== undefined) {
-      exec.test.fail(`a script failed, not the service: ${describeOutcome(result.outcome)}`);
-      throw result.bug;
-    }
+    const place = placeOf(name) ?? { test: chosen[0]?.name, round: 1 };
+    const mine = chosen.find((each) => each.name === place.test);
+    if (!mine) throw new Error(`no such scenario: ${name}`);
+    if (name === 'default') limits.sessionTimeoutMs = Math.min(settings.sessionTimeoutMs, foreignSessionMs);
+    waitForOthers(profile.before[name] ?? 0, place.round !== 'cases' && place.round > 1 ? settings.pauseMs : 0);
+    account ??= createAccount(
+      settings,
+      data?.run ?? { id: settings.runId ?? 'none', marker: runMarker(Date.now()), test },
+    );
+    if (place.round === 'cases') return runCases(mine, account);
+    runSession(mine, place.round, account);
+    return undefined;
   };
 
   const handleSummary = (data: unknown): Record<string, string> => {
@@ -195,27 +243,55 @@ export const scenario = (test: string, definition: ScenarioDefinition): K6Script
     const begun = passes + fails + (metrics.unsettled?.values.count ?? 0);
     const foreign = metrics.own_options !== undefined;
     const countable = !foreign && metrics.segment === undefined;
-    const complete = !countable || isComplete(profile, begun, state?.testRunDurationMs ?? Infinity);
-    const ran = begun === 0 && setupData === undefined ? 'never' : complete ? 'whole' : 'cut short';
-    const judgedRounds = foreign ? [{ label: "k6's own options", sessions: undefined }] : rounds;
-    const result = judgeRun(criteria, metrics, judgedRounds, ran);
+    const complete =
+      !countable ||
+      (isComplete(profile, begun, state?.testRunDurationMs ?? Infinity) &&
+        (metrics[casesAsked]?.values.count ?? 0) >= profile.cases.length);
+    const nothingBegun = begun === 0 && metrics.sessions === undefined && setupData === undefined;
+    const ran = nothingBegun ? 'never' : complete ? 'whole' : 'cut short';
+    const foreignRound = { test, number: 1, label: "k6's own options", sessions: undefined };
+    const judged = foreign ? { rounds: [foreignRound], cases: [] } : profile;
+    const result = judgeRun(criteria, metrics, judged, ran);
+    const success = isSuite
+      ? successCriteria(
+          result.criteria,
+          chosen.map(({ name }) => name),
+        )
+      : undefined;
     const service = [setupData?.service.name, setupData?.service.version]
-      .filter((each) => each !== undefined)
+      .filter((each) => typeof each === 'string')
       .join(' ');
-    const text = summaryText(test, setupData?.run, settings.url, service, result, state?.isStdOutTTY === true);
+    const text = summaryText(test, setupData?.run, settings.url, service, result, success, state?.isStdOutTTY === true);
     if (settings.result === undefined) return { stdout: text };
-    const file = { type: 'result', version: 1, run: setupData?.run, service: setupData?.service, ...result };
+    const file = {
+      type: 'result',
+      version: 1,
+      run: setupData?.run,
+      service: setupData?.service,
+      ...result,
+      ...(success && { success }),
+    };
     return { stdout: text, [settings.result]: `${JSON.stringify(file, undefined, 2)}\n` };
   };
 
   return { options, setup, run, handleSummary };
 };
 
-/** Sleeps until so many sessions have ended, however, and then the pause between rounds. */
-const waitForRounds = (before: number, pauseMs: number): void => {
+/** What settings ask for that a suite can't do. */
+const suiteProblems = ({ durationMs, rate }: Settings, chosen: number): string[] => [
+  ...(chosen === 0 ? ['STRESS_ONLY, STRESS_SKIP: expected at least one scenario to be left; received none'] : []),
+  ...(durationMs === undefined && rate === undefined
+    ? []
+    : [
+        'STRESS_DURATION, STRESS_RATE: the suite runs one scenario after the other; run concurrent by itself for a duration',
+      ]),
+];
+
+/** Sleeps until so many iterations have ended, however, and then for the pause between rounds. */
+const waitForOthers = (before: number, pauseMs: number): void => {
   const { instance } = exec;
   while (instance.iterationsCompleted + instance.iterationsInterrupted < before) sleep(0.01);
-  sleep(pauseMs / 1000);
+  if (before > 0) sleep(pauseMs / 1000);
 };
 
 /**

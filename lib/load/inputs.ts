@@ -2,9 +2,9 @@ import { parseCommandSet } from '../commands/command-set.ts';
 import type { Command } from '../commands/command.ts';
 import posix from '../commands/posix.json';
 import python from '../commands/python.json';
-import { scenarioNames } from './scenario-names.ts';
+import { testNames } from './scenario-names.ts';
 import { parseSettings, type Settings } from './settings.ts';
-import { parseThresholds, type Criterion } from './thresholds.ts';
+import { parseThresholds, type Criterion, type TestRounds } from './thresholds.ts';
 
 /** What a run goes by: its settings, the commands of STRESS_COMMANDS and the thresholds file as parsed from JSON. */
 export interface Inputs {
@@ -65,10 +65,10 @@ export const readInputs = (
   return { settings, commands, thresholds, problems };
 };
 
-/** The criteria of a scenario; what is wrong with them joins the problems. */
-export const readCriteria = (inputs: Inputs, test: string, rounds: number): readonly Criterion[] => {
+/** The criteria of a run's tests; what is wrong with them joins the problems. */
+export const readCriteria = (inputs: Inputs, tests: readonly TestRounds[]): readonly Criterion[] => {
   if (inputs.thresholds === undefined) return [];
-  const parsed = parseThresholds(inputs.thresholds, test, rounds, scenarioNames);
+  const parsed = parseThresholds(inputs.thresholds, tests, testNames);
   if ('criteria' in parsed) return parsed.criteria;
   const { thresholds } = inputs.settings;
   const where = thresholds === undefined ? 'thresholds.json' : `STRESS_THRESHOLDS ${thresholds}`;

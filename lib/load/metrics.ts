@@ -3,11 +3,16 @@ export interface MetricRow {
   type: 'counter' | 'rate' | 'trend';
   /** Trends of time are in milliseconds. */
   time?: boolean;
+  unit?: string;
   tags: readonly string[];
   /** k6 itself feeds it. */
   builtIn?: boolean;
   /** Can be judged in each round: it says how many samples it had of a round, as `evidence{of:…}`. */
   byRound?: boolean;
+  /** Only sessions of rounds feed it, no case does. */
+  ofRounds?: boolean;
+  /** A case feeds it, and says so as `evidence{of:…}`; or says why it could not be had (NOT RUN, NOT APPLICABLE). */
+  ofCases?: boolean;
   description: string;
 }
 
@@ -19,6 +24,7 @@ export const metricsTable = {
     type: 'rate',
     tags: own,
     byRound: true,
+    ofRounds: true,
     description: 'Sessions whose outcome is ok',
   },
   session_duration: {
@@ -26,6 +32,7 @@ export const metricsTable = {
     time: true,
     tags: own,
     byRound: true,
+    ofRounds: true,
     description: 'From opening the connection to the end of the drain: successes, and timeouts with the time waited',
   },
   command_duration: {
@@ -33,6 +40,7 @@ export const metricsTable = {
     time: true,
     tags: own,
     byRound: true,
+    ofRounds: true,
     description:
       'Response time, from opening the connection to process.completed: successes, and timeouts with the time waited',
   },
@@ -40,29 +48,74 @@ export const metricsTable = {
     type: 'trend',
     time: true,
     tags: own,
+    ofRounds: true,
     description: 'From opening the connection to the connected message, of every session that received it',
   },
   command_ack_duration: {
     type: 'trend',
     time: true,
     tags: own,
+    ofRounds: true,
     description: 'From the execute request to its response',
   },
   first_output_duration: {
     type: 'trend',
     time: true,
     tags: own,
+    ofRounds: true,
     description: 'From the execute request to the first message of output',
   },
   failure_duration: {
     type: 'trend',
     time: true,
     tags: [...own, 'outcome'],
+    ofRounds: true,
     description:
       'How long the sessions that failed took, whatever their outcome; kept apart, so that it flatters nothing',
   },
   sessions: { type: 'counter', tags: [...own, 'outcome'], description: 'Sessions, by outcome' },
-  output_lines: { type: 'counter', tags: own, description: 'Lines of output received' },
+  control_duration: {
+    type: 'trend',
+    time: true,
+    tags: [...own, 'type'],
+    ofRounds: true,
+    description: 'From a control request to its response, by type',
+  },
+  output_rate: {
+    type: 'trend',
+    unit: 'lines/s',
+    tags: own,
+    ofRounds: true,
+    description: 'Lines a second of a command, from its first output to process.completed',
+  },
+  output_throughput: {
+    type: 'trend',
+    unit: 'bytes/s',
+    tags: own,
+    ofRounds: true,
+    description: 'Bytes of output a second of a command, from its first output to process.completed',
+  },
+  findings: {
+    type: 'counter',
+    tags: ['test', 'case', 'finding'],
+    ofCases: true,
+    description: 'Cases asked of the service, by what they came to',
+  },
+  recovery_duration: {
+    type: 'trend',
+    time: true,
+    tags: ['test', 'case'],
+    ofCases: true,
+    description: 'From asking for the service to be started again to the first session that succeeds',
+  },
+  session_growth: {
+    type: 'trend',
+    unit: 'bytes/session',
+    tags: ['test', 'case'],
+    ofCases: true,
+    description: "Growth of the service's resident memory a session: the robust slope",
+  },
+  output_lines: { type: 'counter', tags: own, ofRounds: true, description: 'Lines of output received' },
   protocol_violations: { type: 'counter', tags: own, description: 'Sessions that ended in a protocol violation' },
   timeouts: { type: 'counter', tags: [...own, 'phase'], description: 'Sessions that hung, by the phase they hung in' },
   unsettled: {

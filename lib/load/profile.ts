@@ -9,41 +9,66 @@ export const generatorWatch = 'generator-watch';
 /** What k6 keeps for a session of an executor that is not ours: its default `gracefulStop`, less a second to close. */
 export const foreignSessionMs = 29_000;
 
+/** What a test asks for: rounds of so many sessions where the settings name none, and cases, one VU asking them all. */
+export interface TestLoad {
+  name: string;
+  rounds: readonly number[];
+  /** Longest that its cases take, milliseconds; undefined where it has none. */
+  casesMs?: number;
+}
+
 /** One round of the run, as the summary shows it. */
 export interface Round {
+  test: string;
+  /** Counted from 1 in its test. */
+  number: number;
   /** In words, such as `5 sessions at once`. */
   label: string;
   /** Sessions that belong to it, where that is known beforehand. */
   sessions: number | undefined;
 }
 
-/** A run's load: k6's `scenarios`, and what they mean. Rounds are counted from 1. */
+/** A run's load: k6's `scenarios`, and what they mean. */
 export interface Profile {
   scenarios: Record<string, Record<string, unknown>>;
   rounds: readonly Round[];
+  /** The tests whose cases are asked. */
+  cases: readonly string[];
+  /** Iterations that end before a k6 scenario begins, by its name. */
+  before: Readonly<Record<string, number>>;
   /** Iterations that an open model owes; undefined for every other load. */
   owed: number | undefined;
   /** How long sessions are opened again and again, milliseconds; undefined where their number is known. */
   durationMs?: number;
 }
 
-/** The name of a round's k6 scenario. */
-export const roundScenario = (round: number): string => `round-${round}`;
+/** What a k6 scenario is: a round of a test, or its cases. */
+export interface Place {
+  test: string;
+  round: number | 'cases';
+}
 
-/** The round that a k6 scenario is; 1 for one that is not ours (`k6 run --vus …`). */
-export const roundOf = (scenario: string): number => Number(/^round-(\d+)$/.exec(scenario)?.[1] ?? 1);
+/** The name of a k6 scenario. */
+export const scenarioOf = ({ test, round }: Place): string =>
+  round === 'cases' ? `${test}-cases` : `${test}-round-${round}`;
+
+/** What the k6 scenario of that name is; undefined for one that is not ours (`k6 run --vus …`). */
+export const placeOf = (scenario: string): Place | undefined => {
+  const [, test, round] = /^(.+)-(?:round-(\d+)|cases)$/.exec(scenario) ?? [];
+  return test === undefined ? undefined : { test, round: round === undefined ? 'cases' : Number(round) };
+};
 
 const sessionsLabel = (count: number): string => `${count} session${count === 1 ? '' : 's'}`;
 
 const inSeconds = (ms: number): string => `${ms / 1000}s`;
 
-const openModel = (rate: number, durationMs: number, vus: number, gracefulStop: string): Profile => {
+const openModel = (test: string, rate: number, durationMs: number, vus: number, gracefulStop: string): Profile => {
   const owed = Math.max(1, Math.round((rate * durationMs) / 1000));
   const periodMs = 1000 / rate;
   const vusReady = Math.max(1, vus);
   return {
     scenarios: {
-      [roundScenario(1)]: {
+      [scenarioOf({ test, round: 1 })]: {
         executor: 'constant-arrival-rate',
         exec: 'run',
         // k6 takes whole numbers for the rate; a thousand seconds let it have three decimals.
@@ -65,52 +90,80 @@ const openModel = (rate: number, durationMs: number, vus: number, gracefulStop: 
         gracefulStop: '10s',
       },
     },
-    rounds: [{ label: `${rate} sessions/s for ${inSeconds(durationMs)}`, sessions: owed }],
+    rounds: [{ test, number: 1, label: `${rate} sessions/s for ${inSeconds(durationMs)}`, sessions: owed }],
+    cases: [],
+    before: {},
     owed,
   };
 };
 
-/** The load that the settings ask for; `rounds` is the scenario's own default. */
-export const planLoad = (settings: Settings, rounds: readonly number[]): Profile => {
+/** Rounds of so many sessions each, then cases, test after test. */
+const inTurn = (tests: readonly TestLoad[], longestMs: number, pauseMs: number): Profile => {
+  const scenarios: Profile['scenarios'] = {};
+  const rounds: Round[] = [];
+  const cases: string[] = [];
+  const before: Record<string, number> = {};
+  let vusBefore = 0;
+  let endMs = 0;
+  const add = (place: Place, vus: number, mostMs: number): void => {
+    endMs += mostMs;
+    const name = scenarioOf(place);
+    scenarios[name] = {
+      executor: 'per-vu-iterations',
+      exec: 'run',
+      vus,
+      iterations: 1,
+      maxDuration: `${endMs}ms`,
+      gracefulStop: '0s',
+    };
+    before[name] = vusBefore;
+    vusBefore += vus;
+  };
+  for (const { name, rounds: sizes, casesMs } of tests) {
+    sizes.forEach((size, index) => {
+      rounds.push({ test: name, number: index + 1, label: `${sessionsLabel(size)} at once`, sessions: size });
+      add({ test: name, round: index + 1 }, size, longestMs + pauseMs);
+    });
+    if (casesMs === undefined) continue;
+    cases.push(name);
+    add({ test: name, round: 'cases' }, 1, casesMs);
+  }
+  return { scenarios, rounds, cases, before, owed: undefined };
+};
+
+/**
+ * The load that the settings ask for. They shape the rounds of the only test, or of `concurrent` among several; for a
+ * duration, or at a rate, its sessions alone are run and no cases.
+ */
+export const planLoad = (settings: Settings, tests: readonly TestLoad[]): Profile => {
   const { vus, durationMs, rate, pauseMs } = settings;
   const longestMs = settings.sessionTimeoutMs + connectMs;
   const gracefulStop = `${longestMs}ms`;
-  if (rate !== undefined && durationMs !== undefined) {
-    return openModel(rate, durationMs, vus ?? Math.ceil(rate * 10), gracefulStop);
+  const [only] = tests;
+  if (tests.length === 1 && only && only.rounds.length > 0 && durationMs !== undefined) {
+    const { name: test } = only;
+    if (rate !== undefined) return openModel(test, rate, durationMs, vus ?? Math.ceil(rate * 10), gracefulStop);
+    if (vus !== undefined) {
+      const executor = { executor: 'constant-vus', exec: 'run', vus, duration: `${durationMs}ms`, gracefulStop };
+      return {
+        scenarios: { [scenarioOf({ test, round: 1 })]: executor },
+        rounds: [{ test, number: 1, label: `${vus} at a time for ${inSeconds(durationMs)}`, sessions: undefined }],
+        cases: [],
+        before: {},
+        owed: undefined,
+        durationMs,
+      };
+    }
   }
-  if (vus !== undefined && durationMs !== undefined) {
-    return {
-      scenarios: {
-        [roundScenario(1)]: { executor: 'constant-vus', exec: 'run', vus, duration: `${durationMs}ms`, gracefulStop },
-      },
-      rounds: [{ label: `${vus} at a time for ${inSeconds(durationMs)}`, sessions: undefined }],
-      owed: undefined,
-      durationMs,
-    };
-  }
-  const sizes = vus === undefined ? (settings.rounds ?? rounds) : [vus];
-  const scenarios: Profile['scenarios'] = {};
-  sizes.forEach((size, index) => {
-    scenarios[roundScenario(index + 1)] = {
-      executor: 'per-vu-iterations',
-      exec: 'run',
-      vus: size,
-      iterations: 1,
-      maxDuration: `${(index + 1) * (longestMs + pauseMs)}ms`,
-      gracefulStop: '0s',
-    };
-  });
-  return {
-    scenarios,
-    rounds: sizes.map((size) => ({ label: `${sessionsLabel(size)} at once`, sessions: size })),
-    owed: undefined,
-  };
+  const asked = vus === undefined ? settings.rounds : [vus];
+  const shaped = tests.map((test) =>
+    asked && test.rounds.length > 0 && (tests.length === 1 || test.name === 'concurrent')
+      ? { ...test, rounds: asked }
+      : test,
+  );
+  return inTurn(shaped, longestMs, pauseMs);
 };
 
-/** Whether so many sessions, begun within so long, are all that this load asks for; less means that it was cut short. */
+/** Whether so many sessions of rounds, begun within so long, are all that this load asks for; less means that it was cut short. */
 export const isComplete = ({ rounds, durationMs }: Profile, begun: number, runMs: number): boolean =>
-  durationMs === undefined ? begun >= sessionsBefore(rounds, rounds.length + 1) : runMs >= durationMs;
-
-/** Sessions of the rounds before this one: when so many have ended, the round may begin. */
-export const sessionsBefore = (rounds: readonly Round[], round: number): number =>
-  rounds.slice(0, round - 1).reduce((sum, { sessions = 0 }) => sum + sessions, 0);
+  durationMs === undefined ? begun >= rounds.reduce((sum, { sessions = 0 }) => sum + sessions, 0) : runMs >= durationMs;

@@ -1,4 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
+import { testNames } from './scenario-names.ts';
 
 /** What a run is asked to do, checked and frozen. Times are milliseconds. */
 export interface Settings {
@@ -15,7 +16,20 @@ export interface Settings {
   ackTimeoutMs: number;
   messageTimeoutMs: number;
   sessionTimeoutMs: number;
-  trace: boolean;
+  only: readonly string[] | undefined;
+  skip: readonly string[] | undefined;
+  limitedUrl: string | undefined;
+  downUrl: string;
+  lines: number;
+  width: number;
+  allowedCommand: string;
+  maxSessions: number | undefined;
+  recoveryTimeoutMs: number;
+  memoryDurationMs: number;
+  leakBytes: number;
+  helperUrl: string | undefined;
+  helperToken: string | undefined;
+  trace: 'off' | 'failures';
   records: boolean;
   result: string | undefined;
   runId: string | undefined;
@@ -27,7 +41,23 @@ export interface SettingRow {
   name: `STRESS_${string}`;
   /** On `ws-stress run`'s command line; a boolean's takes no value. */
   flag: `--${string}`;
-  type: 'text' | 'url' | 'duration' | 'number' | 'count' | 'counts' | 'boolean' | 'headers' | 'file' | 'commands';
+  type:
+    | 'text'
+    | 'url'
+    | 'duration'
+    | 'number'
+    | 'count'
+    | 'counts'
+    | 'boolean'
+    | 'headers'
+    | 'file'
+    | 'commands'
+    | 'choice'
+    | 'tests'
+    | 'http';
+  choices?: readonly string[];
+  /** Largest count that is taken for meant, where it is not that of sessions. */
+  max?: number;
   default?: string;
   unit?: string;
   description: string;
@@ -159,12 +189,120 @@ export const settingsTable = (): readonly SettingRow[] => [
     example: '2m',
   },
   {
+    name: 'STRESS_ONLY',
+    flag: '--only',
+    type: 'tests',
+    description: 'The suite runs these scenarios only',
+    example: 'single,concurrent',
+  },
+  {
+    name: 'STRESS_SKIP',
+    flag: '--skip',
+    type: 'tests',
+    description: 'The suite leaves these scenarios out',
+    example: 'memory,service-down',
+  },
+  {
+    name: 'STRESS_LIMITED_URL',
+    flag: '--limited-url',
+    type: 'url',
+    description:
+      'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit. Default: STRESS_URL',
+    example: 'ws://localhost:8013/ws/mcp',
+  },
+  {
+    name: 'STRESS_DOWN_URL',
+    flag: '--down-url',
+    type: 'url',
+    default: 'ws://127.0.0.1:1/ws/mcp',
+    description: 'An address where nothing listens, for service-down',
+    example: 'ws://127.0.0.1:1/ws/mcp',
+  },
+  {
+    name: 'STRESS_LINES',
+    flag: '--lines',
+    type: 'count',
+    max: 10_000_000,
+    default: '10000',
+    description: 'Lines that each session of high-output prints',
+    example: '100000',
+  },
+  {
+    name: 'STRESS_WIDTH',
+    flag: '--width',
+    type: 'count',
+    max: 10_000_000,
+    unit: 'characters',
+    default: '100',
+    description: 'How many x each of these lines ends with',
+    example: '1000',
+  },
+  {
+    name: 'STRESS_ALLOWED_COMMAND',
+    flag: '--allowed-command',
+    type: 'text',
+    default: 'echo',
+    description: "A command that the service's allow-list has and that prints its arguments, for command-validation",
+    example: 'echo',
+  },
+  {
+    name: 'STRESS_MAX_SESSIONS',
+    flag: '--max-sessions',
+    type: 'count',
+    unit: 'sessions',
+    description: "The service's session limit, for session-limit. Default: what its /health says",
+    example: '3',
+  },
+  {
+    name: 'STRESS_RECOVERY_TIMEOUT',
+    flag: '--recovery-timeout',
+    type: 'duration',
+    default: '60s',
+    description: 'How long service-down waits for the service to be back',
+    example: '2m',
+  },
+  {
+    name: 'STRESS_MEMORY_DURATION',
+    flag: '--memory-duration',
+    type: 'duration',
+    default: '20s',
+    description: 'How long memory puts load on the service, hours if you like',
+    example: '1h',
+  },
+  {
+    name: 'STRESS_LEAK_BYTES',
+    flag: '--leak-bytes',
+    type: 'count',
+    max: 10_000_000,
+    unit: 'bytes/session',
+    default: '4096',
+    description: 'Growth of resident memory that is no leak yet, for memory',
+    example: '1024',
+  },
+  {
+    name: 'STRESS_HELPER_URL',
+    flag: '--helper-url',
+    type: 'http',
+    description:
+      'Where a helper stops and starts the service and reads its memory; ws-stress run serves one (docs/service-down.md)',
+    example: 'http://127.0.0.1:39001',
+  },
+  {
+    name: 'STRESS_HELPER_TOKEN',
+    flag: '--helper-token',
+    type: 'text',
+    description: 'What the helper asks for',
+    example: '"$TOKEN"',
+    secret: true,
+  },
+  {
     name: 'STRESS_TRACE',
     flag: '--trace',
-    type: 'boolean',
-    default: 'false',
-    description: 'Print the first and last messages of each failed session',
-    example: 'true',
+    type: 'choice',
+    choices: ['off', 'failures'],
+    default: 'off',
+    description: 'Show the first and last messages of failed sessions',
+    example: 'failures',
   },
   {
     name: 'STRESS_RECORDS',
@@ -271,7 +409,8 @@ const parseValue = (row: SettingRow, text: string): Parsed => {
       return parseUrl(text) ? { value: text } : { expected: 'an address with ws:// or wss://, a host and a path' };
     case 'count': {
       const value = /^\d+$/.test(text) ? Number(text) : 0;
-      return value >= 1 && value <= maxCount ? { value } : { expected: `a whole number from 1 to ${maxCount}` };
+      const { max = maxCount } = row;
+      return value >= 1 && value <= max ? { value } : { expected: `a whole number from 1 to ${max}` };
     }
     case 'counts': {
       const values = text.split(',').map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
@@ -300,6 +439,18 @@ const parseValue = (row: SettingRow, text: string): Parsed => {
       return text === 'posix' || text === 'python' || text.endsWith('.json')
         ? { value: text }
         : { expected: 'posix, python, or the path of a .json file' };
+    case 'http':
+      return /^https?:\/\/[^\s/?#]+$/.test(text)
+        ? { value: text }
+        : { expected: 'an address such as http://127.0.0.1:39001, without a path' };
+    case 'choice':
+      return row.choices?.includes(text) === true ? { value: text } : { expected: row.choices?.join(' or ') ?? '' };
+    case 'tests': {
+      const tests = text.split(',').map((name) => name.trim());
+      const unknown = tests.find((name) => !testNames.includes(name));
+      if (unknown === undefined) return { value: tests };
+      return { expected: `scenarios (${testNames.join(', ')}), parted by commas${suggestion(unknown, testNames)}` };
+    }
     case 'file':
       return { value: text };
     case 'text':
@@ -368,6 +519,19 @@ export const parseSettings = (
     ackTimeoutMs: values.STRESS_ACK_TIMEOUT,
     messageTimeoutMs: values.STRESS_MESSAGE_TIMEOUT,
     sessionTimeoutMs: values.STRESS_SESSION_TIMEOUT,
+    only: values.STRESS_ONLY,
+    skip: values.STRESS_SKIP,
+    limitedUrl: values.STRESS_LIMITED_URL,
+    downUrl: values.STRESS_DOWN_URL,
+    lines: values.STRESS_LINES,
+    width: values.STRESS_WIDTH,
+    allowedCommand: values.STRESS_ALLOWED_COMMAND,
+    maxSessions: values.STRESS_MAX_SESSIONS,
+    recoveryTimeoutMs: values.STRESS_RECOVERY_TIMEOUT,
+    memoryDurationMs: values.STRESS_MEMORY_DURATION,
+    leakBytes: values.STRESS_LEAK_BYTES,
+    helperUrl: values.STRESS_HELPER_URL,
+    helperToken: values.STRESS_HELPER_TOKEN,
     trace: values.STRESS_TRACE,
     records: values.STRESS_RECORDS,
     result: values.STRESS_RESULT,

@@ -1,7 +1,9 @@
+import { findingKinds } from '../cases/case.ts';
 import { commandClasses } from '../commands/command.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { outcomeKinds, phases } from '../results/outcome.ts';
 import { metricsTable, type MetricName, type MetricRow } from './metrics.ts';
+import { testsWithoutRounds } from './scenario-names.ts';
 import { parseDuration, suggestion } from './settings.ts';
 
 /** A threshold as k6 takes it. */
@@ -9,6 +11,7 @@ export type Threshold = string | { threshold: string; abortOnFail?: boolean; del
 
 /** One criterion: an expression over a metric's selector, and the guard that shows it had samples. */
 export interface Criterion {
+  test: string;
   metric: MetricName;
   /** As k6 names the submetric, such as `command_duration{class:simple}`. */
   selector: string;
@@ -17,6 +20,17 @@ export interface Criterion {
   /** The round it judges, counted from 1, where it judges one. */
   round: number | undefined;
   guard: { selector: string; expression: string };
+  /** Counters that say why a case could not be asked, where it is about cases. */
+  excuses?: Readonly<Record<'real' | Excuse, string>>;
+}
+
+/** Why a case was not asked: the service has no such feature, or something needed was not there. */
+export type Excuse = 'not-applicable' | 'not-run';
+
+/** A test as criteria see it. */
+export interface TestRounds {
+  name: string;
+  rounds: number;
 }
 
 const aggregations: Readonly<Record<MetricRow['type'], RegExp>> = {
@@ -58,12 +72,19 @@ export const tagValues: Readonly<Record<string, readonly string[]>> = {
   class: commandClasses,
   outcome: outcomeKinds,
   phase: phases,
+  finding: findingKinds,
+  type: ['PAUSE', 'RESUME', 'CANCEL'],
 };
 
 interface Selector {
   metric: MetricName;
   tags: ReadonlyMap<string, string>;
 }
+
+const tagForms: Readonly<Record<string, [form: RegExp, inWords: string]>> = {
+  round: [/^(each|[1-9]\d*)$/, 'each, or a number from 1'],
+  case: [/^[a-z0-9]+(-[a-z0-9]+)*$/, 'the name of a case'],
+};
 
 const parseSelector = (text: string, names: readonly string[]): Selector | string => {
   const [, name = '', tagText] = /^([a-z_0-9]+)(?:\{([^{}]*)\})?$/.exec(text) ?? [];
@@ -80,10 +101,9 @@ const parseSelector = (text: string, names: readonly string[]): Selector | strin
       return `no tag ${JSON.stringify(tag || part)} on ${metric}; it has ${row.tags.join(', ') || 'none'}`;
     }
     const known = tag === 'test' ? names : tagValues[tag];
-    const fits = tag === 'round' ? value === 'each' || /^[1-9]\d*$/.test(value) : known?.includes(value);
-    if (fits !== true) {
-      return `expected ${tag} to be ${tag === 'round' ? 'each, or a number from 1' : known?.join(', ')}; received ${value}`;
-    }
+    const [form, inWords] = tagForms[tag] ?? [];
+    const fits = form === undefined ? known?.includes(value) : form.test(value);
+    if (fits !== true) return `expected ${tag} to be ${inWords ?? known?.join(', ')}; received ${value}`;
     if (tags.has(tag)) return `the tag ${tag} twice`;
     if (tag === 'round' && row.byRound !== true) {
       return 'only session_success, session_duration and command_duration are judged by round';
@@ -93,7 +113,7 @@ const parseSelector = (text: string, names: readonly string[]): Selector | strin
   return { metric, tags };
 };
 
-const tagOrder = ['of', 'real', 'test', 'round', 'class', 'outcome', 'phase'];
+const tagOrder = ['of', 'as', 'real', 'test', 'round', 'case', 'class', 'outcome', 'phase', 'finding', 'type'];
 
 /** One text for one selector, in whatever order its tags were written: k6 takes different texts for one submetric. */
 const selectorText = (metric: string, tags: ReadonlyMap<string, string>): string => {
@@ -101,23 +121,49 @@ const selectorText = (metric: string, tags: ReadonlyMap<string, string>): string
   return present.length === 0 ? metric : `${metric}{${present.map((tag) => `${tag}:${tags.get(tag)}`).join(',')}}`;
 };
 
+const tagsOf = (about: Record<string, string>, tags: ReadonlyMap<string, string>, names: readonly string[]) => {
+  const chosen = new Map(Object.entries(about));
+  for (const tag of names) {
+    const value = tags.get(tag);
+    if (value !== undefined) chosen.set(tag, value);
+  }
+  return chosen;
+};
+
+/** The tags of a selector that `selectorText` made. */
+export const selectedTags = (selector: string): Record<string, string> =>
+  Object.fromEntries([...selector.matchAll(/([a-z_]+):([^,}]+)/g)].map(([, tag = '', value = '']) => [tag, value]));
+
 /**
  * What must be above zero where a criterion is to mean anything: its samples, or the sessions it is about. Only a guard of
- * one round is content with the excuse of a round that k6's own options leave out (`excuseRound`).
+ * one round or of cases is content with the excuse of what could not be run (`excuse`).
  */
 const guardOf = ({ metric, tags }: Selector): Criterion['guard'] => {
   const row: MetricRow = metricsTable[metric];
+  if (row.ofCases === true) {
+    return {
+      selector: selectorText('evidence', tagsOf({ of: metric }, tags, ['test', 'case'])),
+      expression: 'count>0',
+    };
+  }
   // A trend without samples is 0 throughout, and no time is 0. Failures alone may rightly have none.
   if (row.type === 'trend' && row.byRound !== true && metric !== 'failure_duration') {
     return { selector: selectorText(metric, tags), expression: 'max>0' };
   }
-  const about = new Map<string, string>([['of', row.byRound === true ? metric : 'session_success']]);
-  if (!tags.has('round')) about.set('real', 'yes');
-  for (const tag of ['test', 'round', 'class']) {
-    const value = tags.get(tag);
-    if (value !== undefined) about.set(tag, value);
-  }
+  const of = row.byRound === true ? metric : row.ofRounds === true ? 'session_success' : 'sessions';
+  const real = tags.has('round') ? {} : { real: 'yes' };
+  const about = tagsOf({ of, ...real }, tags, ['test', 'round', 'class']);
   return { selector: selectorText('evidence', about), expression: 'count>0' };
+};
+
+const excusesOf = ({ metric, tags }: Selector): NonNullable<Criterion['excuses']> => {
+  const selected = (metricName: string, about: Record<string, string>): string =>
+    selectorText(metricName, tagsOf({ of: metric, ...about }, tags, ['test', 'case']));
+  return {
+    real: selected('evidence', { real: 'yes' }),
+    'not-applicable': selected('excused', { as: 'not-applicable' }),
+    'not-run': selected('excused', { as: 'not-run' }),
+  };
 };
 
 const thresholdProblem = (type: MetricRow['type'], threshold: unknown): string | undefined => {
@@ -143,7 +189,15 @@ const thresholdProblem = (type: MetricRow['type'], threshold: unknown): string |
 const expressionOf = (threshold: Threshold): string =>
   (typeof threshold === 'string' ? threshold : threshold.threshold).trim();
 
-const criteriaOf = ({ metric, tags }: Selector, thresholds: readonly Threshold[], rounds: number): Criterion[] => {
+const criteriaOf = (
+  { metric, tags: written }: Selector,
+  thresholds: readonly Threshold[],
+  { name, rounds }: TestRounds,
+  amongOthers: boolean,
+): Criterion[] => {
+  const row: MetricRow = metricsTable[metric];
+  const tags = new Map(written);
+  if (amongOthers && row.tags.includes('test')) tags.set('test', name);
   const each = tags.get('round') === 'each';
   const numbers = each ? Array.from({ length: rounds }, (_, index) => index + 1) : [Number(tags.get('round') ?? 0)];
   return numbers.flatMap((round) => {
@@ -151,6 +205,7 @@ const criteriaOf = ({ metric, tags }: Selector, thresholds: readonly Threshold[]
     if (each) selected.set('round', String(round));
     const selector = { metric, tags: selected };
     return thresholds.map((threshold) => ({
+      test: name,
       metric,
       selector: selectorText(metric, selected),
       expression: expressionOf(threshold),
@@ -158,18 +213,61 @@ const criteriaOf = ({ metric, tags }: Selector, thresholds: readonly Threshold[]
         typeof threshold === 'string' ? expressionOf(threshold) : { ...threshold, threshold: expressionOf(threshold) },
       round: round === 0 ? undefined : round,
       guard: guardOf(selector),
+      ...(row.ofCases === true && { excuses: excusesOf(selector) }),
     }));
   });
 };
 
+type Entries = Map<string, { selector: Selector; thresholds: Threshold[] }>;
+
+/** The selectors under one name of a thresholds file; what is wrong with them joins the problems. */
+const readEntries = (name: string, selectors: unknown, names: readonly string[], problems: string[]): Entries => {
+  const entries: Entries = new Map();
+  if (!isObject(selectors)) {
+    problems.push(`${name}: expected {"metric": ["expression"]}`);
+    return entries;
+  }
+  for (const [text, thresholds] of Object.entries(selectors)) {
+    const where = `${name} › ${text}`;
+    const selector = parseSelector(text, names);
+    if (typeof selector === 'string') {
+      problems.push(`${where}: ${selector}`);
+      continue;
+    }
+    if (!Array.isArray(thresholds) || thresholds.length === 0) {
+      problems.push(`${where}: expected a list of at least one expression`);
+      continue;
+    }
+    const { type } = metricsTable[selector.metric];
+    const wrong = thresholds.map((threshold) => thresholdProblem(type, threshold)).filter((each) => each !== undefined);
+    problems.push(...wrong.map((problem) => `${where}: ${problem}`));
+    if (wrong.length > 0) continue;
+    entries.set(selectorText(selector.metric, selector.tags), { selector, thresholds: thresholds as Threshold[] });
+  }
+  return entries;
+};
+
+/** The criteria of one test: its own, and those under `*` that it has none of its own for and that can be about it. */
+const criteriaOfTest = (test: TestRounds, read: ReadonlyMap<string, Entries>, amongOthers: boolean): Criterion[] => {
+  const own = read.get(test.name) ?? new Map();
+  const all = [...(read.get('*') ?? [])].filter(([key, { selector }]) => {
+    const row: MetricRow = metricsTable[selector.metric];
+    const fits = testsWithoutRounds.includes(test.name) ? row.ofRounds !== true : row.ofCases !== true;
+    return fits && !own.has(key);
+  });
+  return [...all, ...own].flatMap(([, { selector, thresholds }]) =>
+    criteriaOf(selector, thresholds, test, amongOthers),
+  );
+};
+
 /**
- * The criteria for one scenario of so many rounds, from a thresholds file as parsed from JSON, or every problem of the
- * file at once. `names` are the scenarios that exist. A selector of the scenario replaces the same one under `*`.
+ * The criteria for the tests of a run, from a thresholds file as parsed from JSON, or every problem of the file at once.
+ * `names` are the tests that exist. A selector of the test replaces the same one under `*`; with several tests each
+ * criterion is about the sessions of its own test.
  */
 export const parseThresholds = (
   file: unknown,
-  scenario: string,
-  rounds: number,
+  tests: readonly TestRounds[],
   names: readonly string[],
 ): { criteria: Criterion[] } | { problems: string[] } => {
   if (!isObject(file) || file.version !== 1 || !isObject(file.scenarios)) {
@@ -178,44 +276,27 @@ export const parseThresholds = (
   const problems = Object.keys(file)
     .filter((key) => !['$schema', 'version', 'scenarios'].includes(key))
     .map((key) => `unknown member ${key}; known are $schema, version, scenarios`);
-  const chosen = new Map<string, Criterion[]>();
+  const read = new Map<string, Entries>();
   for (const [name, selectors] of Object.entries(file.scenarios)) {
     if (name !== '*' && !names.includes(name)) {
       problems.push(`${name}: no such scenario${suggestion(name, names)}; known are *, ${names.join(', ')}`);
     }
-    if (!isObject(selectors)) {
-      problems.push(`${name}: expected {"metric": ["expression"]}`);
-      continue;
-    }
-    for (const [text, thresholds] of Object.entries(selectors)) {
-      const where = `${name} › ${text}`;
-      const selector = parseSelector(text, names);
-      if (typeof selector === 'string') {
-        problems.push(`${where}: ${selector}`);
-        continue;
-      }
-      if (!Array.isArray(thresholds) || thresholds.length === 0) {
-        problems.push(`${where}: expected a list of at least one expression`);
-        continue;
-      }
-      const { type } = metricsTable[selector.metric];
-      const wrong = thresholds
-        .map((threshold) => thresholdProblem(type, threshold))
-        .filter((each) => each !== undefined);
-      problems.push(...wrong.map((problem) => `${where}: ${problem}`));
-      const key = selectorText(selector.metric, selector.tags);
-      if (wrong.length === 0 && (name === scenario || (name === '*' && !chosen.has(key)))) {
-        chosen.set(key, criteriaOf(selector, thresholds as Threshold[], rounds));
-      }
-    }
+    read.set(name, readEntries(name, selectors, names, problems));
   }
   if (problems.length > 0) return { problems };
-  const criteria = [...chosen.values()].flat();
-  const beyond = criteria.find(({ round }) => round !== undefined && round > rounds);
-  if (beyond) return { problems: [`${beyond.selector}: this run has ${rounds} round${rounds === 1 ? '' : 's'}`] };
-  if (criteria.length === 0) return { problems: [`no criterion for ${scenario}: a run could not be judged`] };
-  return { criteria };
+  const criteria: Criterion[] = [];
+  for (const test of tests) {
+    const mine = criteriaOfTest(test, read, tests.length > 1);
+    if (mine.length === 0) problems.push(`no criterion for ${test.name}: a run could not be judged`);
+    const beyond = mine.find(({ round }) => round !== undefined && round > test.rounds);
+    if (beyond) problems.push(`${beyond.selector}: this run has ${test.rounds} round${test.rounds === 1 ? '' : 's'}`);
+    criteria.push(...mine.filter(({ selector, expression }) => !has(criteria, selector, expression)));
+  }
+  return problems.length > 0 ? { problems } : { criteria };
 };
+
+const has = (criteria: readonly Criterion[], selector: string, expression: string): boolean =>
+  criteria.some((each) => each.selector === selector && each.expression === expression);
 
 /** k6's `thresholds` for these criteria and their guards. */
 export const k6Thresholds = (criteria: readonly Criterion[]): Record<string, Threshold[]> => {

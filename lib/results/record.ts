@@ -1,11 +1,17 @@
+import type { Case, FindingKind } from '../cases/case.ts';
+import type { Excuse } from '../load/thresholds.ts';
 import type { SessionResult } from '../session/session.ts';
 import type { RunIdentity } from './run.ts';
 
 /** Which session of a run a record is about. */
 export interface SessionPlace {
-  round: number;
+  test: string;
+  /** The round, where it is one's. */
+  round?: number;
   /** Counted from 0 in its round. */
-  session: number;
+  session?: number;
+  /** The case that opened it, where one did. */
+  case?: string;
   vu: number;
   /** When the opening handshake began, milliseconds since 1970. */
   startedAtMs: number;
@@ -23,9 +29,10 @@ export const sessionRecord = (run: RunIdentity, place: SessionPlace, result: Ses
     version: 1,
     run: run.id,
     marker: run.marker,
-    test: run.test,
+    test: place.test,
     round: place.round,
     session: place.session,
+    case: place.case,
     vu: place.vu,
     startedAt: new Date(place.startedAtMs).toISOString(),
     outcome: result.outcome,
@@ -34,11 +41,33 @@ export const sessionRecord = (run: RunIdentity, place: SessionPlace, result: Ses
     durationMs: rounded(result.durationMs),
     messagesReceived: result.messagesReceived,
     dialect: result.dialect,
+    controls: result.controls.map(({ type, durationMs }) => ({ type, durationMs: rounded(durationMs) })),
     commands: result.commands.map((command) => ({
       ...command,
       durationMs: rounded(command.durationMs),
       ackMs: rounded(command.ackMs),
       firstOutputMs: rounded(command.firstOutputMs),
+      outputMs: rounded(command.outputMs),
     })),
     trace: result.trace,
+  });
+
+/** The finding record, version 1: one line of JSON a case, or why it was not asked. */
+export const findingRecord = (
+  run: RunIdentity,
+  test: string,
+  { name, section, expected }: Pick<Case, 'name' | 'section' | 'expected'>,
+  finding: { kind: FindingKind | Excuse | 'inconclusive'; received: string },
+): string =>
+  JSON.stringify({
+    type: 'finding',
+    version: 1,
+    run: run.id,
+    marker: run.marker,
+    test,
+    case: name,
+    section,
+    expected,
+    finding: finding.kind,
+    received: finding.received,
   });

@@ -1,6 +1,7 @@
 import { shownUrl } from '../load/settings.ts';
 import type { RunIdentity } from './run.ts';
-import type { Figures, JudgedCriterion, RunResult } from './verdict.ts';
+import type { SuccessCriterion } from './success-criteria.ts';
+import { criterionStatuses, type Figures, type Findings, type JudgedCriterion, type Measurement, type RunResult } from './verdict.ts';
 
 const colours: Readonly<Record<string, string>> = {
   PASS: '32',
@@ -8,6 +9,7 @@ const colours: Readonly<Record<string, string>> = {
   'NO DATA': '31',
   INVALID: '33',
   'NOT RUN': '33',
+  'NOT APPLICABLE': '33',
 };
 
 const painted = (status: string, text: string, colour: boolean): string =>
@@ -30,8 +32,47 @@ const header = `${'  round'.padEnd(28)}${'successful'.padStart(10)}${'failed'.pa
   .map((name) => name.padStart(8))
   .join('')}`;
 
-const criterionLines = ({ status, selector, expression, observed, unit }: JudgedCriterion, colour: boolean): string =>
-  `  ${painted(status, status.padEnd(8), colour)} ${selector} ${expression}${observed === undefined ? '' : `   (${number(observed)}${unit === undefined ? '' : ` ${unit}`})`}`;
+const observation = ({ observed, unit }: JudgedCriterion): string =>
+  observed === undefined ? '' : `   (${number(observed)}${unit === undefined ? '' : ` ${unit}`})`;
+
+const criterionLine = (criterion: JudgedCriterion, colour: boolean): string => {
+  const { status, selector, expression } = criterion;
+  return `  ${painted(status, status.padEnd(8), colour)} ${selector} ${expression}${observation(criterion)}`;
+};
+
+const findingsLine = ({ test, ...counts }: Findings): string => {
+  const asked = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const came = Object.entries(counts).filter(([, count]) => count > 0);
+  const kinds = came.map(([kind, count]) => `${count} ${kind}`).join(', ');
+  return `  ${test} cases`.padEnd(28) + (asked === 0 ? 'none asked' : kinds);
+};
+
+const measurementLine = ({ test, label, value, unit }: Measurement): string =>
+  `  ${test}`.padEnd(28) + `${label}  ${Math.abs(value) < 100 ? number(value) : Math.round(value)} ${unit}`;
+
+/** One line a test, and below it the criteria of it that do not hold. */
+const testLines = (criteria: readonly JudgedCriterion[], colour: boolean): string[] =>
+  [...new Set(criteria.map(({ test }) => test))].flatMap((test) => {
+    const mine = criteria.filter((each) => each.test === test);
+    const worst = criterionStatuses.find((status) => mine.some((each) => each.status === status)) ?? 'NOT RUN';
+    const holding = mine.filter(({ status }) => status === 'PASS').length;
+    return [
+      `  ${painted(worst, worst.padEnd(14), colour)} ${test.padEnd(20)} ${holding} of ${mine.length} criteria hold`,
+      ...mine.filter(({ status }) => status !== 'PASS').map((each) => `    ${criterionLine(each, colour)}`),
+    ];
+  });
+
+const successLines = (success: readonly SuccessCriterion[], colour: boolean): string[] => [
+  '  success criteria',
+  ...success.flatMap(({ title, status, decidedBy }) => [
+    `  ${painted(status, status.padEnd(14), colour)} ${title}`,
+    ...(decidedBy
+      ? [
+          `${' '.repeat(17)}${decidedBy.test}: ${decidedBy.selector.replace(/test:[^,}]+,?/, '').replace('{}', '')} ${decidedBy.expression}${observation(decidedBy)}`,
+        ]
+      : []),
+  ]),
+];
 
 const meanings: Readonly<Record<RunResult['verdict'], string>> = {
   PASS: 'every criterion that was judged holds',
@@ -40,13 +81,24 @@ const meanings: Readonly<Record<RunResult['verdict'], string>> = {
   'NOT RUN': 'no session was opened; k6 says why: test aborted',
 };
 
-/** The summary for a terminal: rounds, outcomes, criteria, verdict; at most 80 columns where names allow. */
+const roundLines = ({ rounds, total }: RunResult, isSuite: boolean): string[] => {
+  if (rounds.length === 0) return [];
+  const lines = rounds.map((figures, index) => {
+    const first = isSuite && rounds[index - 1]?.test !== figures.test ? [`  ${figures.test}`] : [];
+    const number = rounds.slice(0, index + 1).filter(({ test }) => test === figures.test).length;
+    return [...first, row(`${isSuite ? '  ' : ''}${number}  ${figures.label}`, figures)];
+  });
+  return [header, ...lines.flat(), ...(!isSuite && rounds.length > 1 ? [row('all', total)] : []), ''];
+};
+
+/** The summary for a terminal: rounds, outcomes, cases, criteria, verdict; at most 80 columns where names allow. */
 export const summaryText = (
   test: string,
   run: RunIdentity | undefined,
   url: string,
   service: string,
   result: RunResult,
+  success: readonly SuccessCriterion[] | undefined,
   colour: boolean,
 ): string => {
   const failures = Object.entries(result.outcomes).filter(([kind]) => kind !== 'ok');
@@ -56,13 +108,15 @@ export const summaryText = (
     `  ${run ? `${run.marker}  ${test}  run ${run.id}` : test}`,
     `  target ${shownUrl(url)}${service === '' ? '' : `  (${service})`}`,
     '',
-    ...(ran ? [header, ...result.rounds.map((figures, index) => row(`${index + 1}  ${figures.label}`, figures))] : []),
-    ...(ran && result.rounds.length > 1 ? [row('all', result.total)] : []),
-    ...(ran ? [''] : []),
+    ...(ran ? roundLines(result, success !== undefined) : []),
+    ...(ran && result.findings.length > 0 ? [...result.findings.map(findingsLine), ''] : []),
+    ...(ran && result.measured.length > 0 ? [...result.measured.map(measurementLine), ''] : []),
     ...(failures.length > 0
-      ? [`  failed sessions: ${failures.map(([kind, count]) => `${count} ${kind}`).join(', ')}`, '']
+      ? [`  sessions that were not ok: ${failures.map(([kind, count]) => `${count} ${kind}`).join(', ')}`, '']
       : []),
-    ...result.criteria.map((criterion) => criterionLines(criterion, colour)),
+    ...(success
+      ? [...testLines(result.criteria, colour), '', ...successLines(success, colour)]
+      : result.criteria.map((criterion) => criterionLine(criterion, colour))),
     '',
     `  ${painted(result.verdict, result.verdict, colour)}: ${meanings[result.verdict]}`,
     '',

@@ -1,6 +1,7 @@
-import { metricsTable, type MetricRow } from '../load/metrics.ts';
+import { findingKinds, type FindingKind } from '../cases/case.ts';
+import { metricsTable, type MetricName, type MetricRow } from '../load/metrics.ts';
 import { parseExpression, type Criterion } from '../load/thresholds.ts';
-import type { Round } from '../load/profile.ts';
+import type { Profile, Round } from '../load/profile.ts';
 import { outcomeKinds, type Outcome } from './outcome.ts';
 
 /** The values of one metric or submetric at the end of a run, as k6 names them (`count`, `rate`, `avg`, `p(95)`, …). */
@@ -13,21 +14,24 @@ export interface MetricValues {
 /** All metrics of a run, by metric or selector. */
 export type Metrics = Readonly<Record<string, MetricValues | undefined>>;
 
-/** How a criterion ended. NO DATA is a failure; NOT RUN is none, and no success either. */
-export type CriterionStatus = 'PASS' | 'FAIL' | 'NO DATA' | 'NOT RUN';
+/** How a criterion ended, worst first. NO DATA is a failure; NOT RUN and NOT APPLICABLE are none, and no success either. */
+export const criterionStatuses = ['FAIL', 'NO DATA', 'NOT RUN', 'NOT APPLICABLE', 'PASS'] as const;
+export type CriterionStatus = (typeof criterionStatuses)[number];
 
 /** A criterion with what was observed. */
 export interface JudgedCriterion {
+  test: string;
   selector: string;
   expression: string;
   status: CriterionStatus;
   observed: number | undefined;
-  /** What the observed value is counted in, where it is a time. */
-  unit?: 'ms';
+  /** What the observed value is counted in. */
+  unit?: string;
 }
 
 /** Figures of a round or of the whole run; times in milliseconds, undefined where no session has one. */
 export interface Figures {
+  test: string;
   label: string;
   successful: number;
   failed: number;
@@ -37,12 +41,25 @@ export interface Figures {
   p95Ms: number | undefined;
 }
 
+/** How many cases of a test came to what. */
+export type Findings = { test: string } & Record<FindingKind, number>;
+
+/** A figure that a run measured, for the reader. */
+export interface Measurement {
+  test: string;
+  label: string;
+  value: number;
+  unit: string;
+}
+
 /** What a run came to. INVALID: the generator fell short, or the run was cut short, before anything was proven. */
 export interface RunResult {
   verdict: 'PASS' | 'FAIL' | 'INVALID' | 'NOT RUN';
   criteria: JudgedCriterion[];
   rounds: Figures[];
   total: Figures;
+  findings: Findings[];
+  measured: Measurement[];
   /** Sessions by outcome, those that occurred. */
   outcomes: Partial<Record<Outcome['kind'], number>>;
 }
@@ -69,24 +86,42 @@ const holds = (metric: MetricValues | undefined, expression: string): boolean =>
   return value !== undefined && comparisons[operator]?.(value, limit) === true;
 };
 
-const judgeCriterion = (criterion: Criterion, metrics: Metrics, rounds: number): JudgedCriterion => {
-  const { selector, expression, guard, round } = criterion;
+const countOf = (metrics: Metrics, selector: string): number => metrics[selector]?.values.count ?? 0;
+
+/** Why there can be no data for a criterion about cases, where there is a reason. */
+const excuseOf = ({ excuses }: Criterion, metrics: Metrics): CriterionStatus | undefined => {
+  if (!excuses || countOf(metrics, excuses.real) > 0) return undefined;
+  if (countOf(metrics, excuses['not-run']) > 0) return 'NOT RUN';
+  return countOf(metrics, excuses['not-applicable']) > 0 ? 'NOT APPLICABLE' : undefined;
+};
+
+const judgeCriterion = (criterion: Criterion, metrics: Metrics, rounds: readonly Round[]): JudgedCriterion => {
+  const { test, selector, expression, guard, round } = criterion;
   const metric = metrics[selector];
   const seen = holds(metrics[guard.selector], guard.expression);
   const observed = seen ? valueOf(metric, expression) : undefined;
   const told = seen && (observed !== undefined || metric?.held?.[expression] !== undefined);
   const row: MetricRow = metricsTable[criterion.metric];
-  const judged = { selector, expression, observed, ...(row.time === true && { unit: 'ms' as const }) };
-  if (round !== undefined && round > rounds) return { ...judged, observed: undefined, status: 'NOT RUN' };
+  const unit = row.time === true ? 'ms' : row.unit;
+  const judged = { test, selector, expression, observed, ...(unit !== undefined && { unit }) };
+  const wasRun = round === undefined || rounds.some((each) => each.test === test && each.number === round);
+  const excuse = wasRun ? excuseOf(criterion, metrics) : 'NOT RUN';
+  if (excuse) return { ...judged, observed: undefined, status: excuse };
   if (!told) return { ...judged, status: 'NO DATA' };
   return { ...judged, status: holds(metric, expression) ? 'PASS' : 'FAIL' };
 };
 
-const figures = (label: string, success: MetricValues | undefined, duration: MetricValues | undefined): Figures => {
+const figures = (
+  test: string,
+  label: string,
+  success: MetricValues | undefined,
+  duration: MetricValues | undefined,
+): Figures => {
   const { passes = 0, fails = 0 } = success?.values ?? {};
   const values = duration?.values ?? {};
   const timed = (values.max ?? 0) > 0;
   return {
+    test,
     label,
     successful: passes,
     failed: fails,
@@ -98,19 +133,66 @@ const figures = (label: string, success: MetricValues | undefined, duration: Met
 };
 
 /** The submetric of a round. */
-const ofRound = (metric: string, round: number): string => `${metric}{round:${round}}`;
+const ofRound = (metric: string, { test, number }: Round): string => `${metric}{test:${test},round:${number}}`;
 
 /** The submetric of an outcome. */
 const ofOutcome = (kind: string): string => `sessions{outcome:${kind}}`;
 
-/** Every submetric that `judgeRun` reads beside the criteria's; k6 keeps only those that its thresholds name. */
-export const figureSelectors = (rounds: number): string[] => [
-  ...Array.from({ length: rounds }, (_, index) => index + 1).flatMap((round) => [
-    ofRound('session_success', round),
-    ofRound('session_duration', round),
-  ]),
-  ...outcomeKinds.map(ofOutcome),
+/** The submetric of what cases came to. */
+const ofFinding = (test: string, kind: FindingKind): string => `findings{test:${test},finding:${kind}}`;
+
+/** What the summary tells of a test beside durations of sessions, where it was measured. */
+const measurable: readonly { tests: readonly string[]; label: string; metric: MetricName; tag?: string; of: string }[] =
+  [
+    { tests: ['process-control'], label: 'PAUSE, p95', metric: 'control_duration', tag: 'type:PAUSE', of: 'p(95)' },
+    { tests: ['process-control'], label: 'RESUME, p95', metric: 'control_duration', tag: 'type:RESUME', of: 'p(95)' },
+    { tests: ['process-control'], label: 'CANCEL, p95', metric: 'control_duration', tag: 'type:CANCEL', of: 'p(95)' },
+    { tests: ['high-output'], label: 'first output, p95', metric: 'first_output_duration', of: 'p(95)' },
+    { tests: ['high-output'], label: 'output a session, median', metric: 'output_rate', of: 'med' },
+    { tests: ['high-output'], label: 'output a session, median', metric: 'output_throughput', of: 'med' },
+    { tests: ['memory'], label: 'memory a session', metric: 'session_growth', of: 'avg' },
+    { tests: ['service-down'], label: 'back after', metric: 'recovery_duration', of: 'max' },
+  ];
+
+const ofMeasurable = (test: string, { metric, tag }: (typeof measurable)[number]): string =>
+  `${metric}{test:${test}${tag === undefined ? '' : `,${tag}`}}`;
+
+const testsIn = ({ rounds, cases }: Pick<Profile, 'rounds' | 'cases'>): string[] => [
+  ...new Set([...rounds.map(({ test }) => test), ...cases]),
 ];
+
+/** Cases of so many tests have been asked to the end. */
+export const casesAsked = 'evidence{of:cases}';
+
+/** Every submetric that `judgeRun` reads beside the criteria's; k6 keeps only those that its thresholds name. */
+export const figureSelectors = (
+  criteria: readonly Criterion[],
+  { rounds, cases }: Pick<Profile, 'rounds' | 'cases'>,
+): string[] => [
+  ...rounds.flatMap((round) => [ofRound('session_success', round), ofRound('session_duration', round)]),
+  ...outcomeKinds.map(ofOutcome),
+  ...cases.flatMap((test) => findingKinds.map((kind) => ofFinding(test, kind))),
+  ...testsIn({ rounds, cases }).flatMap((test) =>
+    measurable.filter(({ tests }) => tests.includes(test)).map((each) => ofMeasurable(test, each)),
+  ),
+  ...criteria.flatMap(({ excuses }) => Object.values(excuses ?? {})),
+  casesAsked,
+];
+
+const findingsOf = (test: string, metrics: Metrics): Findings => {
+  const [conforming = 0, deviating = 0, bypass = 0, breaking = 0] = findingKinds.map((kind) =>
+    countOf(metrics, ofFinding(test, kind)),
+  );
+  return { test, conforming, deviating, bypass, breaking };
+};
+
+const measuredOf = (test: string, metrics: Metrics): Measurement[] =>
+  measurable.flatMap((each) => {
+    const value = metrics[ofMeasurable(test, each)]?.values[each.of];
+    if (!each.tests.includes(test) || value === undefined || value === 0) return [];
+    const row: MetricRow = metricsTable[each.metric];
+    return [{ test, label: each.label, value, unit: row.time === true ? 'ms' : (row.unit ?? '') }];
+  });
 
 /**
  * The verdict over a run. `ran` is `never` where set-up ended it before any session, and `cut short` where less was run
@@ -120,27 +202,35 @@ export const figureSelectors = (rounds: number): string[] => [
 export const judgeRun = (
   criteria: readonly Criterion[],
   metrics: Metrics,
-  rounds: readonly Round[],
+  { rounds, cases }: Pick<Profile, 'rounds' | 'cases'>,
   ran: 'whole' | 'cut short' | 'never',
 ): RunResult => {
-  const judged = criteria.map((criterion) => judgeCriterion(criterion, metrics, rounds.length));
-  const countOf = (metric: string): number => metrics[metric]?.values.count ?? 0;
+  const judged = criteria.map((criterion) => judgeCriterion(criterion, metrics, rounds));
   const outcomes: RunResult['outcomes'] = {};
   for (const kind of outcomeKinds) {
-    const count = countOf(ofOutcome(kind));
+    const count = countOf(metrics, ofOutcome(kind));
     if (count > 0) outcomes[kind] = count;
   }
   const result = {
     criteria:
       ran !== 'never' ? judged : judged.map((each) => ({ ...each, observed: undefined, status: 'NOT RUN' as const })),
-    rounds: rounds.map(({ label }, index) =>
-      figures(label, metrics[ofRound('session_success', index + 1)], metrics[ofRound('session_duration', index + 1)]),
+    rounds: rounds.map((round) =>
+      figures(
+        round.test,
+        round.label,
+        metrics[ofRound('session_success', round)],
+        metrics[ofRound('session_duration', round)],
+      ),
     ),
-    total: figures('all', metrics.session_success, metrics.session_duration),
+    total: figures('', 'all', metrics.session_success, metrics.session_duration),
+    findings: cases.map((test) => findingsOf(test, metrics)),
+    measured: testsIn({ rounds, cases }).flatMap((test) => measuredOf(test, metrics)),
     outcomes,
   };
   const generatorFailed =
-    countOf('dropped_iterations') > 0 || countOf('generator_failures') > 0 || (outcomes['script-error'] ?? 0) > 0;
+    countOf(metrics, 'dropped_iterations') > 0 ||
+    countOf(metrics, 'generator_failures') > 0 ||
+    (outcomes['script-error'] ?? 0) > 0;
   const verdict = (): RunResult['verdict'] => {
     if (ran === 'never') return 'NOT RUN';
     if (generatorFailed) return 'INVALID';

@@ -54,6 +54,8 @@ export interface SessionResult {
   controls: { type: ControlType; durationMs: number }[];
   /** The dialect its answers betrayed, where any did. */
   dialect?: Dialect;
+  /** The code of the service's close, where it closed. */
+  closeCode?: number;
   /** The params of `connected`: what the service says of itself. */
   greeting?: Record<string, unknown>;
   /** The first and last messages, where a trace was asked for. */
@@ -158,6 +160,9 @@ const maxLearning = 8;
 /** How long output that was under way may still come after a control was acknowledged, milliseconds. */
 export const graceMs = 500;
 
+/** How long after it refused a session a service is given to close it, milliseconds. */
+const closeMs = 1000;
+
 /** How long after a probe its answer may take, once a later request has been answered, milliseconds. */
 const lateMs = 1000;
 
@@ -201,6 +206,8 @@ export const startSession = (
   let connectedAt: number | undefined;
   const controls: SessionResult['controls'] = [];
   let greeting: Record<string, unknown> | undefined;
+  let refused: Rejected | undefined;
+  let closeCode: number | undefined;
   let current: ExecutionState | undefined;
   // A canceled process of which the service says no more.
   let lingering: ExecutionState | undefined;
@@ -240,6 +247,7 @@ export const startSession = (
       commands: runs.map((run) => commandResult(run, run.outcome ?? outcome, startedAt, now)),
       controls,
       messagesReceived: received,
+      ...(closeCode !== undefined && { closeCode }),
       ...(greeting && { greeting }),
       ...(dialect && { dialect }),
       ...(trace && { trace: trace.lines() }),
@@ -381,7 +389,9 @@ export const startSession = (
     }
     lastActivityAt = socket.now();
     if (message.kind === 'error' && connectedAt === undefined) {
-      settle(rejected('opening', message.error));
+      // How it closes belongs to the refusal.
+      refused ??= rejected('opening', message.error);
+      wait = { phase: 'connected', until: () => false, deadline: socket.now() + closeMs };
       return;
     }
     const violation = correlation.file(message);
@@ -433,7 +443,8 @@ export const startSession = (
       return;
     }
     if (wait?.deadline !== undefined && now >= wait.deadline) {
-      if (wait.elapses === true) wait = undefined;
+      if (refused) settle(refused);
+      else if (wait.elapses === true) wait = undefined;
       else timeout(wait.phase, `nothing after ${limits.ackTimeoutMs} ms`);
     } else if (wait?.progress === true && now >= lastActivityAt + limits.messageTimeoutMs) {
       timeout(wait.phase, `no message for ${limits.messageTimeoutMs} ms`);
@@ -639,6 +650,8 @@ export const startSession = (
     },
     closed: (code, detail) => {
       open = false;
+      closeCode = code;
+      if (refused) settle(refused);
       if (draining && code === 1000) settle({ kind: 'ok' });
       else settle({ kind: 'closed', code, detail });
     },

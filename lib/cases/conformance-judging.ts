@@ -1,0 +1,148 @@
+import { isObject, type Incoming } from '../jsonrpc/messages.ts';
+import { describeOutcome, type Outcome } from '../results/outcome.ts';
+import type { Finding } from './case.ts';
+
+/** The id of the requests that the cases send, where the id is not what they ask about. */
+export const caseId = 'case';
+
+/** The error codes that JSON-RPC 2.0 §5.1 defines. */
+export const codes = {
+  parseError: -32_700,
+  invalidRequest: -32_600,
+  methodNotFound: -32_601,
+  invalidParams: -32_602,
+} as const;
+
+/** One way in which a service may answer. */
+export interface Answer {
+  /** As in `error -32700 with id null`. */
+  words: string;
+  /** Whether what came, notifications left out, is that. */
+  fits: (replies: readonly Incoming[]) => boolean;
+}
+
+/** An id as it is told; long ones are cut. */
+const shownId = (id: unknown): string => {
+  if (id === undefined) return 'without id';
+  const text = JSON.stringify(id);
+  return text.length > 40 ? `with id ${text.slice(0, 20)}… of ${text.length} characters` : `with id ${text}`;
+};
+
+/** The only reply, where there is one. */
+const only = (replies: readonly Incoming[]): Incoming | undefined => (replies.length === 1 ? replies[0] : undefined);
+
+/** One error with this code and one of these ids. */
+export const error = (code: number, ...ids: readonly unknown[]): Answer => ({
+  words: `error ${code} ${ids.map(shownId).join(' or ')}`,
+  fits: (replies) => {
+    const reply = only(replies);
+    return reply?.kind === 'error' && reply.error.code === code && ids.includes(reply.id);
+  },
+});
+
+/** One error with any code and one of these ids. */
+export const anyError = (...ids: readonly unknown[]): Answer => ({
+  words: `an error ${ids.map(shownId).join(' or ')}`,
+  fits: (replies) => {
+    const reply = only(replies);
+    return reply?.kind === 'error' && ids.includes(reply.id);
+  },
+});
+
+/** One error with a code that JSON-RPC leaves to the service (§5.1: -32000 to -32099 and those that are not reserved). */
+export const ownError = (id: unknown): Answer => ({
+  words: `an error of the service's own ${shownId(id)}`,
+  fits: (replies) => {
+    const reply = only(replies);
+    return (
+      reply?.kind === 'error' && reply.id === id && (reply.error.code >= -32_099 || reply.error.code < -32_768)
+    );
+  },
+});
+
+/** One result. */
+export const result = (id: unknown): Answer => ({
+  words: `a result ${shownId(id)}`,
+  fits: (replies) => {
+    const reply = only(replies);
+    return reply?.kind === 'result' && reply.id === id;
+  },
+});
+
+/** No answer at all. */
+export const silence: Answer = { words: 'no answer', fits: (replies) => replies.length === 0 };
+
+/** One array: the responses to a batch. A session hands over its beginning only, so its members are not looked at. */
+export const batch: Answer = {
+  words: 'an array of responses',
+  fits: (replies) => {
+    const reply = only(replies);
+    return reply?.kind === 'malformed' && /received "\[\s*\{/.test(reply.reason);
+  },
+};
+
+/** One array that answers these requests, by id, each once (JSON-RPC 2.0 §6); for those who have the whole text. */
+export const isBatchResponse = (text: string, ids: readonly unknown[]): boolean => {
+  const value = parsed(text);
+  if (!Array.isArray(value) || value.length !== ids.length) return false;
+  return (
+    ids.every((id) => value.some((each) => isObject(each) && each.id === id)) &&
+    value.every((each) => isObject(each) && each.jsonrpc === '2.0' && ('result' in each) !== ('error' in each))
+  );
+};
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+/** What a case accepts, in words. */
+export const expectedWords = (accepts: readonly Answer[], closes: readonly number[]): string =>
+  [...accepts.map(({ words }) => words), ...closes.map((code) => `close ${code}`)].join(', or ');
+
+const describeReply = (reply: Incoming): string => {
+  switch (reply.kind) {
+    case 'error':
+      return `error ${reply.error.code} ${JSON.stringify(reply.error.message.slice(0, 80))} ${shownId(reply.id)}`;
+    case 'result':
+      return `a result ${shownId(reply.id)}`;
+    case 'request':
+      return `a request for ${JSON.stringify(reply.method)} ${shownId(reply.id)}`;
+    case 'malformed':
+      return `no JSON-RPC message: ${reply.reason}`;
+    default:
+      return `the notification ${JSON.stringify(reply.method)}`;
+  }
+};
+
+/** What came, notifications left out: where much came, its beginning. */
+export const describeReplies = (replies: readonly Incoming[]): string => {
+  if (replies.length === 0) return 'no answer, though a later request was answered';
+  const shown = replies.slice(0, 3).map(describeReply);
+  return [...shown, ...(replies.length > shown.length ? [`${replies.length - shown.length} more`] : [])].join('; ');
+};
+
+/** Judges what came of a session that lives on: as expected or otherwise, but nothing is broken. */
+export const judgeReplies = (received: readonly Incoming[], accepts: readonly Answer[]): Finding => {
+  const replies = received.filter(({ kind }) => kind !== 'notification');
+  const isFine = accepts.some(({ fits }) => fits(replies));
+  const text = replies.length === 0 && isFine ? 'no answer' : describeReplies(replies);
+  return { kind: isFine ? 'conforming' : 'deviating', received: text };
+};
+
+/** Whether a session was ended by a close frame of the service's, so that the client knows that and why. */
+const isOrderly = (outcome: Extract<Outcome, { kind: 'closed' }>): boolean =>
+  outcome.code !== 1006 && !outcome.detail.startsWith('connection reset');
+
+/** Judges that a session ended before the case had its answer; undefined where that is breaking. */
+export const judgeEnd = (outcome: Outcome, closes: readonly number[]): Finding | undefined => {
+  const received = describeOutcome(outcome);
+  if (outcome.kind === 'closed' && isOrderly(outcome)) {
+    return { kind: closes.includes(outcome.code) ? 'conforming' : 'deviating', received };
+  }
+  // The service lives, but what it sent is no JSON-RPC, or nobody's answer.
+  return outcome.kind === 'protocol-violation' ? { kind: 'deviating', received } : undefined;
+};

@@ -1,0 +1,373 @@
+import type { Incoming } from '../jsonrpc/messages.ts';
+import type { Finding } from './case.ts';
+import { caseId, codes, describeReplies, error } from './conformance-judging.ts';
+
+/** A frame that came from the service (RFC 6455 §5.2). */
+export interface SeenFrame {
+  opcode: number;
+  reserved: number;
+  masked: boolean;
+  payload: Uint8Array;
+}
+
+/** What came after the bytes of a case were written. */
+export interface Seen {
+  frames: readonly SeenFrame[];
+  /** The messages among them, but notifications and the answer to the request that followed. */
+  replies: readonly Incoming[];
+  /** Whether a request that followed was answered; in a new session where the case ends its own. */
+  answered: boolean;
+  /** The code of the service's close frame: 1005 where it has none (RFC 6455 §7.4.1), undefined where no frame came. */
+  closeCode?: number | undefined;
+  /** How the service ended the TCP connection, where it did. */
+  ended?: 'closed' | 'reset' | undefined;
+}
+
+/** What came to an opening handshake. */
+export interface SeenHandshake {
+  /** Undefined where no answer came. */
+  status?: number;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  /** Whether `Sec-WebSocket-Accept` is what the key asks for (RFC 6455 §4.2.2). */
+  accepted: boolean;
+  ended?: 'closed' | 'reset' | undefined;
+}
+
+interface Question {
+  name: string;
+  section: string;
+  expected: string;
+  /** k6 cannot send it. */
+  sender: 'node';
+}
+
+/** Bytes to write into an open session. */
+export interface FrameCase extends Question {
+  /** Written one after the other. */
+  bytes: () => readonly Uint8Array[];
+  /**
+   * What follows: the service must fail the connection; a request must be answered; the service must close; or the client
+   * drops the connection, and a new session must work.
+   */
+  then: 'fails' | 'lives' | 'closes' | 'drops';
+  judge: (seen: Seen) => Finding;
+}
+
+/** An opening handshake that is not as it should be. */
+export interface HandshakeCase extends Question {
+  /** In place of GET. */
+  method?: string;
+  /** In place of the endpoint's. */
+  path?: string;
+  /** Header fields to change; undefined leaves one out. */
+  headers: Readonly<Record<string, string | undefined>>;
+  judge: (seen: SeenHandshake) => Finding;
+}
+
+/** A case that needs bytes of its own. */
+export type RawCase = FrameCase | HandshakeCase;
+
+const opcodes = { continuation: 0x0, text: 0x1, close: 0x8, ping: 0x9, pong: 0xa } as const;
+
+// Any key will do (§5.3): one that changes no bytes would hide a service that forgets to unmask.
+const mask: readonly number[] = [0x37, 0xfa, 0x21, 0x3d];
+
+/** The bytes of a text; each character must be ASCII or stand for a byte. */
+export const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+/** A client's frame (RFC 6455 §5.2). */
+export const frame = (
+  opcode: number,
+  payload: Uint8Array,
+  { final = true, reserved = 0, masked = true } = {},
+): Uint8Array => {
+  const { length } = payload;
+  const long = length > 125 ? [length >> 8, length & 0xff] : [];
+  const head = [(final ? 0x80 : 0) | (reserved << 4) | opcode, (masked ? 0x80 : 0) | (length > 125 ? 126 : length)];
+  const body = masked ? payload.map((byte, at) => byte ^ (mask[at % 4] ?? 0)) : payload;
+  return Uint8Array.from([...head, ...long, ...(masked ? mask : []), ...body]);
+};
+
+/** Fragments of a text message (§5.4). */
+const fragments = (payload: Uint8Array, length: number): Uint8Array[] => {
+  const frames: Uint8Array[] = [];
+  for (let at = 0; at < payload.length; at += length) {
+    const final = at + length >= payload.length;
+    frames.push(frame(at === 0 ? opcodes.text : opcodes.continuation, payload.subarray(at, at + length), { final }));
+  }
+  return frames;
+};
+
+/** A request as text, for a method that no service has. */
+export const requestText = (id: string): string => `{"jsonrpc":"2.0","method":"ws-stress.unknown","id":"${id}"}`;
+
+const request = (): Uint8Array => bytesOf(requestText(caseId));
+const pingPayload = bytesOf('ws-stress');
+
+const isPong = (payload: Uint8Array) => (seen: SeenFrame) =>
+  seen.opcode === opcodes.pong && seen.payload.join() === payload.join();
+
+/** How the connection fared, in words. */
+const describeEnd = ({ closeCode, ended, answered }: Seen): string => {
+  if (closeCode !== undefined) return `close ${closeCode}`;
+  if (ended !== undefined) return `the connection ${ended === 'reset' ? 'was reset' : 'ended'} without a close frame`;
+  return answered ? 'the session went on' : 'no answer any more';
+};
+
+/** A service that must fail the connection (§7.1.7): it should say so by a close frame, and must not go on. */
+export const judgeFailed = (seen: Seen, closes: readonly number[]): Finding => {
+  const received = describeEnd(seen);
+  if (seen.closeCode !== undefined) {
+    return { kind: closes.includes(seen.closeCode) ? 'conforming' : 'deviating', received };
+  }
+  // The client was at fault: the connection had to end, if not like this.
+  return { kind: seen.ended !== undefined || seen.answered ? 'deviating' : 'breaking', received };
+};
+
+/** A service that must go on; `problem` tells what is wrong with what it sent, if anything. */
+export const judgeLives = (seen: Seen, problem: (seen: Seen) => string | undefined): Finding => {
+  if (!seen.answered) return { kind: seen.closeCode === undefined ? 'breaking' : 'deviating', received: describeEnd(seen) };
+  const wrong = problem(seen);
+  return wrong === undefined
+    ? { kind: 'conforming', received: 'as expected' }
+    : { kind: 'deviating', received: wrong };
+};
+
+/** A service that was asked to close: it must answer by a close frame (§5.5.1) and end the connection (§7.1.1). */
+export const judgeClosed = (seen: Seen, closes: readonly number[]): Finding => {
+  const { closeCode, ended } = seen;
+  if (closeCode === undefined) return { kind: ended === undefined ? 'breaking' : 'deviating', received: describeEnd(seen) };
+  const isFine = closes.includes(closeCode) && ended !== undefined;
+  const left = ended === undefined ? ', but the connection was left open' : '';
+  return { kind: isFine ? 'conforming' : 'deviating', received: `close ${closeCode}${left}` };
+};
+
+/** A service whose client vanished: a new session must work. */
+export const judgeSurvived = ({ answered }: Seen): Finding =>
+  answered
+    ? { kind: 'conforming', received: 'a new session works' }
+    : { kind: 'breaking', received: 'a new session does not work' };
+
+/** An answer to an opening handshake: refused by HTTP, with what `isFine` asks for. */
+export const judgeRefused = (seen: SeenHandshake, isFine = (_: SeenHandshake): boolean => true): Finding => {
+  const { status, ended } = seen;
+  if (status === undefined) {
+    if (ended === undefined) return { kind: 'breaking', received: 'no answer' };
+    return { kind: 'deviating', received: `the connection ${ended === 'reset' ? 'was reset' : 'ended'} without an answer` };
+  }
+  const version = seen.headers['sec-websocket-version'];
+  const told = version === undefined ? '' : ` with Sec-WebSocket-Version: ${version}`;
+  const isRefusal = status >= 400 && status < 500;
+  return { kind: isRefusal && isFine(seen) ? 'conforming' : 'deviating', received: `status ${status}${told}` };
+};
+
+const words = (closes: readonly number[]): string => closes.map((code) => `close ${code}`).join(' or ');
+
+const fails = (
+  name: string,
+  section: string,
+  closes: readonly number[],
+  bytes: () => readonly Uint8Array[],
+): FrameCase => ({
+  name,
+  section: `RFC 6455 §${section}`,
+  expected: words(closes),
+  sender: 'node',
+  bytes,
+  then: 'fails',
+  judge: (seen) => judgeFailed(seen, closes),
+});
+
+const answer = error(codes.methodNotFound, caseId);
+
+const unanswered = ({ replies }: Seen): string | undefined =>
+  answer.fits(replies) ? undefined : describeReplies(replies);
+
+const noPong =
+  (payload: Uint8Array) =>
+  ({ frames }: Seen): string | undefined => {
+    if (frames.some(isPong(payload))) return undefined;
+    return frames.some(({ opcode }) => opcode === opcodes.pong) ? 'a pong with another payload' : 'no pong';
+  };
+
+const lives = (
+  name: string,
+  section: string,
+  expected: string,
+  bytes: () => readonly Uint8Array[],
+  problem: (seen: Seen) => string | undefined,
+): FrameCase => ({
+  name,
+  section: `RFC 6455 §${section}`,
+  expected,
+  sender: 'node',
+  bytes,
+  then: 'lives',
+  judge: (seen) => judgeLives(seen, problem),
+});
+
+const drops = (name: string, section: string, bytes: () => readonly Uint8Array[]): FrameCase => ({
+  name,
+  section: `RFC 6455 §${section}`,
+  expected: 'a new session works',
+  sender: 'node',
+  bytes,
+  then: 'drops',
+  judge: judgeSurvived,
+});
+
+const closes = (name: string, codes: readonly number[], payload: string): FrameCase => ({
+  name,
+  section: 'RFC 6455 §5.5.1',
+  expected: `${words(codes)}, and the connection ended`,
+  sender: 'node',
+  bytes: () => [frame(opcodes.close, bytesOf(payload))],
+  then: 'closes',
+  judge: (seen) => judgeClosed(seen, codes),
+});
+
+const wrongFrames = (): FrameCase[] => {
+  const { continuation, text, close, ping } = opcodes;
+  const oneByte = bytesOf('{');
+  return [
+    fails('invalid-utf8', '8.1', [1007], () => [frame(text, bytesOf('{"method":"\u00ff\u00fe"}'))]),
+    fails('unmasked-frame', '5.1', [1002], () => [frame(text, request(), { masked: false })]),
+    fails('reserved-bits', '5.2', [1002], () => [frame(text, request(), { reserved: 0b100 })]),
+    fails('reserved-opcode', '5.2', [1002], () => [frame(0x3, request())]),
+    fails('reserved-control-opcode', '5.2', [1002], () => [frame(0xb, oneByte)]),
+    fails('ping-in-fragments', '5.5', [1002], () => [frame(ping, oneByte, { final: false })]),
+    fails('ping-over-125-bytes', '5.5', [1002], () => [frame(ping, new Uint8Array(126))]),
+    fails('continuation-without-start', '5.4', [1002], () => [frame(continuation, request())]),
+    fails('text-within-fragments', '5.4', [1002], () => [
+      frame(text, oneByte, { final: false }),
+      frame(text, request()),
+    ]),
+    // The topmost bit of a 64-bit length must be 0.
+    fails('length-of-2-to-63', '5.2', [1002, 1009], () => [
+      Uint8Array.from([0x80 | text, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, ...mask]),
+    ]),
+    fails('close-with-one-byte', '5.5.1', [1002], () => [frame(close, oneByte)]),
+    fails('close-with-reserved-code', '7.4.1', [1002], () => [frame(close, Uint8Array.from([0x03, 0xed]))]),
+    fails('close-with-invalid-utf8', '5.5.1', [1007], () => [frame(close, Uint8Array.from([0x03, 0xe8, 0xff]))]),
+  ];
+};
+
+const soundFrames = (): FrameCase[] => [
+  lives(
+    'fragments-with-ping-between',
+    '5.4',
+    `${answer.words}, and a pong`,
+    () => {
+      const [first, ...rest] = fragments(request(), 40);
+      return [...(first ? [first] : []), frame(opcodes.ping, pingPayload), ...rest];
+    },
+    (seen) => unanswered(seen) ?? noPong(pingPayload)(seen),
+  ),
+  lives('fragments-of-one-byte', '5.4', answer.words, () => fragments(request(), 1), unanswered),
+  lives(
+    'bytes-one-by-one',
+    '5.2',
+    answer.words,
+    () => Array.from(frame(opcodes.text, request()), (byte) => Uint8Array.of(byte)),
+    unanswered,
+  ),
+  lives(
+    'ping-with-payload',
+    '5.5.3',
+    'a pong with the same payload',
+    () => [frame(opcodes.ping, pingPayload)],
+    noPong(pingPayload),
+  ),
+  lives(
+    'pong-unasked',
+    '5.5.3',
+    'no reaction',
+    () => [frame(opcodes.pong, pingPayload)],
+    ({ replies }) => (replies.length === 0 ? undefined : describeReplies(replies)),
+  ),
+  lives(
+    'frames-of-the-service',
+    '5.1',
+    'no masked frame, no reserved bit',
+    () => [frame(opcodes.text, request())],
+    ({ frames }) => {
+      if (frames.some(({ masked }) => masked)) return 'a masked frame';
+      return frames.some(({ reserved }) => reserved !== 0) ? 'a frame with a reserved bit' : undefined;
+    },
+  ),
+  closes('close-answered', [1000], '\u0003\u00e8'),
+  closes('close-without-code', [1000, 1005], ''),
+];
+
+const vanishing = (): FrameCase[] => [
+  drops('half-a-frame-then-drop', '7.2.1', () => [frame(opcodes.text, request()).subarray(0, 20)]),
+  drops('half-a-message-then-drop', '7.2.1', () => [frame(opcodes.text, request(), { final: false })]),
+  // 2 to the 40 bytes announced, none sent.
+  drops('giant-frame-then-drop', '10.4', () => [
+    Uint8Array.from([0x80 | opcodes.text, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, ...mask]),
+  ]),
+];
+
+const handshakes = (): HandshakeCase[] => [
+  {
+    name: 'handshake',
+    section: 'RFC 6455 §4.2.2',
+    expected: 'status 101 and the right Sec-WebSocket-Accept',
+    sender: 'node',
+    headers: {},
+    judge: ({ status, accepted, ended }) => {
+      if (status === 101 && accepted) return { kind: 'conforming', received: 'as expected' };
+      if (status === 101) return { kind: 'deviating', received: 'another Sec-WebSocket-Accept' };
+      if (status !== undefined) return { kind: 'breaking', received: `status ${status}` };
+      return { kind: 'breaking', received: ended === undefined ? 'no answer' : 'the connection ended without an answer' };
+    },
+  },
+  {
+    name: 'handshake-without-key',
+    section: 'RFC 6455 §4.2.1',
+    expected: 'status 400, or another of 4xx',
+    sender: 'node',
+    headers: { 'Sec-WebSocket-Key': undefined },
+    judge: (seen) => judgeRefused(seen),
+  },
+  {
+    name: 'handshake-of-another-version',
+    section: 'RFC 6455 §4.4',
+    expected: 'status 426 or 400, with Sec-WebSocket-Version: 13',
+    sender: 'node',
+    headers: { 'Sec-WebSocket-Version': '99' },
+    judge: (seen) => judgeRefused(seen, ({ headers }) => /\b13\b/.test(headers['sec-websocket-version'] ?? '')),
+  },
+  {
+    name: 'handshake-by-post',
+    section: 'RFC 6455 §4.1',
+    expected: 'status 405, or another of 4xx',
+    sender: 'node',
+    method: 'POST',
+    headers: { 'Content-Length': '0' },
+    judge: (seen) => judgeRefused(seen),
+  },
+  {
+    name: 'handshake-at-another-path',
+    section: 'RFC 6455 §4.2.2',
+    expected: 'status 404, or another of 4xx',
+    sender: 'node',
+    path: '/ws-stress/nothing-here',
+    headers: {},
+    judge: (seen) => judgeRefused(seen),
+  },
+];
+
+/** RFC 6455 itself, and what k6 cannot send. */
+export const rawConformanceCases = (): readonly RawCase[] => [
+  ...handshakes(),
+  ...soundFrames(),
+  ...wrongFrames(),
+  ...vanishing(),
+];
+
+/** A client's text frame, and its close frame. */
+export const textFrame = (text: string): Uint8Array => frame(opcodes.text, bytesOf(text));
+export const closeFrame = (code: number): Uint8Array =>
+  frame(opcodes.close, code === 1005 ? new Uint8Array() : Uint8Array.of(code >> 8, code & 0xff));

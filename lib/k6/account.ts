@@ -1,0 +1,95 @@
+import exec from 'k6/execution';
+import type { Case, Finding } from '../cases/case.ts';
+import type { Settings } from '../load/settings.ts';
+import type { Excuse } from '../load/thresholds.ts';
+import { describeOutcome, isGeneratorLimit } from '../results/outcome.ts';
+import { findingRecord, sessionRecord, type SessionPlace } from '../results/record.ts';
+import type { RunIdentity } from '../results/run.ts';
+import type { SessionResult } from '../session/session.ts';
+import {
+  countCaseSession,
+  countFinding,
+  countGeneratorFailures,
+  countSession,
+  excuseCase,
+  type SessionTags,
+} from './metrics.ts';
+
+/** What a case is called, and where it is written what must happen. */
+export type CaseName = Pick<Case, 'name' | 'section' | 'expected'>;
+
+/** The one door for results of a VU: metrics, records and what the console tells of failures. */
+export interface Account {
+  /** A session of a round. */
+  session: (result: SessionResult, place: SessionPlace, tags: SessionTags, command: string) => void;
+  /** A session that a case opened. */
+  caseSession: (result: SessionResult, place: SessionPlace & { case: string }) => void;
+  finding: (test: string, asked: CaseName, finding: Finding) => void;
+  /** Cases that could not be asked, and why. */
+  excuse: (test: string, asked: readonly CaseName[], as: Excuse, reason: string) => void;
+  /** A case that was asked and has no answer: it stays without data. */
+  inconclusive: (test: string, asked: CaseName, reason: string) => void;
+}
+
+const traceOf = ({ trace }: SessionResult): string => (trace ? `\n    ${trace.join('\n    ')}` : '');
+
+/** Ends the run where the generator or a script failed, not the service. */
+const judgeGenerator = ({ outcome, bug }: SessionResult): void => {
+  if (isGeneratorLimit(outcome)) {
+    countGeneratorFailures(1);
+    exec.test.fail(`INVALID: this machine has no more connections to give: ${describeOutcome(outcome)}`);
+  }
+  if (bug !== undefined) {
+    exec.test.fail(`a script failed, not the service: ${describeOutcome(outcome)}`);
+    throw bug;
+  }
+};
+
+/** An account for a VU; it tells the VU's first failure of each kind. */
+export const createAccount = (settings: Settings, run: RunIdentity): Account => {
+  const told = new Set<string>();
+  const say = (text: string): void => {
+    if (!settings.records) console.warn(text);
+  };
+  const record = (text: () => string): void => {
+    if (settings.records) console.log(text());
+  };
+  return {
+    session: (result, place, tags, command) => {
+      countSession(result, tags);
+      record(() => sessionRecord(run, place, result));
+      const { outcome } = result;
+      if (outcome.kind !== 'ok' && !told.has(outcome.kind)) {
+        told.add(outcome.kind);
+        const { test, round, session } = place;
+        say(`${test} round ${round} session ${session} (${command}): ${describeOutcome(outcome)}${traceOf(result)}`);
+      }
+      judgeGenerator(result);
+    },
+    caseSession: (result, place) => {
+      countCaseSession(result, place.test, place.case);
+      record(() => sessionRecord(run, place, result));
+      judgeGenerator(result);
+    },
+    finding: (test, asked, finding) => {
+      countFinding(test, asked.name, finding);
+      record(() => findingRecord(run, test, asked, finding));
+      if (finding.kind === 'conforming') return;
+      say(
+        `${test} ${asked.name}: ${finding.kind} (${asked.section}): expected ${asked.expected}; received ${finding.received}`,
+      );
+    },
+    excuse: (test, asked, as, reason) => {
+      for (const each of asked) {
+        excuseCase(test, each.name, as);
+        record(() => findingRecord(run, test, each, { kind: as, received: reason }));
+      }
+      const names = asked.length > 3 ? `${asked.length} cases` : asked.map(({ name }) => name).join(', ');
+      say(`${test} ${names}: ${as === 'not-run' ? 'NOT RUN' : 'NOT APPLICABLE'}: ${reason}`);
+    },
+    inconclusive: (test, asked, reason) => {
+      record(() => findingRecord(run, test, asked, { kind: 'inconclusive', received: reason }));
+      say(`${test} ${asked.name}: NO DATA: ${reason}`);
+    },
+  };
+};

@@ -1,0 +1,78 @@
+import exec from 'k6/execution';
+import { WebSocket } from 'k6/websockets';
+import { shownUrl, type Settings } from '../load/settings.ts';
+import { connectFailed, startSession } from '../session/session.ts';
+import type { Script, Session, SessionEvents, SessionLimits, SessionResult } from '../session/session.ts';
+
+/** A session that is open beside others of the same VU. */
+export interface OpenSession {
+  /** What became of it; never rejected. */
+  result: Promise<SessionResult>;
+  /** Lets its script look again at what it waits for. */
+  poke: () => void;
+}
+
+/** Opens a session over k6/websockets: like `runOverWebSocket`, but the VU goes on, and opening has a time limit. */
+export const openSession = (
+  settings: Settings,
+  url: string,
+  limits: SessionLimits,
+  script: (session: Session) => Script,
+): OpenSession => {
+  const { instance } = exec;
+  const now = (): number => instance.currentTestRunDuration;
+  const startedAt = now();
+  let events: SessionEvents | undefined;
+  let failure = '';
+  const result = new Promise<SessionResult>((resolved) => {
+    // One that is pending would keep the VU's iteration from ending.
+    const timers: number[] = [];
+    const later = (ms: number, callback: () => void): void => void timers.push(setTimeout(callback, ms));
+    const resolve = (settled: SessionResult): void => {
+      timers.forEach(clearTimeout);
+      resolved(settled);
+    };
+    const socket = new WebSocket(url, null, { headers: { ...settings.headers } });
+    const notOpened = (reason: string): void => {
+      if (!events) resolve(connectFailed(reason.replaceAll(url, shownUrl(url)), now() - startedAt));
+    };
+    socket.binaryType = 'arraybuffer' as typeof socket.binaryType;
+    later(limits.ackTimeoutMs, () => notOpened(`i/o timeout: not open after ${limits.ackTimeoutMs} ms`));
+    socket.onopen = () => {
+      const session = startSession(
+        {
+          send: (text) => socket.send(text),
+          sendBinary: (data) => socket.send(data),
+          stall: () => {
+            throw new Error('a session beside others cannot stall: it would hold them all up');
+          },
+          ping: () => socket.ping(),
+          close: (code) => socket.close(code),
+          wakeAfter: (ms, token) => later(ms, () => session.wake(token)),
+          now,
+        },
+        script,
+        { startedAt, limits, trace: settings.trace === 'failures' },
+        resolve,
+      );
+      events = session;
+    };
+    socket.onmessage = (message) => {
+      const data: unknown = message?.data;
+      if (typeof data === 'string') events?.message(data);
+      else events?.binary((data as ArrayBuffer).byteLength);
+    };
+    socket.onpong = () => events?.pong();
+    socket.onerror = (event) => {
+      failure = event?.error ?? '';
+      notOpened(failure);
+    };
+    (socket as unknown as { onclose: (event?: { code?: number }) => void }).onclose = (event) => {
+      notOpened(failure);
+      const code = event?.code ?? 1006;
+      const how = code === 1006 ? 'the connection ended without a close frame' : 'closed by the service';
+      events?.closed(code, failure === '' || code === 1006 ? how : `${how}: ${failure}`);
+    };
+  });
+  return { result, poke: () => events?.poke() };
+};

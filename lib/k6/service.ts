@@ -1,0 +1,110 @@
+import http from 'k6/http';
+import { isObject } from '../jsonrpc/messages.ts';
+import { readMemory, type MemoryReading } from '../memory/reading.ts';
+import { parseUrl, type Settings } from '../load/settings.ts';
+
+const timeout = '5s';
+
+/** What came of an HTTP request: its status and body, or 0 where there was no answer. */
+interface Answer {
+  status: number;
+  body: string;
+}
+
+const ask = (method: 'GET' | 'POST', url: string, headers: Record<string, string>, most = timeout): Answer => {
+  try {
+    // Thrown, for else k6 logs a warning of its own.
+    const params = { headers, timeout: most, redirects: 0, throw: true };
+    const { status, body } = http.request(method, url, null, params);
+    return { status, body: typeof body === 'string' ? body : '' };
+  } catch (error) {
+    return { status: 0, body: String(error) };
+  }
+};
+
+const httpHeaders = (settings: Settings): Record<string, string> => {
+  const headers = { ...settings.headers };
+  delete headers['Sec-WebSocket-Protocol'];
+  return headers;
+};
+
+const get = (settings: Settings, url: string, path: string): string | undefined => {
+  const { status, body } = ask('GET', `${parseUrl(url)?.origin}${path}`, httpHeaders(settings));
+  return status === 200 ? body : undefined;
+};
+
+/** What `/health` says of sessions, as far as it says anything. */
+export const sessionsOf = (settings: Settings, url: string): { active?: number; most?: number } => {
+  let health: unknown;
+  try {
+    health = JSON.parse(get(settings, url, '/health') ?? '');
+  } catch {
+    health = undefined;
+  }
+  const { active_sessions: active, max_sessions: most } = isObject(health) ? health : {};
+  return { ...(typeof active === 'number' && { active }), ...(typeof most === 'number' && { most }) };
+};
+
+/** A client that goes without a close frame: the opening handshake, and then the connection is dropped. */
+export const vanish = (settings: Settings, url: string): void => {
+  const { origin } = parseUrl(url) ?? { origin: '' };
+  const path = url.replace(/^wss?:\/\/[^/?]*/, '');
+  ask('GET', origin + path, {
+    ...settings.headers,
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'd3Mtc3RyZXNzIHZhbmlzaA==',
+  });
+};
+
+/** The helper that the command line serves; it can do what a script can't. Errors are texts. */
+export interface Helper {
+  canRestart: boolean;
+  stop: () => string | undefined;
+  start: () => string | undefined;
+}
+
+const askHelper = ({ helperUrl, helperToken }: Settings, method: 'GET' | 'POST', path: string): Answer =>
+  ask(method, `${helperUrl}${path}`, { Authorization: `Bearer ${helperToken}` }, '60s');
+
+/** The helper of the settings; undefined where there is none, a text where it does not answer. */
+export const helperOf = (settings: Settings): Helper | string | undefined => {
+  if (settings.helperUrl === undefined) return undefined;
+  const { status, body } = askHelper(settings, 'GET', '/capabilities');
+  if (status !== 200)
+    return `the helper at ${settings.helperUrl} answered with status ${status}: ${body.slice(0, 200)}`;
+  const { stop, start } = JSON.parse(body) as { stop?: boolean; start?: boolean };
+  const act = (path: string) => (): string | undefined => {
+    const answer = askHelper(settings, 'POST', path);
+    return answer.status === 200 ? undefined : answer.body.slice(0, 200);
+  };
+  return { canRestart: stop === true && start === true, stop: act('/stop'), start: act('/start') };
+};
+
+/**
+ * Reads the service's memory, sessions and children from wherever they can be had: the helper, `/metrics`, `/health`.
+ * Undefined where its memory can't be had at all.
+ */
+export const memoryReader = (settings: Settings): (() => MemoryReading) | undefined => {
+  const sources: (() => string | undefined)[] = [
+    () => {
+      const { status, body } = askHelper(settings, 'GET', '/process');
+      return status === 200 ? body.replace('residentBytes', 'rss_bytes') : undefined;
+    },
+    () => get(settings, settings.url, '/metrics'),
+    () => get(settings, settings.url, '/health'),
+  ].slice(settings.helperUrl === undefined ? 1 : 0);
+  const merged = (from: readonly (() => string | undefined)[]): MemoryReading => {
+    const reading: MemoryReading = { residentBytes: undefined, activeSessions: undefined, children: undefined };
+    for (const source of from) {
+      const { residentBytes, activeSessions, children } = readMemory(source() ?? '');
+      reading.residentBytes ??= residentBytes;
+      reading.activeSessions ??= activeSessions;
+      reading.children ??= children;
+    }
+    return reading;
+  };
+  const useful = sources.filter((source) => Object.values(merged([source])).some((value) => value !== undefined));
+  return merged(useful).residentBytes === undefined ? undefined : () => merged(useful);
+};

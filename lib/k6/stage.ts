@@ -1,0 +1,83 @@
+import exec from 'k6/execution';
+import { runCase, type Case, type Finding } from '../cases/case.ts';
+import type { Settings } from '../load/settings.ts';
+import type { Excuse } from '../load/thresholds.ts';
+import {
+  connectFailed,
+  type Script,
+  type Session,
+  type SessionLimits,
+  type SessionResult,
+} from '../session/session.ts';
+import type { Account, CaseName } from './account.ts';
+import { runOverWebSocket } from './connect.ts';
+import { addCaseFigure, countBegun } from './metrics.ts';
+import { openSession, type OpenSession } from './open.ts';
+
+/** What the VU that asks a test's cases can do. */
+export interface Stage {
+  readonly settings: Settings;
+  /** Runs one session over k6/ws, to its end. */
+  session: (name: string, script: (session: Session) => Script, url?: string) => SessionResult;
+  /** Opens a session beside others over k6/websockets. */
+  open: (name: string, script: (session: Session) => Script, url?: string) => OpenSession;
+  /** Asks cases, one session each, one after the other. */
+  ask: (cases: readonly Case[], url?: string) => void;
+  /** Says what a case came to. */
+  found: (asked: CaseName, kind: Finding['kind'], received: string) => void;
+  /** Says why cases are not asked. */
+  excuse: (asked: readonly CaseName[], as: Excuse, reason: string) => void;
+  /** Says that a case was asked, and why there is no telling what it came to. */
+  inconclusive: (asked: CaseName, reason: string) => void;
+  /** Adds a figure that a case measured. */
+  figure: (metric: 'recovery_duration' | 'session_growth', asked: CaseName, value: number) => void;
+  /** Lets so many milliseconds pass, while open sessions go on. */
+  pause: (ms: number) => Promise<void>;
+}
+
+/** Longest that a case waits for an answer, milliseconds: what takes longer hangs. */
+const answerMs = 5000;
+
+/** The stage of a test's cases. */
+export const createStage = (settings: Settings, test: string, account: Account): Stage => {
+  const limits: SessionLimits = {
+    ackTimeoutMs: Math.min(settings.ackTimeoutMs, answerMs),
+    messageTimeoutMs: settings.messageTimeoutMs,
+    sessionTimeoutMs: settings.sessionTimeoutMs,
+  };
+  const counted = (name: string, result: SessionResult, startedAtMs: number): SessionResult => {
+    account.caseSession(result, { test, case: name, vu: exec.vu.idInTest, startedAtMs });
+    return result;
+  };
+  const stage: Stage = {
+    settings,
+    session: (name, script, url = settings.url) => {
+      countBegun();
+      const startedAtMs = Date.now();
+      const result = runOverWebSocket({ ...settings, url }, limits, script);
+      return counted(name, result ?? connectFailed('the run ended', Date.now() - startedAtMs), startedAtMs);
+    },
+    open: (name, script, url = settings.url) => {
+      countBegun();
+      const startedAtMs = Date.now();
+      const open = openSession(settings, url, limits, script);
+      return { ...open, result: open.result.then((result) => counted(name, result, startedAtMs)) };
+    },
+    ask: (cases, url) => {
+      for (const [index, each] of cases.entries()) {
+        const run = runCase(each);
+        const result = stage.session(each.name, run.script, url);
+        account.finding(test, each, run.finding(result));
+        if (result.outcome.kind !== 'connect-failed') continue;
+        stage.excuse(cases.slice(index + 1), 'not-run', `no connection since ${each.name}: ${result.outcome.reason}`);
+        return;
+      }
+    },
+    found: (asked, kind, received) => account.finding(test, asked, { kind, received }),
+    excuse: (asked, as, reason) => account.excuse(test, asked, as, reason),
+    inconclusive: (asked, reason) => account.inconclusive(test, asked, reason),
+    figure: (metric, { name }, value) => addCaseFigure(metric, test, name, value),
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  };
+  return stage;
+};

@@ -1,0 +1,64 @@
+import { criterionStatuses, type CriterionStatus, type JudgedCriterion } from './verdict.ts';
+
+/** One success criterion of the stress test: what came of it, and the criterion of thresholds.json that said so. */
+export interface SuccessCriterion {
+  title: string;
+  status: CriterionStatus;
+  /** The criterion that decided: the first of the worst. */
+  decidedBy?: JudgedCriterion;
+}
+
+type Part = (criterion: JudgedCriterion) => boolean;
+
+const metricOf = ({ selector }: JudgedCriterion): string => selector.replace(/\{.*/, '');
+
+/** The tests and metrics that each of the six success criteria rests on; all of its parts must be there. */
+const parts: readonly { title: string; tests: readonly string[]; of: Part }[] = [
+  {
+    title: 'All single session tests pass',
+    tests: ['single'],
+    of: ({ test }) => test === 'single',
+  },
+  {
+    title: '90 %+ success rate for concurrent sessions',
+    tests: ['concurrent'],
+    of: (each) => each.test === 'concurrent' && metricOf(each) === 'session_success',
+  },
+  {
+    title: 'Process control works reliably',
+    tests: ['process-control'],
+    of: ({ test }) => test === 'process-control',
+  },
+  {
+    title: "High output doesn't cause memory issues",
+    tests: ['high-output', 'memory'],
+    of: ({ test }) => test === 'high-output' || test === 'memory',
+  },
+  {
+    title: 'No crashes or hangs',
+    tests: ['concurrent', 'service-down', 'conformance'],
+    of: (each) =>
+      ['timeouts', 'unsettled'].includes(metricOf(each)) || each.test === 'service-down' || each.test === 'conformance',
+  },
+  {
+    title: 'Response times remain reasonable (<5 s for simple commands)',
+    tests: ['single', 'concurrent'],
+    of: (each) => metricOf(each) === 'command_duration' && each.selector.includes('class:simple'),
+  },
+];
+
+/**
+ * The six success criteria of the stress test, by the criteria of a suite run: each is the worst of its parts, and NOT RUN
+ * where a test that it rests on was left out.
+ */
+export const successCriteria = (judged: readonly JudgedCriterion[], tests: readonly string[]): SuccessCriterion[] =>
+  parts.map(({ title, tests: needed, of }) => {
+    const mine = judged.filter(of);
+    const missing = needed.some((test) => !tests.includes(test));
+    const present = criterionStatuses.filter((status) => mine.some((each) => each.status === status));
+    const [worst = 'NOT RUN'] = present;
+    const status =
+      missing && criterionStatuses.indexOf(worst) > criterionStatuses.indexOf('NOT RUN') ? 'NOT RUN' : worst;
+    const decidedBy = mine.find((each) => each.status === status);
+    return { title, status, ...(decidedBy && { decidedBy }) };
+  });

@@ -1,0 +1,36 @@
+import { judgeUnread, longLineCase, slowReaderCase, unreadMemory } from '../lib/cases/output.ts';
+import { highOutput } from '../lib/commands/high-output.ts';
+import { scenario } from '../lib/k6/scenario.ts';
+import { memoryReader } from '../lib/k6/service.ts';
+
+/** Does every one of 10,000 lines come, in order, alone and in several sessions at once, and to a slow reader too? */
+export const { definition, options, setup, handleSummary, run } = scenario('high-output', {
+  rounds: [1, 4],
+  commands: ({ lines, width, commands }) => [highOutput(lines, width, commands === 'python')],
+  *script(session, command) {
+    const output = yield* session.execute(command);
+    yield* output.completes();
+  },
+  cases: (stage) => {
+    const python = stage.settings.commands === 'python';
+    stage.ask([longLineCase(python)]);
+
+    const read = memoryReader(stage.settings);
+    const before = read?.().residentBytes;
+    const during: number[] = [];
+    const look = (): void => {
+      const bytes = read?.().residentBytes;
+      if (bytes !== undefined) during.push(bytes);
+    };
+    stage.ask([slowReaderCase(python, look)]);
+
+    if (before === undefined || during.length === 0) {
+      stage.excuse([unreadMemory], 'not-run', 'no figures of its memory: neither /metrics nor --target-pid tells them');
+    } else {
+      const { isHeldBack, told } = judgeUnread(before, during);
+      stage.found(unreadMemory, isHeldBack ? 'conforming' : 'breaking', told);
+    }
+  },
+});
+
+export default run;
