@@ -531,6 +531,17 @@ test('the heartbeat is answered with pong, a notification', () => {
   assert.deepEqual(JSON.parse(session.sent.at(-1) ?? ''), { jsonrpc: '2.0', method: 'pong', params: {} });
 });
 
+test('how a service closes a session that it refuses is told, or that it does not', () => {
+  const refusal = error(-32003, 'Session limit exceeded');
+  const closed = play(echo, [refusal, passes(900), closes(1008)]);
+  assert.deepEqual([closed.result?.outcome.kind, closed.result?.closeCode], ['rejected', 1008]);
+  const left = play(echo, [refusal, passes(999)]);
+  assert.equal(left.result, undefined);
+  left.pass(1);
+  assert.deepEqual([left.result?.outcome.kind, left.result?.closeCode], ['rejected', undefined]);
+  assert.deepEqual(left.closed, [1000]);
+});
+
 test('times are told from opening the connection', () => {
   const session = play(echo, [
     passes(10),
