@@ -3,6 +3,7 @@ import path from 'node:path';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { suggestion } from '../lib/load/settings.ts';
 import { messageOf } from '../target/errors.ts';
+import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list.ts';
 import { packageRoot } from './package-root.ts';
 import { runCommand } from './run.ts';
@@ -12,6 +13,7 @@ import { verifyRealCommand } from './verify-real.ts';
 
 const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = {
   run: runCommand,
+  doctor: doctorCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -24,6 +26,7 @@ Load and stress tests for services that run commands over a WebSocket with JSON-
 
 Commands:
   run <scenario>   run a scenario (${scenarioNames.join(', ')}) with k6
+  doctor           say what service answers at an address, and what it can be put through
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6

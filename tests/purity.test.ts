@@ -40,7 +40,7 @@ const zones: { of: RegExp; files: RegExp; modules: (name: string) => boolean }[]
   { of: /^lib\/k6\//, files: /^lib\/|^thresholds\.json$/, modules: isK6 },
   { of: /^scenarios\//, files: /^lib\//, modules: isK6 },
   { of: /^target\//, files: /^(target|lib\/(?!k6\/))/, modules: (name) => isNode(name) || name === 'ws' },
-  { of: /^cli\//, files: /^(cli|target|lib\/(?!k6\/))/, modules: isNode },
+  { of: /^cli\//, files: /^(cli|target|lib\/(?!k6\/))/, modules: (name) => isNode(name) || name === 'ws' },
 ];
 
 void test('k6 and Node code never meet, and both point at the pure core', async () => {
