@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
-import { refusal, settingsTable, suggestion } from '../lib/load/settings.ts';
+import { refusal, suggestion } from '../lib/load/settings.ts';
 import { startHelper, type HelperActions } from './helper.ts';
 import { runK6 } from './k6-run.ts';
 import { packageRoot } from './package-root.ts';
@@ -91,8 +91,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
   const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
   const target = withTarget ? await restartableTarget({ port: 0 }) : undefined;
   if (target !== undefined) console.error(`reference target listening on ${target.url}`);
-  const takesHelper = settingsTable().some(({ name }) => name === 'STRESS_HELPER_URL');
-  const actions = target === undefined ? helperActions(values) : takesHelper ? target : undefined;
+  const actions = target ?? helperActions(values);
   try {
     const helper = actions === undefined ? undefined : await startHelper(actions);
     try {
