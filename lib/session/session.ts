@@ -9,10 +9,14 @@ import {
 } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
 import type { Outcome, Phase } from '../results/outcome.ts';
-import { commandResult, createExecution, judge, type CommandResult, type ExecutionState } from './execution.ts';
-import { learnTemplate, utf8Bytes, type MessageTemplate } from './prediction.ts';
+import type { CommandResult } from './execution.ts';
+import { executionSteps, type Execution } from './execution-steps.ts';
+import { createExecutions } from './executions.ts';
 import { classifyRejection, type Dialect, type Rejection, type Stage } from './rejection.ts';
+import { SessionEnd, sleepUntil, type Script, type Wait } from './script.ts';
 import { createTrace } from './trace.ts';
+
+export type { Execution, Script, Wait };
 
 /** What a session needs of the open WebSocket it lives on, and of a clock. */
 export interface SessionSocket {
@@ -67,42 +71,6 @@ export interface SessionResult {
 /** What can be done to a running process. */
 export type ControlType = 'PAUSE' | 'RESUME' | 'CANCEL';
 
-/** What a script waits for; made by the session's own methods. */
-export interface Wait {
-  phase: Phase;
-  until: () => boolean;
-  /** Absolute, on the socket's clock. */
-  deadline?: number;
-  /** The deadline ends the wait and is no failure. */
-  elapses?: boolean;
-  /** Ends in a timeout when no message comes for `messageTimeoutMs`. */
-  progress?: boolean;
-}
-
-/** A step of a script, or a whole one: a generator that the session resumes. */
-export type Script<Result = void> = Generator<Wait, Result, void>;
-
-/** A command under way. */
-export interface Execution {
-  /** Process id that the service reported, where it did. */
-  readonly pid: number | undefined;
-  /** Lines received so far on stdout and stderr. */
-  readonly lines: number;
-  /** Waits until the process has completed, then holds it to the command's proof; ends the session where it fails. */
-  completes: () => Script;
-  /** Waits until so many lines have come, or the process has completed. */
-  reaches: (lines: number) => Script;
-  /** Waits so many milliseconds, and for a further line; ends the session where the process completes, or its output is wrong. */
-  continuesFor: (ms: number) => Script;
-  /** After a grace for what was under way, waits so many milliseconds; ends the session where anything comes. */
-  staysSilentFor: (ms: number) => Script;
-  /**
-   * After CANCEL: waits for `process.completed`, at most so many milliseconds; where the service calls it `canceled`
-   * silence ends it too. Ends the session where output goes on.
-   */
-  endsWithin: (ms: number) => Script;
-}
-
 /** A command that the service accepted, or its refusal. */
 export type Attempt = { execution: Execution; rejection?: never } | { execution?: never; rejection: Rejected };
 
@@ -120,8 +88,8 @@ export interface Session {
   /** Sends any request and waits for its response; an error is a value here. */
   request: (method: string, params?: object) => Script<Response>;
   /**
-   * Sends a message as it is, valid or not, and then a request that must be answered; returns what came besides, after
-   * waiting for so many answers. From then on the session takes whatever comes.
+   * Sends a message as it is, valid or not, and then a request that must be answered; waits until there are so many
+   * answers besides. From the first probe on the session takes whatever comes; returned is all of it.
    */
   probe: (message: string | ArrayBuffer, answers: number) => Script<Incoming[]>;
   /** Lets so many milliseconds pass. */
@@ -144,21 +112,7 @@ export interface SessionEvents {
   poke: () => void;
 }
 
-/** Thrown inside a script to end its session with an outcome. */
-class SessionEnd extends Error {
-  readonly outcome: Outcome;
-  constructor(outcome: Outcome) {
-    super(outcome.kind);
-    this.outcome = outcome;
-  }
-}
-
 const pong = serialiseNotification('pong', {});
-
-const maxLearning = 8;
-
-/** How long output that was under way may still come after a control was acknowledged, milliseconds. */
-export const graceMs = 500;
 
 /** How long after it refused a session a service is given to close it, milliseconds. */
 const closeMs = 1000;
@@ -202,21 +156,17 @@ export const startSession = (
   const correlation = createCorrelation();
   const trace = options.trace ? createTrace() : undefined;
   const openedAt = socket.now();
-  const runs: ExecutionState[] = [];
+  const executions = createExecutions(socket.now);
   let connectedAt: number | undefined;
   const controls: SessionResult['controls'] = [];
   let greeting: Record<string, unknown> | undefined;
   let refused: Rejected | undefined;
   let closeCode: number | undefined;
-  let current: ExecutionState | undefined;
-  // A canceled process of which the service says no more.
-  let lingering: ExecutionState | undefined;
   // What came since a probe, but for the responses to our own requests.
   let probed: Incoming[] | undefined;
   let dialect: Dialect | undefined;
   let received = 0;
-  let fast = 0;
-  let fastAtLastLook = 0;
+  let takenAtLastLook = 0;
   let lastActivityAt = openedAt;
   let armedFor = Infinity;
   let armed = 0;
@@ -226,10 +176,6 @@ export const startSession = (
   let done = false;
   let stepping = false;
   let wait: Wait | undefined;
-
-  // The fast path: the whole text of the message due next, and what the following ones are made of.
-  let predicted: string | undefined;
-  let template: MessageTemplate | undefined;
 
   const since = (at: number): number => at - startedAt;
 
@@ -244,7 +190,7 @@ export const startSession = (
       openedMs: since(openedAt),
       ...(connectedAt !== undefined && { connectedMs: since(connectedAt) }),
       durationMs: since(now),
-      commands: runs.map((run) => commandResult(run, run.outcome ?? outcome, startedAt, now)),
+      commands: executions.results(outcome, startedAt),
       controls,
       messagesReceived: received,
       ...(closeCode !== undefined && { closeCode }),
@@ -270,72 +216,8 @@ export const startSession = (
     return { kind: 'rejected', code: error.code, message: error.message, reason: rejection.reason };
   };
 
-  const nextLine = (): void => {
-    const progress = current?.check.numbered;
-    predicted =
-      template &&
-      progress &&
-      current?.watched !== true &&
-      current?.assembly.pending() === undefined &&
-      progress.next <= progress.to
-        ? template.head + progress.next + template.tail
-        : undefined;
-  };
-
-  const output = (params: Record<string, unknown>, text: string): void => {
-    const run = current;
-    if (!run) {
-      if (lingering)
-        settle({ kind: 'output-mismatch', detail: `expected no output after CANCEL, received ${excerpt(text)}` });
-      else violate(`process.output without a running command: ${excerpt(text)}`);
-      return;
-    }
-    const assembled = run.assembly.add(params);
-    if (assembled.stream === undefined) {
-      violate(assembled.violation);
-      return;
-    }
-    run.firstOutputAt ??= socket.now();
-    run.parsed++;
-    run.bytes += utf8Bytes(params.data as string);
-    run.lines += assembled.lines.length;
-    if (assembled.stream === 'stderr' || run.mismatch !== undefined) return;
-    for (const line of assembled.lines) run.mismatch ??= run.check.line(line);
-    const progress = run.check.numbered;
-    if (!progress || run.mismatch !== undefined) {
-      template = undefined;
-    } else if (assembled.lines.length === 1 && run.learned < maxLearning && progress.next <= progress.to) {
-      run.learned++;
-      template = learnTemplate(text, params.data as string, progress);
-    }
-    nextLine();
-  };
-
-  const completed = (params: Record<string, unknown>, text: string): void => {
-    const { pid, exit_code: exitCode, status } = params;
-    if (lingering && pid === lingering.pid && pid !== current?.pid) {
-      lingering = undefined;
-      return;
-    }
-    if (!current) {
-      violate(`process.completed without a running command: ${excerpt(text)}`);
-      return;
-    }
-    if (typeof pid === 'number' && current.pid !== undefined && pid !== current.pid) {
-      violate(`process.completed of another process: expected pid ${current.pid}, received ${pid}`);
-      return;
-    }
-    const pending = current.assembly.pending();
-    if (pending !== undefined) {
-      violate(`process.completed in the middle of a line: ${pending}`);
-      return;
-    }
-    current.completedAt = socket.now();
-    current.completedPid = pid;
-    current.failed = typeof status === 'string' && status !== 'completed';
-    current.exitCode = typeof exitCode === 'number' ? exitCode : null;
-    current = undefined;
-    predicted = template = undefined;
+  const endsBy = (outcome: Outcome | undefined): void => {
+    if (outcome) settle(outcome);
   };
 
   const notified = (method: string, params: Record<string, unknown>, text: string): void => {
@@ -346,13 +228,13 @@ export const startSession = (
         greeting ??= params;
         return;
       case 'process.output':
-        output(params, text);
+        endsBy(executions.output(params, text));
         return;
       case 'process.completed':
-        completed(params, text);
+        endsBy(executions.completed(params, text));
         return;
       case 'process.error':
-        if (current) current.serviceError = String(params.error);
+        executions.failed(params);
         return;
       default:
       // Every other notification is tolerated.
@@ -413,11 +295,12 @@ export const startSession = (
       else settle({ kind: 'script-error', detail: error instanceof Error ? error.message : String(error) }, error);
     }
     stepping = false;
-    arm();
+    // The script's own step may have ended the session, or what it waits for have thrown.
+    if (done) main.return();
+    else arm();
   };
 
   const arm = (): void => {
-    if (done) return;
     const now = socket.now();
     let due = Math.min(sessionDeadline, wait?.deadline ?? Infinity);
     // Looked at a few times in each period, for the fast path notes no times.
@@ -436,8 +319,8 @@ export const startSession = (
     if (done || token !== armed) return;
     armedFor = Infinity;
     const now = socket.now();
-    if (fast !== fastAtLastLook) lastActivityAt = now;
-    fastAtLastLook = fast;
+    if (executions.taken() !== takenAtLastLook) lastActivityAt = now;
+    takenAtLastLook = executions.taken();
     if (now >= sessionDeadline) {
       timeout('session', `not at its end after ${limits.sessionTimeoutMs} ms`);
       return;
@@ -466,105 +349,17 @@ export const startSession = (
     return correlation.response(id) as Response;
   };
 
-  const mismatch = (detail: string): SessionEnd => new SessionEnd({ kind: 'output-mismatch', detail });
-
-  const sleep = function* (ms: number, until = (): boolean => false): Script {
-    yield { phase: 'session', until, deadline: socket.now() + ms, elapses: true };
-  };
-
-  const execution = (run: ExecutionState): Execution => {
-    const isOver = (): boolean => run.completedAt !== undefined || run.serviceError !== undefined;
-    // Messages of output, lines of the fast path included; it only grows.
-    const outputs = (): number => run.lines + run.parsed;
-    const watch = (): void => {
-      run.watched = true;
-      predicted = undefined;
-    };
-    const stillRunning = (): void => {
-      if (run.mismatch !== undefined) throw mismatch(run.mismatch);
-      if (!isOver()) return;
-      const end = run.serviceError === undefined ? `with exit code ${run.exitCode}` : `by ${run.serviceError}`;
-      throw mismatch(`expected the process to run on, it has ended ${end}`);
-    };
-    return {
-      get pid() {
-        return run.pid;
-      },
-      get lines() {
-        return run.lines;
-      },
-      *completes() {
-        run.watched = false;
-        nextLine();
-        yield { phase: 'message', progress: true, until: isOver };
-        run.outcome = judge(run);
-        if (run.outcome.kind !== 'ok') throw new SessionEnd(run.outcome);
-      },
-      *reaches(lines) {
-        watch();
-        yield { phase: 'message', progress: true, until: () => isOver() || run.lines >= lines };
-      },
-      *continuesFor(ms) {
-        watch();
-        const before = outputs();
-        yield* sleep(ms, isOver);
-        yield { phase: 'message', progress: true, until: () => isOver() || outputs() > before };
-        stillRunning();
-      },
-      *staysSilentFor(ms) {
-        watch();
-        yield* sleep(graceMs, isOver);
-        const before = run.lines;
-        const parsed = run.parsed;
-        yield* sleep(ms, () => isOver() || run.parsed > parsed);
-        stillRunning();
-        if (run.parsed > parsed) {
-          const came = run.lines > before ? `line ${run.lines}` : 'a part of a line';
-          throw mismatch(`expected no output for ${ms} ms, received ${came}`);
-        }
-      },
-      *endsWithin(ms) {
-        watch();
-        const askedAt = socket.now();
-        yield* sleep(Math.min(graceMs, ms), isOver);
-        const before = run.parsed;
-        yield* sleep(askedAt + ms - socket.now(), () => isOver() || run.parsed > before);
-        if (run.mismatch !== undefined) throw mismatch(run.mismatch);
-        if (run.parsed > before) throw mismatch(`expected no output after CANCEL, received line ${run.lines}`);
-        if (!isOver() && run.canceled !== 'canceled') {
-          const detail = `expected process.completed within ${ms} ms of CANCEL, received none`;
-          throw new SessionEnd({ kind: 'timeout', phase: 'message', detail });
-        }
-        if (!isOver()) {
-          lingering = run;
-          current = undefined;
-        }
-        run.outcome = { kind: 'ok' };
-      },
-    };
-  };
-
   const attempt = function* (command: Command): Script<Attempt> {
-    const run = createExecution(command, socket.now(), runs.length === 0);
-    const isSecond = current !== undefined;
-    runs.push(run);
-    if (!isSecond) current = run;
+    const run = executions.begin(command);
     const response = yield* respond('execute', { command: command.command }, () => (run.ackAt = socket.now()));
     if (response.error) {
-      run.outcome = rejected('execute', response.error);
-      run.endedAt = socket.now();
-      if (!isSecond) current = undefined;
-      return { rejection: run.outcome };
+      const rejection = rejected('execute', response.error);
+      executions.refuse(run, rejection);
+      return { rejection };
     }
-    const { result } = response;
-    if (isObject(result) && typeof result.pid === 'number') {
-      run.pid = result.pid;
-      if (typeof run.completedPid === 'number' && run.completedPid !== run.pid) {
-        const reason = `process.completed of another process: expected pid ${run.pid}, received ${run.completedPid}`;
-        throw new SessionEnd({ kind: 'protocol-violation', reason });
-      }
-    }
-    return { execution: execution(run) };
+    const outcome = executions.accept(run, response.result);
+    if (outcome) throw new SessionEnd(outcome);
+    return { execution: executionSteps(run, executions, socket.now) };
   };
 
   const session: Session = {
@@ -575,7 +370,7 @@ export const startSession = (
       return accepted;
     },
     *control(type) {
-      const run = current;
+      const run = executions.current();
       const sentAt = socket.now();
       let durationMs = 0;
       const response = yield* respond('control', { type }, () => (durationMs = socket.now() - sentAt));
@@ -604,10 +399,10 @@ export const startSession = (
       }
       yield* respond('ws-stress.are-you-there');
       const replies = (): number => probed?.filter(({ kind }) => kind !== 'notification').length ?? 0;
-      yield* sleep(answers > 0 ? lateMs : quietMs, () => answers > 0 && replies() >= answers);
+      yield* sleepUntil(socket.now() + (answers > 0 ? lateMs : quietMs), () => answers > 0 && replies() >= answers);
       return probed;
     },
-    sleep: (ms) => sleep(ms),
+    sleep: (ms) => sleepUntil(socket.now() + ms),
     *holds(until) {
       yield { phase: 'session', until };
     },
@@ -626,16 +421,7 @@ export const startSession = (
     message: (text) => {
       if (done) return;
       received++;
-      if (text === predicted) {
-        const run = current as ExecutionState;
-        const progress = run.check.numbered as { next: number; to: number };
-        const { head, tail, overhead } = template as MessageTemplate;
-        run.lines++;
-        run.bytes += text.length - overhead;
-        fast++;
-        predicted = ++progress.next <= progress.to ? head + progress.next + tail : undefined;
-        return;
-      }
+      if (executions.take(text)) return;
       trace?.add('<', text);
       handle(parseMessage(text), text);
       step();
