@@ -161,7 +161,7 @@ describe('runs with plain k6', { concurrency: 3 }, () => {
 
   test('a trace of a failed session shows its messages, and no secret', () =>
     withTarget(['exit-3'], async (url) => {
-      const { stderr } = await runBundle('single', url, { STRESS_TRACE: 'true', STRESS_TOKEN: 'geheim' });
+      const { stderr } = await runBundle('single', url, { STRESS_TRACE: 'failures', STRESS_TOKEN: 'geheim' });
       assert.match(stderr, /> \{.*execute/);
       assert.match(stderr, /< \{.*process\.completed/);
       assert.ok(!stderr.includes('geheim'));

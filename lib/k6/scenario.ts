@@ -247,7 +247,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
       !countable ||
       (isComplete(profile, begun, state?.testRunDurationMs ?? Infinity) &&
         (metrics[casesAsked]?.values.count ?? 0) >= profile.cases.length);
-    const nothingBegun = begun === 0 && metrics.sessions === undefined && setupData === undefined;
+    const nothingBegun = begun === 0 && !metrics.sessions?.values.count && setupData === undefined;
     const ran = nothingBegun ? 'never' : complete ? 'whole' : 'cut short';
     const foreignRound = { test, number: 1, label: "k6's own options", sessions: undefined };
     const judged = foreign ? { rounds: [foreignRound], cases: [] } : profile;

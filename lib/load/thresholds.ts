@@ -205,7 +205,8 @@ const criteriaOf = (
     if (each) selected.set('round', String(round));
     const selector = { metric, tags: selected };
     return thresholds.map((threshold) => ({
-      test: name,
+      // What no tag tells apart is about the run as a whole.
+      test: amongOthers && !row.tags.includes('test') ? 'suite' : name,
       metric,
       selector: selectorText(metric, selected),
       expression: expressionOf(threshold),

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { testNames, testsWithoutRounds } from '../lib/load/scenario-names.ts';
+import { parseThresholds } from '../lib/load/thresholds.ts';
+import { successCriteria } from '../lib/results/success-criteria.ts';
+import { judgeRun, type CriterionStatus, type JudgedCriterion, type Metrics } from '../lib/results/verdict.ts';
+
+const shipped: unknown = JSON.parse(readFileSync(new URL('../thresholds.json', import.meta.url), 'utf8'));
+
+const criteriaOf = (tests: readonly string[]) => {
+  const parsed = parseThresholds(
+    shipped,
+    tests.map((name) => ({ name, rounds: testsWithoutRounds.includes(name) ? 0 : 1 })),
+    testNames,
+  );
+  assert.ok('criteria' in parsed, JSON.stringify(parsed));
+  return parsed.criteria;
+};
+
+/** Every criterion of a suite of these tests as passed, but for those that `change` says otherwise of. */
+const judged = (
+  tests: readonly string[] = testNames,
+  change: (criterion: JudgedCriterion) => CriterionStatus | undefined = () => undefined,
+): JudgedCriterion[] =>
+  criteriaOf(tests)
+    .map(({ test: name, selector, expression }) => ({
+      test: name,
+      selector,
+      expression,
+      observed: 1,
+      status: 'PASS' as const,
+    }))
+    .map((criterion) => ({ ...criterion, status: change(criterion) ?? criterion.status }));
+
+const statuses = (criteria: readonly JudgedCriterion[], tests: readonly string[] = testNames): CriterionStatus[] =>
+  successCriteria(criteria, tests).map(({ status }) => status);
+
+const all = (status: CriterionStatus): CriterionStatus[] => Array.from({ length: 6 }, () => status);
+
+test('six success criteria hold where everything holds', () => {
+  assert.deepEqual(statuses(judged()), all('PASS'));
+});
+
+const failures: [what: string, of: (criterion: JudgedCriterion) => boolean, expected: number[]][] = [
+  ['a single session', ({ test: name, selector }) => name === 'single' && selector.startsWith('session_success'), [0]],
+  [
+    'a round of concurrent',
+    ({ test: name, selector }) =>
+      name === 'concurrent' && selector.includes('round:1') && selector.startsWith('session_success'),
+    [1],
+  ],
+  ['process control', ({ test: name, selector }) => name === 'process-control' && selector.startsWith('findings'), [2]],
+  ['the latency of a control', ({ selector }) => selector.startsWith('control_duration'), [2]],
+  ['high output', ({ test: name, selector }) => name === 'high-output' && selector.startsWith('session_success'), [3]],
+  ['memory', ({ selector }) => selector.includes('case:leak'), [3]],
+  ['a hang in concurrent', ({ selector }) => selector === 'timeouts{test:concurrent}', [4]],
+  ['a lost session', ({ selector }) => selector === 'unsettled', [4]],
+  ['recovery', ({ selector }) => selector.startsWith('recovery_duration'), [4]],
+  [
+    'what breaks the service',
+    ({ test: name, selector }) => name === 'conformance' && selector.startsWith('findings'),
+    [4],
+  ],
+  [
+    'simple commands of concurrent',
+    ({ test: name, selector }) => name === 'concurrent' && selector.startsWith('command_duration'),
+    [5],
+  ],
+];
+
+for (const [what, of, expected] of failures) {
+  for (const status of ['FAIL', 'NO DATA', 'NOT RUN', 'NOT APPLICABLE'] as const) {
+    test(`${what}: ${status} → that success criterion alone`, () => {
+      const criteria = judged(testNames, (criterion) => (of(criterion) ? status : undefined));
+      assert.ok(criteria.some((each) => each.status === status));
+      assert.deepEqual(
+        statuses(criteria),
+        all('PASS').map((pass, index) => (expected.includes(index) ? status : pass)),
+      );
+    });
+  }
+}
+
+test('the worst part decides, and is told', () => {
+  const criteria = judged(testNames, ({ test: name, selector }) =>
+    selector.includes('case:leak')
+      ? 'NOT RUN'
+      : name === 'high-output' && selector.startsWith('findings')
+        ? 'FAIL'
+        : undefined,
+  );
+  const [, , , memory] = successCriteria(criteria, testNames);
+  assert.deepEqual([memory?.status, memory?.decidedBy?.test], ['FAIL', 'high-output']);
+});
+
+test('a success criterion is NOT RUN where a test that it rests on was left out, and FAIL where another part failed', () => {
+  const without = testNames.filter((name) => name !== 'memory' && name !== 'single');
+  assert.deepEqual(statuses(judged(without), without), ['NOT RUN', 'PASS', 'PASS', 'NOT RUN', 'PASS', 'NOT RUN']);
+  const failed = judged(without, ({ test: name }) => (name === 'high-output' ? 'FAIL' : undefined));
+  assert.equal(statuses(failed, without)[3], 'FAIL');
+});
+
+const evidence = { 'evidence{of:sessions,real:yes}': { values: { count: 1 } } };
+const down = criteriaOf(['service-down']);
+const recovery = 'findings{case:recovery,finding:breaking}';
+const guard = 'evidence{of:findings,case:recovery}';
+const real = 'evidence{of:findings,real:yes,case:recovery}';
+const statusOf = (metrics: Metrics, selector = recovery): string | undefined =>
+  judgeRun(down, { ...evidence, ...metrics }, { rounds: [], cases: ['service-down'] }, 'whole').criteria.find(
+    (each) => each.selector === selector,
+  )?.status;
+const count = (value: number) => ({ values: { count: value } });
+
+test('a case that was excused is NOT RUN or NOT APPLICABLE, one that is missing has NO DATA', () => {
+  assert.equal(statusOf({}), 'NO DATA');
+  assert.equal(statusOf({ [guard]: count(1), [real]: count(1) }), 'PASS');
+  assert.equal(statusOf({ [guard]: count(1), [real]: count(1), [recovery]: count(1) }), 'FAIL');
+  for (const [as, status] of [
+    ['not-run', 'NOT RUN'],
+    ['not-applicable', 'NOT APPLICABLE'],
+  ]) {
+    const excused = { [guard]: count(1), [`excused{of:findings,as:${as},case:recovery}`]: count(1) };
+    assert.equal(statusOf(excused), status);
+    assert.equal(statusOf({ ...excused, [real]: count(1) }), 'PASS', 'what was asked after all is judged');
+  }
+});
