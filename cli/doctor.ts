@@ -76,7 +76,9 @@ export const doctorCommand = async (argv: string[]): Promise<number> => {
   }
   const asked = settingsEnvironment(values);
   const env = { ...process.env, ...asked };
-  const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
+  // k6 heeds the variable too.
+  const caFile = values.ca ?? (env.SSL_CERT_FILE || undefined);
+  const ca = caFile === undefined ? undefined : path.resolve(caFile);
   const pid = values['target-pid'];
   const problems = [
     ...Object.entries(values)

@@ -182,7 +182,8 @@ void test('something else listens: no WebSocket, no HTTP', async (t) => {
 
 const fixture = (name: string): string => readFileSync(path.join(packageRoot, 'tests/fixtures', name), 'utf8');
 
-void test('TLS: verified, trusted by its authority, or not verified on request', async (t) => {
+/** A target behind a proxy that speaks TLS, as in front of a service. */
+const tlsAddressFor = async (t: TestContext): Promise<string> => {
   const target = await targetFor(t);
   const options = { key: fixture('localhost-key.pem'), cert: fixture('localhost-certificate.pem') };
   const proxy = createTlsServer(options, (client) => {
@@ -192,18 +193,31 @@ void test('TLS: verified, trusted by its authority, or not verified on request',
     client.pipe(service).pipe(client);
   });
   proxy.on('tlsClientError', () => {});
-  const address = `localhost:${await portOf(t, proxy)}/ws/mcp`;
-  const of = async (more: object, url = `wss://${address}`): Promise<ServiceFacts> =>
+  return `wss://localhost:${await portOf(t, proxy)}/ws/mcp`;
+};
+
+void test('TLS: verified, trusted by its authority, or not verified on request', async (t) => {
+  const tlsUrl = await tlsAddressFor(t);
+  const of = async (more: object, url = tlsUrl): Promise<ServiceFacts> =>
     await within('the facts', factsOf({ ...plain, url, ...more }, limits, undefined));
   assert.match((await of({})).problem ?? '', /certificate.*\. Trust its certificate with --ca FILE, or verify none/);
-  for (const more of [{ insecure: true }, { ca: options.cert }]) {
+  for (const more of [{ insecure: true }, { ca: fixture('localhost-certificate.pem') }]) {
     const facts = await of(more);
     assert.equal(facts.problem, undefined);
     assert.equal(facts.health?.status, 'healthy');
   }
-  assert.match((await of({}, `ws://${address}`)).problem ?? '', /if it speaks TLS, use wss:\/\//);
+  assert.match((await of({}, tlsUrl.replace('wss:', 'ws:'))).problem ?? '', /if it speaks TLS, use wss:\/\//);
+  const target = await targetFor(t);
   const plainAddress = target.url.replace('ws:', 'wss:');
   assert.match((await of({}, plainAddress)).problem ?? '', /It speaks no TLS: use ws:\/\/ in place of wss:\/\//);
+});
+
+void test('ws-stress doctor trusts the authority that SSL_CERT_FILE or --ca names', async (t) => {
+  const url = await tlsAddressFor(t);
+  const ca = path.join(packageRoot, 'tests/fixtures/localhost-certificate.pem');
+  assert.equal((await doctor('--url', url)).code, 1);
+  assert.equal((await doctor('--url', url, '--ca', ca)).code, 0);
+  assert.equal((await doctorWith({ SSL_CERT_FILE: ca }, '--url', url)).code, 0);
 });
 
 /** A service made up for a test: what it answers to each request. */
@@ -342,10 +356,12 @@ void test('which scenarios: one that tells little of itself, and one with a high
   assert.match(readiness({ ...good, health: { maxSessions: 201 } })['session-limit']?.why ?? '', /its limit is 201/);
 });
 
-const doctor = (...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> => {
+const doctor = (...args: string[]): ReturnType<typeof runProgram> => doctorWith({}, ...args);
+
+const doctorWith = (env: NodeJS.ProcessEnv, ...args: string[]): ReturnType<typeof runProgram> => {
   const script = `import { main } from './cli/main.ts'; process.exitCode = await main(${JSON.stringify(['doctor', ...args])});`;
   const node = ['--import', 'tsx', '--input-type=module', '--eval', script];
-  return runProgram(process.execPath, node, { env: cleanEnv(), timeoutMs: 30_000 });
+  return runProgram(process.execPath, node, { env: { ...cleanEnv(), ...env }, timeoutMs: 30_000 });
 };
 
 void test('ws-stress doctor: a report, exit code 0', async (t) => {

@@ -5,10 +5,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { packageRoot } from '../cli/package-root.ts';
 import { startHelper, type Helper, type HelperActions } from '../cli/helper.ts';
 import { processFigures } from '../cli/process-figures.ts';
 import { restartableTarget, serviceCommands } from '../cli/service-control.ts';
-import { cleanEnv, runProgram } from './k6.ts';
+import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { Client, isAlive, until, within } from './target-client.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -311,7 +312,7 @@ const runOptions = async (
 ): Promise<{ code: number | null; stderr: string }> => {
   const script = `import { runCommand } from './cli/run.ts'; process.exitCode = await runCommand(${JSON.stringify(args)});`;
   const node = ['--import', 'tsx', '--input-type=module', '--eval', script];
-  return await runProgram(process.execPath, node, { env: { ...cleanEnv(), ...env }, timeoutMs: 15_000 });
+  return await runProgram(process.execPath, node, { env: { ...cleanEnv(), ...env }, timeoutMs: 60_000 });
 };
 
 const wrongOptions: [name: string, args: string[], expected: RegExp, env?: Record<string, string>][] = [
@@ -340,3 +341,35 @@ for (const [name, args, expected, env] of wrongOptions) {
     assert.match(stderr, expected);
   });
 }
+
+void test(
+  'ws-stress run stops and starts a service by its own commands, and leaves nothing behind',
+  onLinux,
+  async (t) => {
+    const bundle = path.join(packageRoot, 'dist/service-down.js');
+    assert.ok(existsSync(bundle), `expected ${bundle}: npm run build`);
+    const pidFile = path.join(temporaryDirectory(t), 'pid');
+    const { port } = await restartableTarget({ port: 0 }).then(async (target) => {
+      await target.close();
+      return new URL(target.url);
+    });
+    const service = `import { targetCommand } from './cli/target.ts'; await targetCommand(['--port', '${port}']);`;
+    const startCommand = `echo $$ >${pidFile}; exec '${process.execPath}' --import tsx --input-type=module --eval "${service}"`;
+    const first = spawn('sh', ['-c', startCommand], { cwd: packageRoot, stdio: ['ignore', 'pipe', 'inherit'] });
+    t.after(() => first.kill('SIGKILL'));
+    await within('the service', once(first.stdout, 'data'));
+    const stopped = once(first, 'exit');
+
+    const url = `ws://127.0.0.1:${port}/ws/mcp`;
+    const stopCommand = `kill -KILL $(cat ${pidFile})`;
+    const { code, stderr } = await runOptions(
+      ['service-down', '--url', url, '--stop-command', stopCommand, '--start-command', startCommand],
+      { K6_BIN: await k6Path(), K6_ADDRESS: 'localhost:0' },
+    );
+    assert.equal(code, 0, stderr);
+    await within('the end of the first', stopped);
+    const second = readNumber(pidFile);
+    assert.notEqual(second, first.pid);
+    await until('the end of the second', async () => !(await isAlive(second)));
+  },
+);
