@@ -1,8 +1,13 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { refusal, suggestion } from '../lib/load/settings.ts';
+import { closingTable, readFailures } from './closing-table.ts';
 import { startHelper, type HelperActions } from './helper.ts';
+import { startTarget } from '../target/server.ts';
 import { runK6 } from './k6-run.ts';
 import { packageRoot } from './package-root.ts';
 import { processIdProblems } from './process-figures.ts';
@@ -88,20 +93,58 @@ export const runCommand = async (argv: string[]): Promise<number> => {
   if (problems.length > 0) return refuse(problems);
 
   const k6 = await ensureK6();
-  const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
-  const target = withTarget ? await restartableTarget({ port: 0 }) : undefined;
-  if (target !== undefined) console.error(`reference target listening on ${target.url}`);
-  const actions = target ?? helperActions(values);
+  const running: { close: () => Promise<void> }[] = [];
+  const whileRunning = <Closable extends { close: () => Promise<void> }>(started: Closable): Closable => {
+    running.push(started);
+    return started;
+  };
   try {
-    const helper = actions === undefined ? undefined : await startHelper(actions);
-    try {
-      const address = target !== undefined && { STRESS_URL: target.url };
-      return await runK6(k6.path, ['run', ...k6Args, bundle], { ...env, ...address, ...helper?.environment });
-    } finally {
-      await helper?.close();
+    const target = withTarget ? whileRunning(await restartableTarget({ port: 0 })) : undefined;
+    if (target !== undefined) console.error(`reference target listening on ${target.url}`);
+    const takesLimited = withTarget && wantsLimited.includes(scenario) && asked.STRESS_LIMITED_URL === undefined;
+    const limited = takesLimited ? whileRunning(await startTarget({ port: 0, ...limits })) : undefined;
+    if (limited !== undefined) {
+      console.error(`a second one, with an allow-list and ${limits.maxSessions} sessions, on ${limited.url}`);
     }
+    const actions = target ?? helperActions(values);
+    const helper = actions === undefined ? undefined : whileRunning(await startHelper(actions));
+    return await runAndTell(k6.path, k6Args, path.join(packageRoot, 'dist', `${scenario}.js`), {
+      ...env,
+      ...(target !== undefined && { STRESS_URL: target.url }),
+      ...(limited !== undefined && { STRESS_LIMITED_URL: limited.url }),
+      ...helper?.environment,
+    });
   } finally {
-    await target?.close();
+    for (const each of running.toReversed()) await each.close();
+  }
+};
+
+/** The scenarios that want a service with an allow-list or a small session limit. */
+const wantsLimited: readonly string[] = ['suite', 'command-validation', 'session-limit'];
+
+/** The second reference target's. */
+const limits = { maxSessions: 4, allow: ['echo', 'ls', 'sleep'] };
+
+/** Runs k6, and tells the first failures of each kind when it has ended, unless its records go elsewhere. */
+const runAndTell = async (
+  k6: string,
+  k6Args: readonly string[],
+  bundle: string,
+  env: NodeJS.ProcessEnv,
+): Promise<number> => {
+  const isTaken = k6Args.some((arg) => /^--(console-output|log-format|log-output)\b/.test(arg));
+  if (isTaken || env.STRESS_RECORDS) return runK6(k6, ['run', ...k6Args, bundle], env);
+  const folder = await mkdtemp(path.join(tmpdir(), 'ws-stress-'));
+  try {
+    const records = path.join(folder, 'records.ndjson');
+    const args = ['run', '--console-output', records, '--log-format', 'raw', ...k6Args, bundle];
+    const code = await runK6(k6, args, { ...env, STRESS_RECORDS: 'failures' });
+    const failures = existsSync(records) ? await readFailures(records) : undefined;
+    for (const line of failures?.other ?? []) console.error(line);
+    if (failures) process.stdout.write(closingTable(failures));
+    return code;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 };
 

@@ -153,7 +153,7 @@ void test('docs/records.md names every member of a record and of a result', asyn
   const target = await startTarget({ port: 0, faults: ['lost-line@1'] });
   t.after(() => target.close());
   const records = path.join(temporaryDirectory(t), 'records.ndjson');
-  const settings = { STRESS_RECORDS: 'true', STRESS_TRACE: 'failures', STRESS_VUS: '2' };
+  const settings = { STRESS_RECORDS: 'all', STRESS_TRACE: 'failures', STRESS_VUS: '2' };
   const k6Args = ['--console-output', records, '--log-format', 'raw'];
   const { result, stderr } = await runBundle('single', target.url, settings, k6Args);
   const lines = readFileSync(records, 'utf8').trim().split('\n').slice(-2);

@@ -71,7 +71,7 @@ describe('runs with plain k6', { concurrency: 3 }, () => {
         const { code } = await runBundle(
           'concurrent',
           url,
-          { STRESS_ROUNDS: '3,4,2', STRESS_PAUSE: '200ms', STRESS_RECORDS: 'true' },
+          { STRESS_ROUNDS: '3,4,2', STRESS_PAUSE: '200ms', STRESS_RECORDS: 'all' },
           ['--console-output', records, '--log-format', 'raw'],
         );
         assert.equal(code, 0);

@@ -54,9 +54,7 @@ export const ownError = (id: unknown): Answer => ({
   words: `an error of the service's own ${shownId(id)}`,
   fits: (replies) => {
     const reply = only(replies);
-    return (
-      reply?.kind === 'error' && reply.id === id && (reply.error.code >= -32_099 || reply.error.code < -32_768)
-    );
+    return reply?.kind === 'error' && reply.id === id && (reply.error.code >= -32_099 || reply.error.code < -32_768);
   },
 });
 
@@ -87,7 +85,7 @@ export const isBatchResponse = (text: string, ids: readonly unknown[]): boolean 
   if (!Array.isArray(value) || value.length !== ids.length) return false;
   return (
     ids.every((id) => value.some((each) => isObject(each) && each.id === id)) &&
-    value.every((each) => isObject(each) && each.jsonrpc === '2.0' && ('result' in each) !== ('error' in each))
+    value.every((each) => isObject(each) && each.jsonrpc === '2.0' && 'result' in each !== 'error' in each)
   );
 };
 
@@ -103,6 +101,7 @@ const parsed = (text: string): unknown => {
 export const expectedWords = (accepts: readonly Answer[], closes: readonly number[]): string =>
   [...accepts.map(({ words }) => words), ...closes.map((code) => `close ${code}`)].join(', or ');
 
+// oxlint-disable-next-line typescript/consistent-return -- the compiler sees that every kind is there
 const describeReply = (reply: Incoming): string => {
   switch (reply.kind) {
     case 'error':
@@ -113,7 +112,7 @@ const describeReply = (reply: Incoming): string => {
       return `a request for ${JSON.stringify(reply.method)} ${shownId(reply.id)}`;
     case 'malformed':
       return `no JSON-RPC message: ${reply.reason}`;
-    default:
+    case 'notification':
       return `the notification ${JSON.stringify(reply.method)}`;
   }
 };

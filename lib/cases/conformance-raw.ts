@@ -1,6 +1,6 @@
 import type { Incoming } from '../jsonrpc/messages.ts';
 import type { Finding } from './case.ts';
-import { caseId, codes, describeReplies, error } from './conformance-judging.ts';
+import { caseId, codes, describeReplies, error, isBatchResponse } from './conformance-judging.ts';
 
 /** A frame that came from the service (RFC 6455 §5.2). */
 export interface SeenFrame {
@@ -13,7 +13,9 @@ export interface SeenFrame {
 /** What came after the bytes of a case were written. */
 export interface Seen {
   frames: readonly SeenFrame[];
-  /** The messages among them, but notifications and the answer to the request that followed. */
+  /** The text messages among them, as they came. */
+  texts: readonly string[];
+  /** The same read, but notifications and the answer to the request that followed. */
   replies: readonly Incoming[];
   /** Whether a request that followed was answered; in a new session where the case ends its own. */
   answered: boolean;
@@ -47,10 +49,10 @@ export interface FrameCase extends Question {
   /** Written one after the other. */
   bytes: () => readonly Uint8Array[];
   /**
-   * What follows: the service must fail the connection; a request must be answered; the service must close; or the client
-   * drops the connection, and a new session must work.
+   * What the service must do: fail the connection, answer a request that follows, close, or give a new session once the
+   * client has dropped this one.
    */
-  then: 'fails' | 'lives' | 'closes' | 'drops';
+  must: 'fail' | 'live' | 'close' | 'survive';
   judge: (seen: Seen) => Finding;
 }
 
@@ -127,17 +129,17 @@ export const judgeFailed = (seen: Seen, closes: readonly number[]): Finding => {
 
 /** A service that must go on; `problem` tells what is wrong with what it sent, if anything. */
 export const judgeLives = (seen: Seen, problem: (seen: Seen) => string | undefined): Finding => {
-  if (!seen.answered) return { kind: seen.closeCode === undefined ? 'breaking' : 'deviating', received: describeEnd(seen) };
+  if (!seen.answered)
+    return { kind: seen.closeCode === undefined ? 'breaking' : 'deviating', received: describeEnd(seen) };
   const wrong = problem(seen);
-  return wrong === undefined
-    ? { kind: 'conforming', received: 'as expected' }
-    : { kind: 'deviating', received: wrong };
+  return wrong === undefined ? { kind: 'conforming', received: 'as expected' } : { kind: 'deviating', received: wrong };
 };
 
 /** A service that was asked to close: it must answer by a close frame (§5.5.1) and end the connection (§7.1.1). */
 export const judgeClosed = (seen: Seen, closes: readonly number[]): Finding => {
   const { closeCode, ended } = seen;
-  if (closeCode === undefined) return { kind: ended === undefined ? 'breaking' : 'deviating', received: describeEnd(seen) };
+  if (closeCode === undefined)
+    return { kind: ended === undefined ? 'breaking' : 'deviating', received: describeEnd(seen) };
   const isFine = closes.includes(closeCode) && ended !== undefined;
   const left = ended === undefined ? ', but the connection was left open' : '';
   return { kind: isFine ? 'conforming' : 'deviating', received: `close ${closeCode}${left}` };
@@ -150,11 +152,14 @@ export const judgeSurvived = ({ answered }: Seen): Finding =>
     : { kind: 'breaking', received: 'a new session does not work' };
 
 /** An answer to an opening handshake: refused by HTTP, with what `isFine` asks for. */
-export const judgeRefused = (seen: SeenHandshake, isFine = (_: SeenHandshake): boolean => true): Finding => {
+export const judgeRefused = (seen: SeenHandshake, isFine: (seen: SeenHandshake) => boolean = () => true): Finding => {
   const { status, ended } = seen;
   if (status === undefined) {
     if (ended === undefined) return { kind: 'breaking', received: 'no answer' };
-    return { kind: 'deviating', received: `the connection ${ended === 'reset' ? 'was reset' : 'ended'} without an answer` };
+    return {
+      kind: 'deviating',
+      received: `the connection ${ended === 'reset' ? 'was reset' : 'ended'} without an answer`,
+    };
   }
   const version = seen.headers['sec-websocket-version'];
   const told = version === undefined ? '' : ` with Sec-WebSocket-Version: ${version}`;
@@ -175,7 +180,7 @@ const fails = (
   expected: words(closes),
   sender: 'node',
   bytes,
-  then: 'fails',
+  must: 'fail',
   judge: (seen) => judgeFailed(seen, closes),
 });
 
@@ -203,7 +208,7 @@ const lives = (
   expected,
   sender: 'node',
   bytes,
-  then: 'lives',
+  must: 'live',
   judge: (seen) => judgeLives(seen, problem),
 });
 
@@ -213,7 +218,7 @@ const drops = (name: string, section: string, bytes: () => readonly Uint8Array[]
   expected: 'a new session works',
   sender: 'node',
   bytes,
-  then: 'drops',
+  must: 'survive',
   judge: judgeSurvived,
 });
 
@@ -223,7 +228,7 @@ const closes = (name: string, codes: readonly number[], payload: string): FrameC
   expected: `${words(codes)}, and the connection ended`,
   sender: 'node',
   bytes: () => [frame(opcodes.close, bytesOf(payload))],
-  then: 'closes',
+  must: 'close',
   judge: (seen) => judgeClosed(seen, codes),
 });
 
@@ -253,7 +258,29 @@ const wrongFrames = (): FrameCase[] => {
   ];
 };
 
+/** A session tells of an array only that it came; here it is looked into. */
+const wholeBatch = (): FrameCase => {
+  const refused = error(codes.invalidRequest, null);
+  const ids = ['a', 'b', 'c'];
+  const text = `[${ids.map(requestText).join(',')},{"jsonrpc":"2.0","method":"ws-stress.unknown"}]`;
+  const expected = `an array that answers each of ${ids.length} requests, but no notification; or ${refused.words}`;
+  return {
+    ...lives(
+      'batch-in-full',
+      '',
+      expected,
+      () => [textFrame(text)],
+      ({ texts, replies }) => {
+        const isAnswered = replies.length === 1 && texts.some((each) => isBatchResponse(each, ids));
+        return isAnswered || refused.fits(replies) ? undefined : describeReplies(replies);
+      },
+    ),
+    section: 'JSON-RPC 2.0 §6',
+  };
+};
+
 const soundFrames = (): FrameCase[] => [
+  wholeBatch(),
   lives(
     'fragments-with-ping-between',
     '5.4',
@@ -320,7 +347,10 @@ const handshakes = (): HandshakeCase[] => [
       if (status === 101 && accepted) return { kind: 'conforming', received: 'as expected' };
       if (status === 101) return { kind: 'deviating', received: 'another Sec-WebSocket-Accept' };
       if (status !== undefined) return { kind: 'breaking', received: `status ${status}` };
-      return { kind: 'breaking', received: ended === undefined ? 'no answer' : 'the connection ended without an answer' };
+      return {
+        kind: 'breaking',
+        received: ended === undefined ? 'no answer' : 'the connection ended without an answer',
+      };
     },
   },
   {

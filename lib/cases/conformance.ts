@@ -71,7 +71,12 @@ const texts = (): readonly Row[] => {
     { name: 'truncated-json', section, accepts, send: () => message({}).slice(0, -20) },
     { name: 'empty-text', section, accepts, send: () => '' },
     { name: 'two-texts', section, accepts, send: () => message({}) + message({}) },
-    { name: 'nan-literal', section, accepts, send: () => messageWith(`"params":{"n":NaN},"id":"${caseId}"`) },
+    {
+      name: 'nan-literal',
+      section: json('6'),
+      accepts,
+      send: () => messageWith(`"params":{"n":NaN},"id":"${caseId}"`),
+    },
   ];
 };
 
@@ -147,14 +152,20 @@ const members = (): readonly Row[] => {
   ];
 };
 
+const call =
+  (method: string) =>
+  (params: unknown): (() => string) =>
+  () =>
+    message({ method, params });
+
 const params = (): readonly Row[] => {
+  const execute = call('execute');
+  const control = call('control');
   const section = rpc('5.1');
   const wrong = [error(invalidParams, caseId)];
   // §4.2 asks for a structured value: anything else makes a bad request as well as bad params.
   const unstructured = [...wrong, error(invalidRequest, caseId, null)];
   const carriedOut = [result(caseId), ...wrong, ownError(caseId)];
-  const execute = (params: unknown): (() => string) => () => message({ method: 'execute', params });
-  const control = (params: unknown): (() => string) => () => message({ method: 'control', params });
   return [
     { name: 'params-string', section: rpc('4.2'), accepts: unstructured, send: execute('echo conformance') },
     { name: 'params-number', section: rpc('4.2'), accepts: unstructured, send: execute(5) },
@@ -219,7 +230,8 @@ const ids = (): readonly Row[] => {
       accepts: [error(methodNotFound, '\ud800'), error(invalidRequest, null), error(parseError, null)],
       send: () => message({ id: '\ud800' }),
     },
-    invalid('id-boolean', true),
+    // A service that takes it for a number takes it for 0, which is no id of the session's.
+    invalid('id-boolean', false),
     invalid('id-array', [1]),
     invalid('id-object', { n: 1 }),
   ];
@@ -292,16 +304,19 @@ const spellings = (): readonly Row[] => {
   ];
 };
 
-const binaries = (): readonly Row[] => {
-  const row = (name: string, text: string): Row => ({
+const binaries = (): readonly Row[] =>
+  (
+    [
+      ['binary-request', message({})],
+      ['binary-junk', '\u0000\u00ff\u00fe{'],
+    ] as const
+  ).map(([name, text]) => ({
     name,
     section: 'RFC 6455 §5.6',
     accepts: [error(methodNotFound, caseId), anyError(null)],
     closes: [1003],
     send: () => ascii(text),
-  });
-  return [row('binary-request', message({})), row('binary-junk', '\u0000\u00ff\u00fe{')];
-};
+  }));
 
 const sizes = (): readonly Row[] => {
   // What a service finds too big or too deep is its own affair, as long as it says so.

@@ -49,16 +49,16 @@ const judgeGenerator = ({ outcome, bug }: SessionResult): void => {
 export const createAccount = (settings: Settings, run: RunIdentity): Account => {
   const told = new Set<string>();
   const say = (text: string): void => {
-    if (!settings.records) console.warn(text);
+    if (settings.records === 'off') console.warn(text);
   };
-  const record = (text: () => string): void => {
-    if (settings.records) console.log(text());
+  const record = (text: () => string, isFailure = true): void => {
+    if (settings.records === 'all' || (isFailure && settings.records === 'failures')) console.log(text());
   };
   return {
     session: (result, place, tags, command) => {
       countSession(result, tags);
-      record(() => sessionRecord(run, place, result));
       const { outcome } = result;
+      record(() => sessionRecord(run, place, result), outcome.kind !== 'ok');
       if (outcome.kind !== 'ok' && !told.has(outcome.kind)) {
         told.add(outcome.kind);
         const { test, round, session } = place;
@@ -68,7 +68,7 @@ export const createAccount = (settings: Settings, run: RunIdentity): Account => 
     },
     caseSession: (result, place) => {
       countCaseSession(result, place.test, place.case);
-      record(() => sessionRecord(run, place, result));
+      record(() => sessionRecord(run, place, result), result.outcome.kind !== 'ok');
       judgeGenerator(result);
     },
     finding: (test, asked, finding) => {

@@ -177,7 +177,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
       if (isLeftOut) excuseCriterion(criterion);
     }
     if (exec.test.options.executionSegment) markSegment();
-    if (!settings.records) console.info(`${run.marker}: starting ${test}, run ${run.id}`);
+    if (settings.records === 'off') console.info(`${run.marker}: starting ${test}, run ${run.id}`);
     return { run, service };
   };
 

@@ -30,7 +30,7 @@ export interface Settings {
   helperUrl: string | undefined;
   helperToken: string | undefined;
   trace: 'off' | 'failures';
-  records: boolean;
+  records: 'off' | 'failures' | 'all';
   result: string | undefined;
   runId: string | undefined;
 }
@@ -307,10 +307,12 @@ export const settingsTable = (): readonly SettingRow[] => [
   {
     name: 'STRESS_RECORDS',
     flag: '--records',
-    type: 'boolean',
-    default: 'false',
-    description: 'Print a record a session, one line of JSON (docs/records.md)',
-    example: 'true',
+    type: 'choice',
+    choices: ['off', 'failures', 'all'],
+    default: 'off',
+    description:
+      'Print a record a session, of those that failed or of all, and one a case: lines of JSON (docs/records.md)',
+    example: 'all',
   },
   {
     name: 'STRESS_RESULT',

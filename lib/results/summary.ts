@@ -1,7 +1,14 @@
 import { shownUrl } from '../load/settings.ts';
 import type { RunIdentity } from './run.ts';
 import type { SuccessCriterion } from './success-criteria.ts';
-import { criterionStatuses, type Figures, type Findings, type JudgedCriterion, type Measurement, type RunResult } from './verdict.ts';
+import {
+  criterionStatuses,
+  type Figures,
+  type Findings,
+  type JudgedCriterion,
+  type Measurement,
+  type RunResult,
+} from './verdict.ts';
 
 const colours: Readonly<Record<string, string>> = {
   PASS: '32',

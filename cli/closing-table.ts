@@ -1,0 +1,113 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Outcome } from '../lib/results/outcome.ts';
+import { describeOutcome } from '../lib/results/outcome.ts';
+import { printable } from './printable.ts';
+
+/** How many failures of each kind are shown. */
+const shownOfEach = 3;
+
+interface SessionLine {
+  type: 'session';
+  test: string;
+  round?: number;
+  session?: number;
+  case?: string;
+  outcome: Outcome;
+  commands: { name: string }[];
+  trace?: string[];
+}
+
+interface FindingLine {
+  type: 'finding';
+  test: string;
+  case: string;
+  section: string;
+  expected: string;
+  finding: string;
+  received: string;
+}
+
+type RecordLine = SessionLine | FindingLine;
+
+/** What a run's records tell for its closing table; bounded, however many records there are. */
+export interface Failures {
+  /** Failed sessions of rounds: how many of each kind, and the first ones. */
+  sessions: Map<string, { count: number; first: SessionLine[] }>;
+  /** Findings that are not as expected, and cases that were not asked. */
+  findings: FindingLine[];
+  /** Lines that are no record: what k6 or a script said beside them. */
+  other: string[];
+}
+
+const parseRecord = (line: string): RecordLine | undefined => {
+  try {
+    const record = JSON.parse(line) as Partial<RecordLine>;
+    return record.type === 'session' || record.type === 'finding' ? (record as RecordLine) : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Reads the records of a run, as k6's console output has them. */
+export const readFailures = async (file: string): Promise<Failures> => {
+  const failures: Failures = { sessions: new Map(), findings: [], other: [] };
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity });
+  for await (const line of lines) {
+    const record = parseRecord(line);
+    if (record === undefined) {
+      if (line !== '' && failures.other.length < 100) failures.other.push(line);
+    } else if (record.type === 'finding') {
+      if (record.finding !== 'conforming') failures.findings.push(record);
+    } else if (record.outcome.kind !== 'ok' && record.case === undefined) {
+      const kind = `${record.test} ${record.outcome.kind}`;
+      const of = failures.sessions.get(kind) ?? { count: 0, first: [] };
+      of.count++;
+      if (of.first.length < shownOfEach) of.first.push(record);
+      failures.sessions.set(kind, of);
+    }
+  }
+  return failures;
+};
+
+const findingOrder = ['breaking', 'bypass', 'inconclusive', 'deviating', 'not-run', 'not-applicable'];
+
+const sessionLines = ({ round, session, commands, outcome, trace = [] }: SessionLine): string[] => [
+  `    round ${round} session ${session} (${commands[0]?.name ?? 'no command'}): ${printable(describeOutcome(outcome), 300)}`,
+  ...trace.map((line) => `      ${printable(line, 320)}`),
+];
+
+const findingLines = ({ test, case: name, section, expected, finding, received }: FindingLine): string[] => [
+  `  ${finding.padEnd(14)} ${test} ${name}  (${section})`,
+  ...(finding.startsWith('not-') ? [] : [`${' '.repeat(17)}expected ${printable(expected, 300)}`]),
+  `${' '.repeat(17)}${finding.startsWith('not-') ? 'because' : 'received'} ${printable(received, 300)}`,
+];
+
+/** Cases that were not asked for one reason are one line. */
+const withoutRepeats = (findings: readonly FindingLine[]): FindingLine[] => {
+  const told = new Map<string, FindingLine>();
+  for (const each of findings) {
+    const isAsked = !each.finding.startsWith('not-');
+    const key = isAsked ? `${each.test} ${each.case} ${told.size}` : `${each.test} ${each.finding} ${each.received}`;
+    const before = told.get(key);
+    if (before) before.case += `, ${each.case}`;
+    else told.set(key, { ...each });
+  }
+  return [...told.values()];
+};
+
+/** The table that closes a run: the first failures of each kind, with session, command, phase and reason. */
+export const closingTable = ({ sessions, findings }: Failures): string => {
+  const failed = [...sessions].flatMap(([kind, { count, first }]) => [
+    `  ${kind}: ${count} session${count === 1 ? '' : 's'}${count > first.length ? `, the first ${first.length}` : ''}`,
+    ...first.flatMap(sessionLines),
+  ]);
+  const sorted = withoutRepeats(findings).toSorted(
+    (a, b) => findingOrder.indexOf(a.finding) - findingOrder.indexOf(b.finding),
+  );
+  return [
+    ...(failed.length > 0 ? ['', 'Failed sessions', ...failed] : []),
+    ...(sorted.length > 0 ? ['', 'Findings', ...sorted.flatMap(findingLines)] : []),
+    ...(failed.length + sorted.length > 0 ? [''] : []),
+  ].join('\n');
+};
