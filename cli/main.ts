@@ -3,6 +3,7 @@ import path from 'node:path';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { suggestion } from '../lib/load/settings.ts';
 import { messageOf } from '../target/errors.ts';
+import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list.ts';
 import { packageRoot } from './package-root.ts';
@@ -14,6 +15,7 @@ import { verifyRealCommand } from './verify-real.ts';
 const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = {
   run: runCommand,
   doctor: doctorCommand,
+  conformance: conformanceCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -27,6 +29,7 @@ Load and stress tests for services that run commands over a WebSocket with JSON-
 Commands:
   run <scenario>   run a scenario (${scenarioNames.join(', ')}) with k6
   doctor           say what service answers at an address, and what it can be put through
+  conformance      ask a service what JSON-RPC 2.0 and RFC 6455 ask of it, and report where it differs
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6
