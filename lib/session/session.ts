@@ -400,7 +400,7 @@ export const startSession = (
       yield* respond('ws-stress.are-you-there');
       const replies = (): number => probed?.filter(({ kind }) => kind !== 'notification').length ?? 0;
       yield* sleepUntil(socket.now() + (answers > 0 ? lateMs : quietMs), () => answers > 0 && replies() >= answers);
-      return probed;
+      return [...probed];
     },
     sleep: (ms) => sleepUntil(socket.now() + ms),
     *holds(until) {
