@@ -332,6 +332,7 @@ const sizes = (): readonly Row[] => {
     name,
     section: json('9'),
     accepts,
+    closes: [1009],
     send: () => nested(levels),
   });
   return [

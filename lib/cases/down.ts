@@ -1,5 +1,6 @@
 import { describeOutcome, type Outcome } from '../results/outcome.ts';
-import type { Finding } from './case.ts';
+import type { SessionResult } from '../session/session.ts';
+import type { FindingKind } from './case.ts';
 
 const section = 'recovery test: service down';
 
@@ -13,19 +14,27 @@ export const downCases = {
 
 const refusedMs = 5000;
 
+type Judged = [kind: FindingKind, received: string];
+
 /** What it means how a connection to nothing ended. */
-export const judgeRefused = ({ outcome, durationMs }: { outcome: Outcome; durationMs: number }): Finding => {
+export const judgeRefused = ({ outcome, durationMs }: Pick<SessionResult, 'outcome' | 'durationMs'>): Judged => {
   const received = `${describeOutcome(outcome)}, after ${Math.round(durationMs)} ms`;
-  if (outcome.kind !== 'connect-failed' || durationMs > refusedMs) return { kind: 'breaking', received };
-  return { kind: /refused/.test(outcome.reason) ? 'conforming' : 'deviating', received };
+  if (outcome.kind !== 'connect-failed' || durationMs > refusedMs) return ['breaking', received];
+  return [/refused/.test(outcome.reason) ? 'conforming' : 'deviating', received];
 };
 
 /** What it means how the sessions ended that were in the middle of output; undefined is one that has not. */
-export const judgeCloses = (ends: readonly (Outcome | undefined)[]): Finding => {
-  const odd = ends.find((outcome) => outcome?.kind !== 'closed');
-  if (ends.every((outcome) => outcome?.kind === 'closed')) {
-    const codes = [...new Set(ends.map((outcome) => (outcome?.kind === 'closed' ? outcome.code : 0)))];
-    return { kind: 'conforming', received: `${ends.length} sessions closed (${codes.join(', ')})` };
+export const judgeCloses = (ends: readonly (Outcome | undefined)[]): Judged => {
+  const codes = new Set<number>();
+  for (const outcome of ends) {
+    if (outcome?.kind !== 'closed') return ['breaking', outcome ? describeOutcome(outcome) : 'a session saw no end'];
+    codes.add(outcome.code);
   }
-  return { kind: 'breaking', received: odd ? describeOutcome(odd) : 'a session that saw no end' };
+  return ['conforming', `${ends.length} sessions closed (${[...codes].join(', ')})`];
 };
+
+/** What it means how the last session ended that was tried once the service was to be back. */
+export const judgeBack = (outcome: Outcome, tookMs: number, failure: string | undefined): Judged =>
+  outcome.kind === 'ok'
+    ? ['conforming', `a session succeeded after ${tookMs} ms`]
+    : ['breaking', `${describeOutcome(outcome)}, after ${tookMs} ms${failure === undefined ? '' : `: ${failure}`}`];

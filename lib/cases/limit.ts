@@ -1,6 +1,6 @@
 import { describeOutcome } from '../results/outcome.ts';
 import type { SessionResult } from '../session/session.ts';
-import type { Finding } from './case.ts';
+import type { Finding, FindingKind } from './case.ts';
 
 const section = 'protocol: session limit';
 
@@ -23,6 +23,9 @@ export const limitCases = {
   undisturbed: { name: 'undisturbed', section, expected: 'the sessions inside the limit go on undisturbed' },
 };
 
+/** A case of them. */
+export type LimitCase = (typeof limitCases)[keyof typeof limitCases];
+
 /** What the end of a session beyond the limit means. */
 export const judgeRefusal = ({ outcome, closeCode }: SessionResult): Finding => {
   const received = describeOutcome(outcome);
@@ -40,10 +43,41 @@ export const judgeRefusal = ({ outcome, closeCode }: SessionResult): Finding => 
   return { kind: 'breaking', received: outcome.kind === 'ok' ? 'accepted' : received };
 };
 
-/** The worst of several findings. */
-export const worstOf = (findings: readonly Finding[]): Finding | undefined => {
-  const order: readonly Finding['kind'][] = ['breaking', 'bypass', 'deviating', 'conforming'];
-  return order
-    .map((kind) => findings.find((finding) => finding.kind === kind))
-    .find((finding) => finding !== undefined);
+const severest: readonly FindingKind[] = ['breaking', 'bypass', 'deviating', 'conforming'];
+
+type Judged = [kind: FindingKind, received: string];
+
+/** What the ends of several sessions beyond the limit mean: the worst of them. */
+export const judgeRefusals = (results: readonly SessionResult[]): Judged => {
+  const findings = results.map(judgeRefusal);
+  const kind = severest.find((each) => findings.some((finding) => finding.kind === each)) ?? 'breaking';
+  return [kind, findings.find((finding) => finding.kind === kind)?.received ?? 'nothing'];
 };
+
+/** Whether as many came in as the limit says, with one slot left; `full` is why one was refused before. */
+export const judgeFill = (guests: number, limit: number, full: string | undefined): Judged =>
+  full === undefined
+    ? ['conforming', `${guests} of ${limit}, and there is a slot left`]
+    : ['breaking', `${guests} of ${limit}, then ${full}`];
+
+/** Whether `/health` counts the sessions that are open. */
+export const judgeCount = (counted: number, open: number): Judged => [
+  counted === open ? 'conforming' : 'breaking',
+  `${counted} with ${open} open`,
+];
+
+/** Whether all sessions inside the limit could run a command and close in order. */
+export const judgeEnds = (ends: readonly SessionResult[]): Judged => {
+  const disturbed = ends.find(({ outcome }) => outcome.kind !== 'ok');
+  return disturbed
+    ? ['breaking', describeOutcome(disturbed.outcome)]
+    : ['conforming', `${ends.length} sessions ran a last command and closed`];
+};
+
+const mostSessions = 200;
+
+/** Why a limit can't be tried, or undefined; 0 is one that is not known. */
+export const limitProblem = (limit: number, active: number): string | undefined =>
+  limit - active >= 1 && limit <= mostSessions
+    ? undefined
+    : `expected a limit of at most ${mostSessions} sessions and a free slot; it is ${limit || 'not known'}, ${active} open: give --max-sessions, or --limited-url`;

@@ -1,3 +1,5 @@
+import type { LimitCase } from '../cases/limit.ts';
+import { describeOutcome } from '../results/outcome.ts';
 import type { Command } from '../commands/command.ts';
 import type { SessionResult } from '../session/session.ts';
 import type { Stage } from './stage.ts';
@@ -17,8 +19,11 @@ const farewell: Command = {
   proof: { lines: ['goodbye'] },
 };
 
+/** A slot may take a moment to be free again, milliseconds. */
+const slotMs = 5000;
+
 /** Opens a session that stays; resolved when it is let in or refused. */
-export const enter = async (stage: Stage, url: string): Promise<Guest> => {
+const enter = async (stage: Stage, url: string): Promise<Guest> => {
   let isLeaving = false;
   let letIn = (): void => {};
   const isIn = new Promise<void>((resolve) => {
@@ -41,6 +46,46 @@ export const enter = async (stage: Stage, url: string): Promise<Guest> => {
       isLeaving = true;
       poke();
       return result;
+    },
+  };
+};
+
+/** The guests of a service with a session limit. */
+export interface House {
+  readonly guests: Guest[];
+  /** Lets guests in until there are so many, each after some tries; returns why one was not let in. */
+  fill: (count: number) => Promise<string | undefined>;
+  /** So many knock at once, and those that are let in leave again; returns what became of them. */
+  knock: (count: number) => Promise<SessionResult[]>;
+  /** Whether there is a slot for one more, as what a case came to. */
+  slotAfter: (asked: LimitCase) => Promise<void>;
+}
+
+/** A service without guests of ours. */
+export const emptyHouse = (stage: Stage, url: string): House => {
+  const guests: Guest[] = [];
+  const takeSlot = (): Promise<string | undefined> =>
+    stage.eventually(slotMs, async () => {
+      const guest = await enter(stage, url);
+      if (guest.refused) return describeOutcome(guest.refused.outcome);
+      guests.push(guest);
+      return undefined;
+    });
+  return {
+    guests,
+    takeSlot,
+    fill: async (count) => {
+      let refused: string | undefined;
+      while (refused === undefined && guests.length < count) refused = await takeSlot();
+      return refused;
+    },
+    knock: async (count) => {
+      const visitors = await Promise.all(Array.from({ length: count }, () => enter(stage, url)));
+      return Promise.all(visitors.map(({ refused, leave }) => refused ?? leave()));
+    },
+    slotAfter: async (asked) => {
+      const refused = await takeSlot();
+      stage.found(asked, refused === undefined ? 'conforming' : 'breaking', refused ?? 'a new session was accepted');
     },
   };
 };

@@ -58,28 +58,43 @@ export const vanish = (settings: Settings, url: string): void => {
   });
 };
 
-/** The helper that the command line serves; it can do what a script can't. Errors are texts. */
+/** The helper that the command line serves; it can do what a script can't. */
 export interface Helper {
   canRestart: boolean;
-  stop: () => string | undefined;
+  /** Makes the service go away; throws where that failed. */
+  stop: () => void;
+  /** Starts it again; returns why that failed. */
   start: () => string | undefined;
 }
 
 const askHelper = ({ helperUrl, helperToken }: Settings, method: 'GET' | 'POST', path: string): Answer =>
   ask(method, `${helperUrl}${path}`, { Authorization: `Bearer ${helperToken}` }, '60s');
 
-/** The helper of the settings; undefined where there is none, a text where it does not answer. */
-export const helperOf = (settings: Settings): Helper | string | undefined => {
+/** What the helper says is wrong. */
+const errorOf = ({ status, body }: Answer): string => {
+  if (status === 0) return body;
+  const [, error] = /^\{"error":(".*")\}$/.exec(body) ?? [];
+  return error === undefined ? `status ${status}: ${body.slice(0, 200)}` : String(JSON.parse(error));
+};
+
+/** The helper of the settings, if they name one; throws where it does not answer. */
+export const helperOf = (settings: Settings): Helper | undefined => {
   if (settings.helperUrl === undefined) return undefined;
-  const { status, body } = askHelper(settings, 'GET', '/capabilities');
-  if (status !== 200)
-    return `the helper at ${settings.helperUrl} answered with status ${status}: ${body.slice(0, 200)}`;
-  const { stop, start } = JSON.parse(body) as { stop?: boolean; start?: boolean };
-  const act = (path: string) => (): string | undefined => {
-    const answer = askHelper(settings, 'POST', path);
-    return answer.status === 200 ? undefined : answer.body.slice(0, 200);
+  const answer = askHelper(settings, 'GET', '/capabilities');
+  if (answer.status !== 200) throw new Error(`STRESS_HELPER_URL ${settings.helperUrl}: ${errorOf(answer)}`);
+  const { stop, start } = JSON.parse(answer.body) as { stop?: boolean; start?: boolean };
+  const act = (path: string): string | undefined => {
+    const acted = askHelper(settings, 'POST', path);
+    return acted.status === 200 ? undefined : errorOf(acted);
   };
-  return { canRestart: stop === true && start === true, stop: act('/stop'), start: act('/start') };
+  return {
+    canRestart: stop === true && start === true,
+    stop: () => {
+      const failure = act('/stop');
+      if (failure !== undefined) throw new Error(`the service could not be stopped: ${failure}`);
+    },
+    start: () => act('/start'),
+  };
 };
 
 /**

@@ -31,6 +31,11 @@ export interface Stage {
   inconclusive: (asked: CaseName, reason: string) => void;
   /** Adds a figure that a case measured. */
   figure: (metric: 'recovery_duration' | 'session_growth', asked: CaseName, value: number) => void;
+  /** Asks again and again until there is no problem, at most so long; returns the last one. */
+  eventually: (
+    withinMs: number,
+    problem: () => string | undefined | Promise<string | undefined>,
+  ) => Promise<string | undefined>;
   /** Lets so many milliseconds pass, while open sessions go on. */
   pause: (ms: number) => Promise<void>;
 }
@@ -77,6 +82,15 @@ export const createStage = (settings: Settings, test: string, account: Account):
     excuse: (asked, as, reason) => account.excuse(test, asked, as, reason),
     inconclusive: (asked, reason) => account.inconclusive(test, asked, reason),
     figure: (metric, { name }, value) => addCaseFigure(metric, test, name, value),
+    eventually: async (withinMs, problem) => {
+      const byMs = Date.now() + withinMs;
+      let told = await problem();
+      while (told !== undefined && Date.now() < byMs) {
+        await stage.pause(100);
+        told = await problem();
+      }
+      return told;
+    },
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
   return stage;

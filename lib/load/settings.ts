@@ -275,7 +275,7 @@ export const settingsTable = (): readonly SettingRow[] => [
     type: 'count',
     max: 10_000_000,
     unit: 'bytes/session',
-    default: '4096',
+    default: '256',
     description: 'Growth of resident memory that is no leak yet, for memory',
     example: '1024',
   },

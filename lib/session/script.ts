@@ -28,3 +28,14 @@ export class SessionEnd extends Error {
 export const sleepUntil = function* (deadline: number, until = (): boolean => false): Script {
   yield { phase: 'session', until, deadline, elapses: true };
 };
+
+/** What steps come to that would otherwise end the session. */
+export const outcomeOf = function* (steps: Script): Script<Outcome> {
+  try {
+    yield* steps;
+    return { kind: 'ok' };
+  } catch (error) {
+    if (error instanceof SessionEnd) return error.outcome;
+    throw error;
+  }
+};

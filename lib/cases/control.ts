@@ -1,0 +1,217 @@
+import type { Command } from '../commands/command.ts';
+import { count } from '../commands/count.ts';
+import type { Response } from '../jsonrpc/correlation.ts';
+import { describeOutcome } from '../results/outcome.ts';
+import { graceMs } from '../session/execution-steps.ts';
+import { outcomeOf } from '../session/script.ts';
+import type { ControlType, Execution, Script, Session } from '../session/session.ts';
+import type { Case, Finding, FindingKind } from './case.ts';
+
+const section = 'protocol: control';
+
+/** How long a paused process must stay silent, after a grace for what was under way, milliseconds. */
+const silentMs = 300;
+
+/** After CANCEL further executes are tried at these times: SIGTERM may take effect late, SIGKILL comes after 10 s. */
+const triesAtMs = [0, 500, 1500, 3000, 5000, 8000, 10_500, 12_000];
+
+/** Long enough for what is asked while it runs, short enough to be waited for. */
+const counting = count(10, 0.1, false);
+
+const say = (word: string): Command => ({
+  name: 'echo',
+  class: 'control',
+  command: `echo ${word}`,
+  proof: { lines: [word] },
+});
+
+const noProcessCodes = [-32_002, -32_003];
+const invalidParams = -32_602;
+
+const describeResponse = ({ error, result }: Response): string =>
+  error ? `error ${error.code} ${error.message}` : `result ${JSON.stringify(result)}`;
+
+const ask = (session: Session, type: string): Script<Response> => session.request('control', { type });
+
+/** A command that has printed a few lines and runs on. */
+const running = function* (session: Session): Script<Execution> {
+  const run = yield* session.execute(counting);
+  yield* run.reaches(2);
+  return run;
+};
+
+const paused = function* (session: Session): Script<Execution> {
+  const run = yield* running(session);
+  yield* session.control('PAUSE');
+  return run;
+};
+
+/** What was received, if the process then runs to its end with all its lines; otherwise something is broken. */
+const unharmed = function* (run: Execution, kind: FindingKind, received: string): Script<Finding> {
+  const outcome = yield* outcomeOf(run.completes());
+  if (outcome.kind === 'ok') return { kind, received: `${received}; the process ran to its end, no line lost` };
+  return { kind: 'breaking', received: `${received}; then ${describeOutcome(outcome)}` };
+};
+
+/** Whether the process has ended, for a further command runs. */
+const hasEnded = function* (session: Session, received: string): Script<Finding> {
+  let passedMs = 0;
+  let last = '';
+  yield* session.sleep(graceMs);
+  for (const atMs of triesAtMs) {
+    yield* session.sleep(atMs - passedMs);
+    passedMs = atMs;
+    const { execution, rejection } = yield* session.attempt(say('ended'));
+    if (execution) return yield* unharmed(execution, 'conforming', `${received}; a further execute was accepted`);
+    last = `${rejection.code} ${rejection.message}`;
+    if (rejection.reason !== 'already running') break;
+  }
+  const kept = `the process stays, every further execute for ${passedMs / 1000} s was refused`;
+  return { kind: 'breaking', received: `${received}; ${kept}: ${last}` };
+};
+
+const judgeNoProcess = (response: Response): Finding => ({
+  kind: response.error && noProcessCodes.includes(response.error.code) ? 'conforming' : 'deviating',
+  received: describeResponse(response),
+});
+
+const withoutProcess = (type: ControlType): readonly Case[] => [
+  {
+    name: `${type.toLowerCase()}-without-process`,
+    section,
+    expected: `${type} where no command was run is answered by the error for no process`,
+    *script(session) {
+      return judgeNoProcess(yield* ask(session, type));
+    },
+  },
+  {
+    name: `${type.toLowerCase()}-after-completed`,
+    section,
+    expected: `${type} after the process has completed is answered by the error for no process`,
+    *script(session) {
+      const run = yield* session.execute(say('done'));
+      yield* run.completes();
+      return judgeNoProcess(yield* ask(session, type));
+    },
+  },
+];
+
+/** A control that changes nothing may be answered by a result or by an error: the protocol does not say. */
+const judgeNeedless = ({ error, result }: Response, status: string): FindingKind =>
+  error || (result as { status?: unknown } | null)?.status === status ? 'conforming' : 'deviating';
+
+const needless = (): readonly Case[] => [
+  {
+    name: 'pause-twice',
+    section,
+    expected: 'a second PAUSE is answered, and changes nothing: silence, and one RESUME lets the process run on',
+    *script(session) {
+      const run = yield* paused(session);
+      const again = yield* ask(session, 'PAUSE');
+      yield* run.staysSilentFor(silentMs);
+      yield* session.control('RESUME');
+      return yield* unharmed(run, judgeNeedless(again, 'paused'), describeResponse(again));
+    },
+  },
+  {
+    name: 'resume-while-running',
+    section,
+    expected: 'RESUME of a process that runs is answered, and changes nothing',
+    *script(session) {
+      const run = yield* running(session);
+      const response = yield* ask(session, 'RESUME');
+      return yield* unharmed(run, judgeNeedless(response, 'resumed'), describeResponse(response));
+    },
+  },
+  {
+    name: 'resume-twice',
+    section,
+    expected: 'a second RESUME is answered, and changes nothing',
+    *script(session) {
+      const run = yield* paused(session);
+      yield* run.staysSilentFor(silentMs);
+      yield* session.control('RESUME');
+      const again = yield* ask(session, 'RESUME');
+      return yield* unharmed(run, judgeNeedless(again, 'resumed'), describeResponse(again));
+    },
+  },
+];
+
+const cancels = (): readonly Case[] => [
+  {
+    name: 'cancel-while-paused',
+    section,
+    expected: 'CANCEL ends a paused process too: a further execute is accepted within 12 s',
+    *script(session) {
+      const run = yield* paused(session);
+      yield* run.staysSilentFor(silentMs);
+      return yield* hasEnded(session, `result ${JSON.stringify(yield* session.control('CANCEL'))}`);
+    },
+  },
+  {
+    name: 'cancel-twice',
+    section,
+    expected: 'a second CANCEL is answered, the process ends, and a further execute is accepted within 12 s',
+    *script(session) {
+      yield* running(session);
+      yield* session.control('CANCEL');
+      return yield* hasEnded(session, describeResponse(yield* ask(session, 'CANCEL')));
+    },
+  },
+];
+
+/** Tries a second command, whose output would stand among that of the first. */
+const second = function* (session: Session): Script<Finding> {
+  const { rejection } = yield* session.attempt(say('second'));
+  if (!rejection) return { kind: 'deviating', received: 'accepted beside the first' };
+  return {
+    kind: rejection.code === invalidParams ? 'conforming' : 'deviating',
+    received: `error ${rejection.code} ${rejection.message}`,
+  };
+};
+
+const seconds = (): readonly Case[] => [
+  {
+    name: 'execute-while-running',
+    section: 'protocol: execute',
+    expected: 'execute while a process runs is rejected by -32602, and the first is unharmed',
+    *script(session) {
+      const run = yield* running(session);
+      const { kind, received } = yield* second(session);
+      return yield* unharmed(run, kind, received);
+    },
+  },
+  {
+    name: 'execute-while-paused',
+    section: 'protocol: execute',
+    expected: 'execute while a process is paused is rejected by -32602, and the first is unharmed when it is resumed',
+    *script(session) {
+      const run = yield* paused(session);
+      const { kind, received } = yield* second(session);
+      yield* run.staysSilentFor(silentMs);
+      yield* session.control('RESUME');
+      return yield* unharmed(run, kind, received);
+    },
+  },
+];
+
+const unknownType: Case = {
+  name: 'unknown-control',
+  section,
+  expected: 'a control of an unknown type is answered by -32602, and the process is unharmed',
+  *script(session) {
+    const run = yield* running(session);
+    const response = yield* ask(session, 'REWIND');
+    const kind = response.error?.code === invalidParams ? 'conforming' : 'deviating';
+    return yield* unharmed(run, kind, describeResponse(response));
+  },
+};
+
+/** The edge cases of process control, each a session of its own; they need `sh` and take some ten seconds. */
+export const controlCases = (): readonly Case[] => [
+  ...(['PAUSE', 'RESUME', 'CANCEL'] as const).flatMap(withoutProcess),
+  ...needless(),
+  ...cancels(),
+  ...seconds(),
+  unknownType,
+];

@@ -1,0 +1,58 @@
+import { leak } from '../cases/memory.ts';
+import type { Command } from '../commands/command.ts';
+import { judgeLeak, type LeakJudgement } from '../memory/leak.ts';
+import type { MemoryReading } from '../memory/reading.ts';
+import type { MemorySample } from '../memory/trend.ts';
+import type { Stage } from './stage.ts';
+
+const hello: Command = { name: 'echo', class: 'simple', command: 'echo hello', proof: { lines: ['hello'] } };
+const sessionsAtOnce = 10;
+const mostSamples = 2000;
+
+/** A load that was watched: how many of its sessions succeeded and failed, and what the service's memory did. */
+export interface MemoryWatch {
+  sessions: number;
+  failed: number;
+  judgement: LeakJudgement;
+}
+
+/** Opens sessions together, each with one command; returns how many succeeded when all have gone. */
+export const wave = async (stage: Stage): Promise<{ size: number; succeeded: number }> => {
+  const size = stage.settings.vus ?? sessionsAtOnce;
+  const open = Array.from(
+    { length: size },
+    () =>
+      stage.open(leak.name, function* (session) {
+        const execution = yield* session.execute(hello);
+        yield* execution.completes();
+      }).result,
+  );
+  const ends = await Promise.all(open);
+  return { size, succeeded: ends.filter(({ outcome }) => outcome.kind === 'ok').length };
+};
+
+/**
+ * Puts load on the service in waves, reading its memory between them, at equal load; for as long as the settings say, and
+ * once more as long where that does not settle it.
+ */
+export const watchMemory = async (stage: Stage, read: () => MemoryReading): Promise<MemoryWatch> => {
+  const { memoryDurationMs, leakBytes } = stage.settings;
+  const samples: MemorySample[] = [];
+  const startedAt = Date.now();
+  let sessions = 0;
+  let failed = 0;
+  const runUntil = async (untilMs: number): Promise<LeakJudgement> => {
+    while (Date.now() - startedAt < untilMs) {
+      const { size, succeeded } = await wave(stage);
+      sessions += succeeded;
+      failed += size - succeeded;
+      const isDue = Date.now() - startedAt >= (samples.length * memoryDurationMs) / mostSamples;
+      const bytes = isDue ? read().residentBytes : undefined;
+      if (bytes !== undefined) samples.push({ sessions, bytes });
+    }
+    return judgeLeak(samples, { toleratedBytes: leakBytes });
+  };
+  let judgement = await runUntil(memoryDurationMs);
+  if (judgement.verdict === 'INCONCLUSIVE') judgement = await runUntil(2 * memoryDurationMs);
+  return { sessions, failed, judgement };
+};
