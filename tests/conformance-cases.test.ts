@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runCase, type Finding } from '../lib/cases/case.ts';
+import { conformanceCases } from '../lib/cases/conformance.ts';
+import {
+  anyError,
+  batch,
+  error,
+  isBatchResponse,
+  judgeEnd,
+  judgeReplies,
+  ownError,
+  result,
+  silence,
+  type Answer,
+} from '../lib/cases/conformance-judging.ts';
+import {
+  bytesOf,
+  closeFrame,
+  frame,
+  judgeClosed,
+  judgeFailed,
+  judgeLives,
+  judgeRefused,
+  judgeSurvived,
+  rawConformanceCases,
+  type Seen,
+  type SeenHandshake,
+} from '../lib/cases/conformance-raw.ts';
+import { parseMessage } from '../lib/jsonrpc/messages.ts';
+import type { Outcome } from '../lib/results/outcome.ts';
+import { service, startInMemory, type MemorySession } from './memory-socket.ts';
+
+const all = () => [...conformanceCases(), ...rawConformanceCases()];
+
+void test('each case has a name of its own that can be a tag, a section and words for what is expected', () => {
+  const names = all().map(({ name }) => name);
+  assert.deepEqual(
+    names.filter((name, at) => names.indexOf(name) !== at),
+    [],
+  );
+  for (const { name, section, expected } of all()) {
+    assert.match(name, /^[a-z0-9]+(-[a-z0-9]+)*$/);
+    assert.match(section, /^(JSON-RPC 2\.0|RFC (6455|8259)) §\d+(\.\d+)*$/, name);
+    assert.notEqual(expected, '', name);
+  }
+});
+
+const unknown = '{"jsonrpc":"2.0","error":{"code":-32601,"message":"Unknown"},"id":"case"}';
+const refused = '{"jsonrpc":"2.0","error":{"code":-32600,"message":"No batches"},"id":null}';
+
+const replyTable: readonly { accepts: Answer; fits: readonly string[][]; misses: readonly string[][] }[] = [
+  {
+    accepts: error(-32_601, 'case'),
+    fits: [[unknown], ['{"jsonrpc":"2.0","method":"process.started","params":{}}', unknown]],
+    misses: [
+      [],
+      [unknown, unknown],
+      [unknown.replace('-32601', '-32603')],
+      [unknown.replace('"case"', 'null')],
+      [unknown.replace('"case"', '"Case"')],
+      [unknown.replace(',"id":"case"', '')],
+      ['{"jsonrpc":"2.0","result":{},"id":"case"}'],
+      ['{"jsonrpc":"2.0","method":"case","id":"case"}'],
+    ],
+  },
+  {
+    accepts: error(-32_600, 'case', null),
+    fits: [[refused], [refused.replace('null', '"case"')]],
+    misses: [[refused.replace(',"id":null', '')], [refused.replace('null', '0')]],
+  },
+  {
+    accepts: error(-32_601, 0),
+    fits: [[unknown.replace('"case"', '0')]],
+    misses: [[unknown.replace('"case"', '"0"')]],
+  },
+  { accepts: anyError(null), fits: [[refused], [refused.replace('-32600', '5')]], misses: [[unknown], []] },
+  {
+    accepts: ownError('case'),
+    fits: [[unknown.replace('-32601', '-32001')], [unknown.replace('-32601', '7')]],
+    misses: [[unknown], [unknown.replace('-32601', '-32700')], [unknown.replace('-32601', '-32100')]],
+  },
+  {
+    accepts: result('case'),
+    fits: [['{"jsonrpc":"2.0","result":null,"id":"case"}']],
+    misses: [[unknown], ['{"jsonrpc":"2.0","result":{},"id":1}'], ['{"jsonrpc":"2.0","result":{}}']],
+  },
+  {
+    accepts: silence,
+    fits: [[], ['{"jsonrpc":"2.0","method":"process.output","params":{}}']],
+    misses: [[unknown], ['rubbish']],
+  },
+  {
+    accepts: batch,
+    fits: [[`[${unknown}]`], [`[ ${unknown}, ${unknown}]`]],
+    misses: [['[]'], ['[1]'], ['rubbish'], [unknown], [], [`[${unknown}]`, unknown]],
+  },
+];
+
+for (const { accepts, fits, misses } of replyTable) {
+  void test(`judging of: ${accepts.words}`, () => {
+    for (const texts of fits)
+      assert.equal(judgeReplies(texts.map(parseMessage), [accepts]).kind, 'conforming', `${texts}`);
+    for (const texts of misses)
+      assert.equal(judgeReplies(texts.map(parseMessage), [accepts]).kind, 'deviating', `${texts}`);
+  });
+}
+
+void test('a finding tells what came', () => {
+  const received = (...texts: string[]): string => judgeReplies(texts.map(parseMessage), [silence]).received;
+  assert.equal(received(unknown), 'error -32601 "Unknown" with id "case"');
+  assert.equal(received('{"jsonrpc":"2.0","result":1}'), 'a result without id');
+  assert.match(received(unknown, unknown, unknown, unknown), /; 1 more$/);
+  assert.equal(received(), 'no answer');
+  assert.equal(judgeReplies([], [batch]).received, 'no answer, though a later request was answered');
+  assert.match(received(unknown.replace('"case"', `"${'x'.repeat(4096)}"`)), /with id "x{19}… of 4098 characters$/);
+});
+
+void test('a batch is answered once for each request, whatever the order', () => {
+  const answer = (id: string): string => unknown.replace('"case"', `"${id}"`);
+  assert.ok(isBatchResponse(`[${answer('b')},${answer('a')}]`, ['a', 'b']));
+  for (const wrong of [
+    `[${answer('a')}]`,
+    `[${answer('a')},${answer('a')}]`,
+    `[${answer('a')},${answer('b')},${answer('c')}]`,
+    `[${answer('a')},${answer('b').replace('"jsonrpc":"2.0",', '')}]`,
+    answer('a'),
+    '[',
+  ]) {
+    assert.equal(isBatchResponse(wrong, ['a', 'b']), false, wrong);
+  }
+});
+
+void test('the end of a session is conforming, deviating or breaking by how it ended', () => {
+  const kinds: [Outcome, Finding['kind'] | undefined][] = [
+    [{ kind: 'closed', code: 1009, detail: 'closed by the service' }, 'conforming'],
+    [{ kind: 'closed', code: 1011, detail: 'closed by the service' }, 'deviating'],
+    [{ kind: 'closed', code: 1000, detail: 'closed by the service' }, 'deviating'],
+    [{ kind: 'protocol-violation', reason: 'a binary message' }, 'deviating'],
+    [{ kind: 'closed', code: 1006, detail: 'the connection ended without a close frame' }, undefined],
+    // What k6 makes of a reset.
+    [{ kind: 'closed', code: 1001, detail: 'connection reset: broken pipe' }, undefined],
+    [{ kind: 'timeout', phase: 'acknowledgement', detail: 'nothing after 5000 ms' }, undefined],
+  ];
+  for (const [outcome, kind] of kinds) assert.equal(judgeEnd(outcome, [1009])?.kind, kind, JSON.stringify(outcome));
+});
+
+/** Runs a case in memory up to where it has sent its message and the request behind it. */
+const ask = (name: string): { memory: MemorySession; finding: () => Finding } => {
+  const found = conformanceCases().find((each) => each.name === name);
+  assert.ok(found, name);
+  const run = runCase(found);
+  const memory = startInMemory(run.script);
+  memory.events.message(service.connected);
+  return {
+    memory,
+    finding: () => {
+      memory.events.pong();
+      assert.ok(memory.result, 'the session has not ended');
+      return run.finding(memory.result);
+    },
+  };
+};
+
+void test('a case sends its message, then a request that must be answered', () => {
+  const { memory, finding } = ask('malformed-json');
+  assert.deepEqual(memory.sent, ['{bad', '{"jsonrpc":"2.0","id":1,"method":"ws-stress.are-you-there"}']);
+  memory.events.message(service.error(-32_700, 'Parse error', null));
+  memory.events.message(service.error(-32_601, 'Unknown', 1));
+  assert.deepEqual(finding(), { kind: 'conforming', received: 'error -32700 "Parse error" with id null' });
+});
+
+void test('a service that falls silent hangs: breaking', () => {
+  const { memory, finding } = ask('malformed-json');
+  memory.events.message(service.error(-32_700, 'Parse error', null));
+  memory.pass(10_000);
+  assert.equal(finding().kind, 'breaking');
+});
+
+void test('a connection that ends without a close frame: breaking', () => {
+  const { memory, finding } = ask('batch-of-numbers');
+  memory.events.closed(1006, 'the connection ended without a close frame');
+  assert.deepEqual(finding(), {
+    kind: 'breaking',
+    received: 'closed (1006): the connection ended without a close frame',
+  });
+});
+
+void test('a close frame is an answer where the specification has it', () => {
+  for (const [name, code, kind] of [
+    ['binary-junk', 1003, 'conforming'],
+    ['binary-junk', 1011, 'deviating'],
+    ['message-over-16-mib', 1009, 'conforming'],
+    ['id-array', 1009, 'deviating'],
+  ] as const) {
+    const { memory, finding } = ask(name);
+    memory.events.closed(code, 'closed by the service');
+    assert.equal(finding().kind, kind, `${name} ${code}`);
+  }
+});
+
+void test('a binary answer deviates', () => {
+  const { memory, finding } = ask('binary-request');
+  assert.equal(memory.sentBinary.length, 1);
+  memory.events.binary(12);
+  assert.equal(finding().kind, 'deviating');
+});
+
+void test('requests sent at once are all answered, in any order, each once', () => {
+  const answer = (id: number, code = -32_601): string => service.error(code, 'Unknown', id);
+  const ids = Array.from({ length: 100 }, (_, at) => 100 - at);
+  const sound = ask('pipelining');
+  assert.equal(sound.memory.sent.length, 100);
+  for (const id of ids) sound.memory.events.message(answer(id));
+  assert.equal(sound.finding().kind, 'conforming');
+
+  const twice = ask('pipelining');
+  for (const id of [100, ...ids]) twice.memory.events.message(answer(id));
+  assert.equal(twice.finding().kind, 'deviating');
+
+  const otherwise = ask('pipelining');
+  for (const id of ids) otherwise.memory.events.message(answer(id, id === 50 ? -32_603 : undefined));
+  assert.deepEqual(otherwise.finding(), { kind: 'deviating', received: 'error -32603' });
+
+  const lost = ask('pipelining');
+  for (const id of ids.slice(1)) lost.memory.events.message(answer(id));
+  lost.memory.pass(10_000);
+  assert.equal(lost.finding().kind, 'breaking');
+});
+
+void test('an id that is used again is answered again', () => {
+  const { memory, finding } = ask('id-used-again');
+  memory.events.message(unknown);
+  memory.events.message(service.error(-32_601, 'Unknown', 1));
+  memory.events.message(service.error(-32_601, 'Unknown', 2));
+  memory.pass(1500);
+  assert.equal(finding().kind, 'deviating');
+});
+
+const seen: Seen = { frames: [], texts: [], replies: [], answered: false };
+
+void test('a connection that must fail: a close frame conforms, going on or a bare end deviates, silence breaks', () => {
+  const kind = (changes: Partial<Seen>): string => judgeFailed({ ...seen, ...changes }, [1002]).kind;
+  assert.equal(kind({ closeCode: 1002, ended: 'closed' }), 'conforming');
+  assert.equal(kind({ closeCode: 1000 }), 'deviating');
+  assert.equal(kind({ ended: 'reset' }), 'deviating');
+  assert.equal(kind({ answered: true }), 'deviating');
+  assert.equal(kind({}), 'breaking');
+});
+
+void test('a session that must live: silence and a bare end break, a close frame deviates, a wrong answer too', () => {
+  const judge = (changes: Partial<Seen>, problem?: string): Finding =>
+    judgeLives({ ...seen, ...changes }, () => problem);
+  assert.equal(judge({ answered: true }).kind, 'conforming');
+  assert.deepEqual(judge({ answered: true }, 'no pong'), { kind: 'deviating', received: 'no pong' });
+  assert.equal(judge({ closeCode: 1002 }).kind, 'deviating');
+  assert.equal(judge({ ended: 'closed' }).kind, 'breaking');
+  assert.equal(judge({}).kind, 'breaking');
+});
+
+void test('a close must be answered and the connection ended', () => {
+  const kind = (changes: Partial<Seen>): string => judgeClosed({ ...seen, ...changes }, [1000]).kind;
+  assert.equal(kind({ closeCode: 1000, ended: 'closed' }), 'conforming');
+  assert.equal(kind({ closeCode: 1000 }), 'deviating');
+  assert.equal(kind({ closeCode: 1002, ended: 'closed' }), 'deviating');
+  assert.equal(kind({ ended: 'closed' }), 'deviating');
+  assert.equal(kind({}), 'breaking');
+  assert.equal(judgeSurvived({ ...seen, answered: true }).kind, 'conforming');
+  assert.equal(judgeSurvived(seen).kind, 'breaking');
+});
+
+void test('a handshake must be refused by HTTP', () => {
+  const none: SeenHandshake = { headers: {}, accepted: false };
+  const cases = rawConformanceCases();
+  const judgeOf = (name: string, changes: Partial<SeenHandshake>): string => {
+    const found = cases.find((each) => each.name === name);
+    assert.ok(found && !('bytes' in found));
+    return found.judge({ ...none, ...changes }).kind;
+  };
+  assert.equal(judgeRefused({ ...none, status: 400 }).kind, 'conforming');
+  for (const status of [101, 200, 500]) assert.equal(judgeRefused({ ...none, status }).kind, 'deviating');
+  assert.equal(judgeRefused({ ...none, ended: 'closed' }).kind, 'deviating');
+  assert.equal(judgeRefused(none).kind, 'breaking');
+  const version = (value: string) => ({ status: 426, headers: { 'sec-websocket-version': value } });
+  assert.equal(judgeOf('handshake-of-another-version', version('13, 8')), 'conforming');
+  assert.equal(judgeOf('handshake-of-another-version', version('130')), 'deviating');
+  assert.equal(judgeOf('handshake-of-another-version', { status: 426 }), 'deviating');
+  assert.equal(judgeOf('handshake', { status: 101, accepted: true }), 'conforming');
+  assert.equal(judgeOf('handshake', { status: 101 }), 'deviating');
+  assert.equal(judgeOf('handshake', { status: 500 }), 'breaking');
+  assert.equal(judgeOf('handshake', {}), 'breaking');
+});
+
+void test('frames are as RFC 6455 §5.7 has them', () => {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  assert.equal(hex(frame(0x1, bytesOf('Hello'))), '818537fa213d7f9f4d5158');
+  assert.equal(hex(frame(0x1, bytesOf('Hello'), { masked: false })), '810548656c6c6f');
+  assert.equal(hex(frame(0x1, bytesOf('Hel'), { masked: false, final: false })), '010348656c');
+  assert.equal(hex(frame(0x2, new Uint8Array(256), { masked: false })).slice(0, 8), '827e0100');
+  assert.equal(hex(closeFrame(1005)), '888037fa213d');
+});
