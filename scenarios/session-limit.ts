@@ -27,7 +27,6 @@ export const { definition, options, setup, handleSummary, run } = scenario('sess
     const counted = sessionsOf(stage.settings, url).active;
     if (counted === undefined) stage.excuse([limitCases.health], 'not-applicable', '/health counts no sessions');
     else stage.found(limitCases.health, ...judgeCount(counted, guests.length + active));
-
     stage.found(limitCases.beyond, ...judgeRefusals(await knock(3)));
 
     await guests.pop()?.leave();

@@ -38,7 +38,7 @@ const isNode = (module: string): boolean => module.startsWith('node:') || builti
 const zones: { of: RegExp; files: RegExp; modules: (name: string) => boolean }[] = [
   { of: /^lib\/(?!k6\/)/, files: /^lib\/(?!k6\/)/, modules: () => false },
   { of: /^lib\/k6\//, files: /^lib\/|^thresholds\.json$/, modules: isK6 },
-  { of: /^scenarios\//, files: /^lib\//, modules: isK6 },
+  { of: /^scenarios\//, files: /^(lib|scenarios)\//, modules: isK6 },
   { of: /^target\//, files: /^(target|lib\/(?!k6\/))/, modules: (name) => isNode(name) || name === 'ws' },
   { of: /^cli\//, files: /^(cli|target|lib\/(?!k6\/))/, modules: (name) => isNode(name) || name === 'ws' },
 ];

@@ -73,7 +73,6 @@ export const emptyHouse = (stage: Stage, url: string): House => {
     });
   return {
     guests,
-    takeSlot,
     fill: async (count) => {
       let refused: string | undefined;
       while (refused === undefined && guests.length < count) refused = await takeSlot();
