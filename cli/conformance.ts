@@ -114,9 +114,13 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
     for (const { name, section, expected } of all) console.log(`${name}  ${section}  ${expected}`);
     return 0;
   }
-  const env = { ...process.env, ...settingsEnvironment(values) };
-  const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
-  const only = values.only?.split(',').map((name) => name.trim());
+  // The setting of that name chooses scenarios.
+  const { only: names, ...others } = values;
+  const env = { ...process.env, ...settingsEnvironment(others) };
+  // k6 heeds the variable too.
+  const caFile = values.ca ?? (env.SSL_CERT_FILE || undefined);
+  const ca = caFile === undefined ? undefined : path.resolve(caFile);
+  const only = names?.split(',').map((name) => name.trim());
   const problems = [
     ...Object.entries(values)
       .filter(([, value]) => value === '')

@@ -159,11 +159,12 @@ const faults: readonly { fault: string; names: RegExp; finds: Record<string, str
   },
 ];
 
+const sorted = (record: Record<string, string[]>) =>
+  Object.fromEntries(Object.entries(record).map(([kind, cases]) => [kind, cases.toSorted()]));
+
 for (const { fault, names, finds } of faults) {
   void test(`${fault} is found by the cases meant for it, and by no other`, async (t) => {
     const found = faulty(await ask(t, { dialect: 'documented', faults: [fault] }, names, hangMs));
-    const sorted = (record: Record<string, string[]>) =>
-      Object.fromEntries(Object.entries(record).map(([kind, cases]) => [kind, cases.toSorted()]));
     assert.deepEqual(sorted(found), sorted(finds));
   });
 }

@@ -100,14 +100,15 @@ const replyTable: readonly { accepts: Answer; fits: readonly string[][]; misses:
 for (const { accepts, fits, misses } of replyTable) {
   void test(`judging of: ${accepts.words}`, () => {
     for (const texts of fits)
-      assert.equal(judgeReplies(texts.map(parseMessage), [accepts]).kind, 'conforming', `${texts}`);
+      assert.equal(judgeReplies(texts.map(parseMessage), [accepts]).kind, 'conforming', texts.join(' '));
     for (const texts of misses)
-      assert.equal(judgeReplies(texts.map(parseMessage), [accepts]).kind, 'deviating', `${texts}`);
+      assert.equal(judgeReplies(texts.map(parseMessage), [accepts]).kind, 'deviating', texts.join(' '));
   });
 }
 
+const received = (...texts: string[]): string => judgeReplies(texts.map(parseMessage), [silence]).received;
+
 void test('a finding tells what came', () => {
-  const received = (...texts: string[]): string => judgeReplies(texts.map(parseMessage), [silence]).received;
   assert.equal(received(unknown), 'error -32601 "Unknown" with id "case"');
   assert.equal(received('{"jsonrpc":"2.0","result":1}'), 'a result without id');
   assert.match(received(unknown, unknown, unknown, unknown), /; 1 more$/);
@@ -116,15 +117,16 @@ void test('a finding tells what came', () => {
   assert.match(received(unknown.replace('"case"', `"${'x'.repeat(4096)}"`)), /with id "x{19}… of 4098 characters$/);
 });
 
+const answerTo = (id: string): string => unknown.replace('"case"', `"${id}"`);
+
 void test('a batch is answered once for each request, whatever the order', () => {
-  const answer = (id: string): string => unknown.replace('"case"', `"${id}"`);
-  assert.ok(isBatchResponse(`[${answer('b')},${answer('a')}]`, ['a', 'b']));
+  assert.ok(isBatchResponse(`[${answerTo('b')},${answerTo('a')}]`, ['a', 'b']));
   for (const wrong of [
-    `[${answer('a')}]`,
-    `[${answer('a')},${answer('a')}]`,
-    `[${answer('a')},${answer('b')},${answer('c')}]`,
-    `[${answer('a')},${answer('b').replace('"jsonrpc":"2.0",', '')}]`,
-    answer('a'),
+    `[${answerTo('a')}]`,
+    `[${answerTo('a')},${answerTo('a')}]`,
+    `[${answerTo('a')},${answerTo('b')},${answerTo('c')}]`,
+    `[${answerTo('a')},${answerTo('b').replace('"jsonrpc":"2.0",', '')}]`,
+    answerTo('a'),
     '[',
   ]) {
     assert.equal(isBatchResponse(wrong, ['a', 'b']), false, wrong);
@@ -206,24 +208,25 @@ void test('a binary answer deviates', () => {
   assert.equal(finding().kind, 'deviating');
 });
 
+const unknownTo = (id: number, code = -32_601): string => service.error(code, 'Unknown', id);
+
 void test('requests sent at once are all answered, in any order, each once', () => {
-  const answer = (id: number, code = -32_601): string => service.error(code, 'Unknown', id);
   const ids = Array.from({ length: 100 }, (_, at) => 100 - at);
   const sound = ask('pipelining');
   assert.equal(sound.memory.sent.length, 100);
-  for (const id of ids) sound.memory.events.message(answer(id));
+  for (const id of ids) sound.memory.events.message(unknownTo(id));
   assert.equal(sound.finding().kind, 'conforming');
 
   const twice = ask('pipelining');
-  for (const id of [100, ...ids]) twice.memory.events.message(answer(id));
+  for (const id of [100, ...ids]) twice.memory.events.message(unknownTo(id));
   assert.equal(twice.finding().kind, 'deviating');
 
   const otherwise = ask('pipelining');
-  for (const id of ids) otherwise.memory.events.message(answer(id, id === 50 ? -32_603 : undefined));
+  for (const id of ids) otherwise.memory.events.message(unknownTo(id, id === 50 ? -32_603 : undefined));
   assert.deepEqual(otherwise.finding(), { kind: 'deviating', received: 'error -32603' });
 
   const lost = ask('pipelining');
-  for (const id of ids.slice(1)) lost.memory.events.message(answer(id));
+  for (const id of ids.slice(1)) lost.memory.events.message(unknownTo(id));
   lost.memory.pass(10_000);
   assert.equal(lost.finding().kind, 'breaking');
 });
@@ -239,35 +242,39 @@ void test('an id that is used again is answered again', () => {
 
 const seen: Seen = { frames: [], texts: [], replies: [], answered: false };
 
+const failed = (changes: Partial<Seen>): string => judgeFailed({ ...seen, ...changes }, [1002]).kind;
+
 void test('a connection that must fail: a close frame conforms, going on or a bare end deviates, silence breaks', () => {
-  const kind = (changes: Partial<Seen>): string => judgeFailed({ ...seen, ...changes }, [1002]).kind;
-  assert.equal(kind({ closeCode: 1002, ended: 'closed' }), 'conforming');
-  assert.equal(kind({ closeCode: 1000 }), 'deviating');
-  assert.equal(kind({ ended: 'reset' }), 'deviating');
-  assert.equal(kind({ answered: true }), 'deviating');
-  assert.equal(kind({}), 'breaking');
+  assert.equal(failed({ closeCode: 1002, ended: 'closed' }), 'conforming');
+  assert.equal(failed({ closeCode: 1000 }), 'deviating');
+  assert.equal(failed({ ended: 'reset' }), 'deviating');
+  assert.equal(failed({ answered: true }), 'deviating');
+  assert.equal(failed({}), 'breaking');
 });
+
+const lives = (changes: Partial<Seen>, problem?: string): Finding => judgeLives({ ...seen, ...changes }, () => problem);
 
 void test('a session that must live: silence and a bare end break, a close frame deviates, a wrong answer too', () => {
-  const judge = (changes: Partial<Seen>, problem?: string): Finding =>
-    judgeLives({ ...seen, ...changes }, () => problem);
-  assert.equal(judge({ answered: true }).kind, 'conforming');
-  assert.deepEqual(judge({ answered: true }, 'no pong'), { kind: 'deviating', received: 'no pong' });
-  assert.equal(judge({ closeCode: 1002 }).kind, 'deviating');
-  assert.equal(judge({ ended: 'closed' }).kind, 'breaking');
-  assert.equal(judge({}).kind, 'breaking');
+  assert.equal(lives({ answered: true }).kind, 'conforming');
+  assert.deepEqual(lives({ answered: true }, 'no pong'), { kind: 'deviating', received: 'no pong' });
+  assert.equal(lives({ closeCode: 1002 }).kind, 'deviating');
+  assert.equal(lives({ ended: 'closed' }).kind, 'breaking');
+  assert.equal(lives({}).kind, 'breaking');
 });
 
+const closed = (changes: Partial<Seen>): string => judgeClosed({ ...seen, ...changes }, [1000]).kind;
+
 void test('a close must be answered and the connection ended', () => {
-  const kind = (changes: Partial<Seen>): string => judgeClosed({ ...seen, ...changes }, [1000]).kind;
-  assert.equal(kind({ closeCode: 1000, ended: 'closed' }), 'conforming');
-  assert.equal(kind({ closeCode: 1000 }), 'deviating');
-  assert.equal(kind({ closeCode: 1002, ended: 'closed' }), 'deviating');
-  assert.equal(kind({ ended: 'closed' }), 'deviating');
-  assert.equal(kind({}), 'breaking');
+  assert.equal(closed({ closeCode: 1000, ended: 'closed' }), 'conforming');
+  assert.equal(closed({ closeCode: 1000 }), 'deviating');
+  assert.equal(closed({ closeCode: 1002, ended: 'closed' }), 'deviating');
+  assert.equal(closed({ ended: 'closed' }), 'deviating');
+  assert.equal(closed({}), 'breaking');
   assert.equal(judgeSurvived({ ...seen, answered: true }).kind, 'conforming');
   assert.equal(judgeSurvived(seen).kind, 'breaking');
 });
+
+const version = (value: string) => ({ status: 426, headers: { 'sec-websocket-version': value } });
 
 void test('a handshake must be refused by HTTP', () => {
   const none: SeenHandshake = { headers: {}, accepted: false };
@@ -281,7 +288,6 @@ void test('a handshake must be refused by HTTP', () => {
   for (const status of [101, 200, 500]) assert.equal(judgeRefused({ ...none, status }).kind, 'deviating');
   assert.equal(judgeRefused({ ...none, ended: 'closed' }).kind, 'deviating');
   assert.equal(judgeRefused(none).kind, 'breaking');
-  const version = (value: string) => ({ status: 426, headers: { 'sec-websocket-version': value } });
   assert.equal(judgeOf('handshake-of-another-version', version('13, 8')), 'conforming');
   assert.equal(judgeOf('handshake-of-another-version', version('130')), 'deviating');
   assert.equal(judgeOf('handshake-of-another-version', { status: 426 }), 'deviating');
@@ -291,8 +297,9 @@ void test('a handshake must be refused by HTTP', () => {
   assert.equal(judgeOf('handshake', {}), 'breaking');
 });
 
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
 void test('frames are as RFC 6455 §5.7 has them', () => {
-  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
   assert.equal(hex(frame(0x1, bytesOf('Hello'))), '818537fa213d7f9f4d5158');
   assert.equal(hex(frame(0x1, bytesOf('Hello'), { masked: false })), '810548656c6c6f');
   assert.equal(hex(frame(0x1, bytesOf('Hel'), { masked: false, final: false })), '010348656c');
