@@ -1,6 +1,7 @@
 import type { Command } from '../commands/command.ts';
 import { count } from '../commands/count.ts';
 import type { Response } from '../jsonrpc/correlation.ts';
+import { excerpt } from '../jsonrpc/messages.ts';
 import { describeOutcome } from '../results/outcome.ts';
 import { graceMs } from '../session/execution-steps.ts';
 import { outcomeOf } from '../session/script.ts';
@@ -25,11 +26,14 @@ const say = (word: string): Command => ({
   proof: { lines: [word] },
 });
 
-const noProcessCodes = [-32_002, -32_003];
+const noProcessCodes = new Set([-32_002, -32_003]);
 const invalidParams = -32_602;
 
+const describeError = ({ code, message }: { code: number; message: string }): string =>
+  `error ${code} ${excerpt(message)}`;
+
 const describeResponse = ({ error, result }: Response): string =>
-  error ? `error ${error.code} ${error.message}` : `result ${JSON.stringify(result)}`;
+  error ? describeError(error) : `result ${JSON.stringify(result)}`;
 
 const ask = (session: Session, type: string): Script<Response> => session.request('control', { type });
 
@@ -62,8 +66,11 @@ const hasEnded = function* (session: Session, received: string): Script<Finding>
     yield* session.sleep(atMs - passedMs);
     passedMs = atMs;
     const { execution, rejection } = yield* session.attempt(say('ended'));
-    if (execution) return yield* unharmed(execution, 'conforming', `${received}; a further execute was accepted`);
-    last = `${rejection.code} ${rejection.message}`;
+    if (execution) {
+      yield* execution.completes();
+      return { kind: 'conforming', received: `${received}; a further execute ran, ${atMs / 1000} s later` };
+    }
+    last = describeError(rejection);
     if (rejection.reason !== 'already running') break;
   }
   const kept = `the process stays, every further execute for ${passedMs / 1000} s was refused`;
@@ -71,7 +78,7 @@ const hasEnded = function* (session: Session, received: string): Script<Finding>
 };
 
 const judgeNoProcess = (response: Response): Finding => ({
-  kind: response.error && noProcessCodes.includes(response.error.code) ? 'conforming' : 'deviating',
+  kind: response.error && noProcessCodes.has(response.error.code) ? 'conforming' : 'deviating',
   received: describeResponse(response),
 });
 
@@ -166,7 +173,7 @@ const second = function* (session: Session): Script<Finding> {
   if (!rejection) return { kind: 'deviating', received: 'accepted beside the first' };
   return {
     kind: rejection.code === invalidParams ? 'conforming' : 'deviating',
-    received: `error ${rejection.code} ${rejection.message}`,
+    received: describeError(rejection),
   };
 };
 

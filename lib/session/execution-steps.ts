@@ -3,6 +3,16 @@ import { judge, type ExecutionState } from './execution.ts';
 import type { Executions } from './executions.ts';
 import { SessionEnd, sleepUntil, type Script } from './script.ts';
 
+/** How a command ended that was held to nothing. */
+export interface CommandEnd {
+  /** Null where it has none. */
+  exitCode: number | null;
+  /** The first 10 lines that came on stdout and stderr, each cut to 200 characters. */
+  beginning: readonly string[];
+  /** What `process.error` said. */
+  error?: string;
+}
+
 /** A command under way. */
 export interface Execution {
   /** Process id that the service reported, where it did. */
@@ -11,6 +21,8 @@ export interface Execution {
   readonly lines: number;
   /** Waits until the process has completed, then holds it to the command's proof; ends the session where it fails. */
   completes: () => Script;
+  /** Waits until the process has completed, whatever it did. */
+  ends: () => Script<CommandEnd>;
   /** Waits until so many lines have come, or the process has completed. */
   reaches: (lines: number) => Script;
   /** Waits so many milliseconds, and for a further line; ends the session where the process completes, or its output is wrong. */
@@ -66,6 +78,12 @@ export const executionSteps = (
       yield* progress(() => false);
       run.outcome = judge(run);
       if (run.outcome.kind !== 'ok') throw new SessionEnd(run.outcome);
+    },
+    *ends() {
+      watch(run, false);
+      yield* progress(() => false);
+      const { exitCode = null, beginning, serviceError } = run;
+      return { exitCode, beginning: [...beginning], ...(serviceError !== undefined && { error: serviceError }) };
     },
     *reaches(lines) {
       watch(run, true);

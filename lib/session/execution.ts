@@ -32,6 +32,8 @@ export interface ExecutionState {
   assembly: ReturnType<typeof createLineAssembly>;
   lines: number;
   bytes: number;
+  /** Its first lines, each cut. */
+  beginning: string[];
   /** Messages of output that the fast path did not take. */
   parsed: number;
   learned: number;
@@ -63,9 +65,19 @@ export const createExecution = (command: Command, sentAt: number, first: boolean
   assembly: createLineAssembly(),
   lines: 0,
   bytes: 0,
+  beginning: [],
   parsed: 0,
   learned: 0,
 });
+
+const keptLines = 10;
+const keptLength = 200;
+
+/** Keeps of some lines what belongs to a command's beginning. */
+export const keepBeginning = ({ beginning }: ExecutionState, lines: readonly string[]): void => {
+  if (beginning.length >= keptLines) return;
+  for (const line of lines.slice(0, keptLines - beginning.length)) beginning.push(line.slice(0, keptLength));
+};
 
 /** Holds a command that is over to its proof. */
 export const judge = (run: ExecutionState): Outcome => {

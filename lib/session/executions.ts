@@ -1,7 +1,7 @@
 import { excerpt, isObject } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
 import type { Outcome } from '../results/outcome.ts';
-import { commandResult, createExecution, type CommandResult, type ExecutionState } from './execution.ts';
+import { commandResult, createExecution, keepBeginning, type CommandResult, type ExecutionState } from './execution.ts';
 import { learnTemplate, utf8Bytes, type MessageTemplate } from './prediction.ts';
 
 /**
@@ -163,6 +163,7 @@ export const createExecutions = (now: () => number): Executions => {
       run.parsed++;
       run.bytes += utf8Bytes(data);
       run.lines += assembled.lines.length;
+      keepBeginning(run, assembled.lines);
       if (assembled.stream === 'stdout' && run.mismatch === undefined) linesOf(run, assembled.lines, data, text);
       return undefined;
     },

@@ -10,13 +10,13 @@ import {
 import type { Command } from '../commands/command.ts';
 import type { Outcome, Phase } from '../results/outcome.ts';
 import type { CommandResult } from './execution.ts';
-import { executionSteps, type Execution } from './execution-steps.ts';
+import { executionSteps, type CommandEnd, type Execution } from './execution-steps.ts';
 import { createExecutions } from './executions.ts';
 import { classifyRejection, type Dialect, type Rejection, type Stage } from './rejection.ts';
 import { SessionEnd, sleepUntil, type Script, type Wait } from './script.ts';
 import { createTrace } from './trace.ts';
 
-export type { Execution, Script, Wait };
+export type { CommandEnd, Execution, Script, Wait };
 
 /** What a session needs of the open WebSocket it lives on, and of a clock. */
 export interface SessionSocket {
@@ -44,6 +44,8 @@ export interface SessionLimits {
   messageTimeoutMs: number;
   /** For the session as a whole, from opening the connection. */
   sessionTimeoutMs: number;
+  /** What the service is asked to limit a command to, seconds; absent where it is left to the service. */
+  executeTimeoutS?: number;
 }
 
 /** What became of a session. Times are milliseconds from opening the connection. */
@@ -351,7 +353,9 @@ export const startSession = (
 
   const attempt = function* (command: Command): Script<Attempt> {
     const run = executions.begin(command);
-    const response = yield* respond('execute', { command: command.command }, () => (run.ackAt = socket.now()));
+    const { executeTimeoutS: timeout } = limits;
+    const params = { command: command.command, ...(timeout !== undefined && { timeout }) };
+    const response = yield* respond('execute', params, () => (run.ackAt = socket.now()));
     if (response.error) {
       const rejection = rejected('execute', response.error);
       executions.refuse(run, rejection);

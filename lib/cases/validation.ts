@@ -1,0 +1,223 @@
+import type { Command } from '../commands/command.ts';
+import { excerpt } from '../jsonrpc/messages.ts';
+import { SessionEnd, outcomeOf } from '../session/script.ts';
+import type { CommandEnd, Rejected, Script, Session } from '../session/session.ts';
+import type { Case, Finding } from './case.ts';
+
+const section = 'protocol: ALLOWED_COMMANDS';
+
+/** Whether a service has an allow-list at all. */
+export const allowList = {
+  name: 'allow-list',
+  section,
+  expected: 'a command that no allow-list names runs, or is rejected',
+};
+
+/** The code for "not allowed" in the one dialect and in the other. */
+const notAllowedCodes = new Set([-32_001, -32_002]);
+
+/**
+ * A program that a list would hardly name, and what only its run prints: no text of ours holds it. It reads and writes
+ * nothing else.
+ */
+const smuggled = 'expr 4000 + 242';
+const marker = '4242';
+
+/** A file that is nowhere, so that nothing is read or written where a redirection is performed. */
+const nowhere = '/ws-stress/nowhere';
+
+const plain = (command: string): Command => ({ name: 'validation', class: 'simple', command, proof: {} });
+
+/** A command of the allowed word. What other words than `echo` print is not known. */
+const allowedCommand = (allowed: string): Command => ({
+  ...plain(`${allowed} ws-stress`),
+  proof: allowed === 'echo' ? { lines: ['ws-stress'] } : {},
+});
+
+/** Runs an allowed command to its end; ends the session where its output is wrong. */
+const runAllowed = function* (session: Session, allowed: string): Script {
+  const run = yield* session.execute(allowedCommand(allowed));
+  const outcome = yield* outcomeOf(run.completes());
+  // Of another word than `echo` it is not known with which code it ends.
+  if (outcome.kind !== 'ok' && (allowed === 'echo' || outcome.kind !== 'failed-exit')) throw new SessionEnd(outcome);
+};
+
+/**
+ * Whether a service has an allow-list: whether it rejects `:`, which every shell has built in, which does nothing, and
+ * which no list has reason to name. That it is rejected is a response; that a shell fails to find something, which it
+ * can't here, would be an exit code.
+ */
+export const hasAllowList = function* (session: Session): Script<boolean> {
+  const { execution } = yield* session.attempt(plain(':'));
+  if (!execution) return true;
+  yield* execution.ends();
+  return false;
+};
+
+const describeRejection = ({ code, message }: Rejected): string => `rejected: ${code} ${excerpt(message)}`;
+
+const describeEnd = ({ exitCode, beginning, error }: CommandEnd): string => {
+  const output = beginning.length === 0 ? 'no output' : beginning.map(excerpt).join(', ');
+  return error === undefined ? `${output}, exit code ${exitCode}` : `${output}, then process.error ${excerpt(error)}`;
+};
+
+/** A command, and how it shows that something ran which the list does not name. */
+interface Way {
+  name: string;
+  expected: string;
+  command: string;
+  hasRun: (end: CommandEnd) => boolean;
+}
+
+const printsMarker = ({ beginning }: CommandEnd): boolean => beginning.some((line) => line.includes(marker));
+
+/** The shell was made to look for a program that is not there: what is there would have run. */
+const isLookedFor = ({ exitCode }: CommandEnd): boolean => exitCode === 126 || exitCode === 127;
+
+/** The shell tried to open the file: where it stands for itself, its name comes with the sign before it. */
+const isOpened = ({ beginning }: CommandEnd): boolean =>
+  beginning.some((line) => line.includes(nowhere) && !line.includes(`<${nowhere}`));
+
+const caseOf = ({ name, expected, command, hasRun }: Way, allowed: string): Case => ({
+  name,
+  section,
+  expected,
+  *script(session) {
+    const { execution, rejection } = yield* session.attempt(plain(command));
+    const end = execution && (yield* execution.ends());
+    yield* runAllowed(session, allowed);
+    if (rejection) return { kind: 'conforming', received: describeRejection(rejection) };
+    const kind = end && hasRun(end) ? 'bypass' : 'conforming';
+    return { kind, received: `accepted: ${end && describeEnd(end)}` };
+  },
+});
+
+/** Ways in which a command that the list does not name may come behind, in, or before one that it does. */
+const smuggling = (allowed: string): Readonly<Record<string, string>> => ({
+  semicolon: `${allowed} a; ${smuggled}`,
+  'and-list': `${allowed} a && ${smuggled}`,
+  'or-list': `${allowed} a <${nowhere} || ${smuggled}`,
+  pipe: `${allowed} a | ${smuggled}`,
+  background: `${allowed} a & ${smuggled}`,
+  newline: `${allowed} a\n${smuggled}`,
+  substitution: `${allowed} $(${smuggled})`,
+  'quoted-substitution': `${allowed} "$(${smuggled})"`,
+  backticks: `${allowed} \`${smuggled}\``,
+  'process-substitution': `${allowed} a > >(${smuggled})`,
+  'here-document': `${allowed} a <<X\n$(${smuggled} >&2)\nX`,
+  subshell: `(${smuggled})`,
+  'brace-group': `{ ${smuggled}; }`,
+  negation: `! ${smuggled}`,
+  'if-clause': `if ${allowed} a; then ${smuggled}; fi`,
+  'assignment-prefix': `X=1 ${smuggled}`,
+  'assignment-like-word': `${allowed}=1 ${smuggled}`,
+  'quoted-word': `'ex'${smuggled.slice(2)}`,
+  'backslash-word': `\\${smuggled}`,
+  'leading-redirection': `2>&1 ${smuggled}`,
+  eval: `eval '${smuggled}'`,
+  exec: `exec ${smuggled}`,
+  command: `command ${smuggled}`,
+  env: `env ${smuggled}`,
+});
+
+const ways = (allowed: string): readonly Way[] => [
+  ...Object.entries(smuggling(allowed)).map(([name, command]) => ({
+    name,
+    command,
+    expected: `the command ${excerpt(command)} is rejected, or ${smuggled} does not run in it`,
+    hasRun: printsMarker,
+  })),
+  {
+    name: 'redirection',
+    command: `${allowed} a <${nowhere}`,
+    expected: 'a redirection is rejected, or not performed: it opens files that the list says nothing of',
+    hasRun: isOpened,
+  },
+  {
+    name: 'path-elsewhere',
+    command: `/ws-stress/${allowed} a`,
+    expected: 'a path is rejected that only ends in an allowed name: what lies there is another program',
+    hasRun: isLookedFor,
+  },
+  {
+    name: 'relative-path',
+    command: `./ws-stress/${allowed} a`,
+    expected: 'a relative path is rejected that only ends in an allowed name: what lies there is another program',
+    hasRun: isLookedFor,
+  },
+  {
+    name: 'longer-word',
+    command: `${allowed}-ws-stress a`,
+    expected: 'a word is rejected that only begins with an allowed name: it names another program',
+    hasRun: isLookedFor,
+  },
+  {
+    name: 'system-path',
+    command: `/bin/${allowed} a`,
+    expected: 'the path of the allowed program itself is rejected or runs: it is the program that the list names',
+    hasRun: printsMarker,
+  },
+  {
+    name: 'leading-blanks',
+    command: `  ${allowed} a`,
+    expected: 'an allowed command behind blanks is rejected or runs: the shell sees no difference',
+    hasRun: printsMarker,
+  },
+];
+
+/** A command that must be rejected by the code for it, after which the session goes on. */
+const rejectedCase = (
+  name: string,
+  expected: string,
+  command: string,
+  accepted: (end: CommandEnd) => Finding['kind'],
+  allowed: string,
+): Case => ({
+  name,
+  section,
+  expected,
+  *script(session) {
+    const { execution, rejection } = yield* session.attempt(plain(command));
+    const end = execution && (yield* execution.ends());
+    yield* runAllowed(session, allowed);
+    if (end) return { kind: accepted(end), received: `accepted: ${describeEnd(end)}` };
+    const isRight = rejection !== undefined && notAllowedCodes.has(rejection.code);
+    return { kind: isRight ? 'conforming' : 'deviating', received: rejection ? describeRejection(rejection) : '' };
+  },
+});
+
+/** What is asked of an allow-list that names a word, such as `echo`: nothing of it reads, writes or reaches anywhere. */
+export const validationCases = (allowed: string): readonly Case[] => [
+  {
+    name: 'allowed',
+    section,
+    expected: 'an allowed command runs, and prints what it must',
+    *script(session) {
+      yield* runAllowed(session, allowed);
+      return { kind: 'conforming', received: `${allowedCommand(allowed).command} ran to its end` };
+    },
+  },
+  rejectedCase(
+    'not-allowed',
+    'a command that is not on the list is rejected as not allowed, and the session goes on',
+    smuggled,
+    (end) => (printsMarker(end) || isLookedFor(end) ? 'bypass' : 'deviating'),
+    allowed,
+  ),
+  ...(
+    [
+      ['empty', ''],
+      ['blank', '   '],
+      ['tab-and-newline', '\t\n'],
+    ] as const
+  ).map(([name, command]) =>
+    rejectedCase(
+      name,
+      `the command ${JSON.stringify(command)} is rejected as not allowed, and the session goes on`,
+      command,
+      () => 'deviating',
+      allowed,
+    ),
+  ),
+  ...ways(allowed).map((way) => caseOf(way, allowed)),
+];
