@@ -96,8 +96,27 @@ const withoutRepeats = (findings: readonly FindingLine[]): FindingLine[] => {
   return [...told.values()];
 };
 
-/** The table that closes a run: the first failures of each kind, with session, command, phase and reason. */
-export const closingTable = ({ sessions, findings }: Failures): string => {
+/** The first findings of each kind and test, and how many more there are. */
+const bounded = (findings: readonly FindingLine[], most: number): string[] => {
+  const counts = new Map<string, number>();
+  const lines = findings.flatMap((finding) => {
+    const of = `${finding.finding.padEnd(14)} ${finding.test}`;
+    const count = (counts.get(of) ?? 0) + 1;
+    counts.set(of, count);
+    return count <= most ? findingLines(finding) : [];
+  });
+  const more = [...counts].filter(([, count]) => count > most);
+  return [
+    ...lines,
+    ...more.map(([of, count]) => `  ${of}: ${count - most} more; ws-stress run ${of.slice(15)} shows all of them`),
+  ];
+};
+
+/**
+ * The table that closes a run: the first failures of each kind, with session, command, phase and reason. Of several tests
+ * at most so many findings of a kind are shown.
+ */
+export const closingTable = ({ sessions, findings }: Failures, mostFindings: number): string => {
   const failed = [...sessions].flatMap(([kind, { count, first }]) => [
     `  ${kind}: ${count} session${count === 1 ? '' : 's'}${count > first.length ? `, the first ${first.length}` : ''}`,
     ...first.flatMap(sessionLines),
@@ -107,7 +126,7 @@ export const closingTable = ({ sessions, findings }: Failures): string => {
   );
   return [
     ...(failed.length > 0 ? ['', 'Failed sessions', ...failed] : []),
-    ...(sorted.length > 0 ? ['', 'Findings', ...sorted.flatMap(findingLines)] : []),
+    ...(sorted.length > 0 ? ['', 'Findings', ...bounded(sorted, mostFindings)] : []),
     ...(failed.length + sorted.length > 0 ? [''] : []),
   ].join('\n');
 };

@@ -141,7 +141,7 @@ const runAndTell = async (
     const code = await runK6(k6, args, { ...env, STRESS_RECORDS: 'failures' });
     const failures = existsSync(records) ? await readFailures(records) : undefined;
     for (const line of failures?.other ?? []) console.error(line);
-    if (failures) process.stdout.write(closingTable(failures));
+    if (failures) process.stdout.write(closingTable(failures, path.basename(bundle) === 'suite.js' ? 3 : Infinity));
     return code;
   } finally {
     await rm(folder, { recursive: true, force: true });

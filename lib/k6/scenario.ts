@@ -185,6 +185,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
     ackTimeoutMs: settings.ackTimeoutMs,
     messageTimeoutMs: settings.messageTimeoutMs,
     sessionTimeoutMs: settings.sessionTimeoutMs,
+    ...(settings.executeTimeoutS !== undefined && { executeTimeoutS: settings.executeTimeoutS }),
   };
   let account: Account | undefined;
 

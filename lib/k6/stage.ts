@@ -49,6 +49,7 @@ export const createStage = (settings: Settings, test: string, account: Account):
     ackTimeoutMs: Math.min(settings.ackTimeoutMs, answerMs),
     messageTimeoutMs: settings.messageTimeoutMs,
     sessionTimeoutMs: settings.sessionTimeoutMs,
+    ...(settings.executeTimeoutS !== undefined && { executeTimeoutS: settings.executeTimeoutS }),
   };
   const counted = (name: string, result: SessionResult, startedAtMs: number): SessionResult => {
     account.caseSession(result, { test, case: name, vu: exec.vu.idInTest, startedAtMs });

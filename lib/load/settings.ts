@@ -16,6 +16,7 @@ export interface Settings {
   ackTimeoutMs: number;
   messageTimeoutMs: number;
   sessionTimeoutMs: number;
+  executeTimeoutS: number | undefined;
   only: readonly string[] | undefined;
   skip: readonly string[] | undefined;
   limitedUrl: string | undefined;
@@ -187,6 +188,15 @@ export const settingsTable = (): readonly SettingRow[] => [
     default: '2m',
     description: 'Longest session, from opening the connection',
     example: '2m',
+  },
+  {
+    name: 'STRESS_EXECUTE_TIMEOUT',
+    flag: '--execute-timeout',
+    type: 'count',
+    unit: 'seconds',
+    description:
+      'Sent as `timeout` with each execute. Default: none is sent, and the service limits a command as it likes',
+    example: '60',
   },
   {
     name: 'STRESS_ONLY',
@@ -521,6 +531,7 @@ export const parseSettings = (
     ackTimeoutMs: values.STRESS_ACK_TIMEOUT,
     messageTimeoutMs: values.STRESS_MESSAGE_TIMEOUT,
     sessionTimeoutMs: values.STRESS_SESSION_TIMEOUT,
+    executeTimeoutS: values.STRESS_EXECUTE_TIMEOUT,
     only: values.STRESS_ONLY,
     skip: values.STRESS_SKIP,
     limitedUrl: values.STRESS_LIMITED_URL,

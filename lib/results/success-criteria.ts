@@ -4,7 +4,7 @@ import { criterionStatuses, type CriterionStatus, type JudgedCriterion } from '.
 export interface SuccessCriterion {
   title: string;
   status: CriterionStatus;
-  /** The criterion that decided: the first of the worst. */
+  /** The criterion that decided: of the worst, the one that tells most. */
   decidedBy?: JudgedCriterion;
 }
 
@@ -13,52 +13,66 @@ type Part = (criterion: JudgedCriterion) => boolean;
 const metricOf = ({ selector }: JudgedCriterion): string => selector.replace(/\{.*/, '');
 
 /** The tests and metrics that each of the six success criteria rests on; all of its parts must be there. */
-const parts: readonly { title: string; tests: readonly string[]; of: Part }[] = [
+const parts: readonly { title: string; tests: readonly string[]; of: Part; tellsMost: RegExp }[] = [
   {
     title: 'All single session tests pass',
     tests: ['single'],
     of: ({ test }) => test === 'single',
+    tellsMost: /^session_success/,
   },
   {
     title: '90 %+ success rate for concurrent sessions',
     tests: ['concurrent'],
     of: (each) => each.test === 'concurrent' && metricOf(each) === 'session_success',
+    tellsMost: /round/,
   },
   {
     title: 'Process control works reliably',
     tests: ['process-control'],
     of: ({ test }) => test === 'process-control',
+    tellsMost: /^session_success/,
   },
   {
     title: "High output doesn't cause memory issues",
     tests: ['high-output', 'memory'],
     of: ({ test }) => test === 'high-output' || test === 'memory',
+    tellsMost: /case:leak/,
   },
   {
     title: 'No crashes or hangs',
     tests: ['concurrent', 'service-down', 'conformance'],
     of: (each) =>
       ['timeouts', 'unsettled'].includes(metricOf(each)) || each.test === 'service-down' || each.test === 'conformance',
+    tellsMost: /^timeouts/,
   },
   {
     title: 'Response times remain reasonable (<5 s for simple commands)',
     tests: ['single', 'concurrent'],
     of: (each) => metricOf(each) === 'command_duration' && each.selector.includes('class:simple'),
+    tellsMost: /^command_duration/,
   },
 ];
+
+/** Of several criteria the one that is nearest to not holding. */
+const nearest = (criteria: readonly JudgedCriterion[]): JudgedCriterion | undefined => {
+  const distance = ({ expression, observed = 0 }: JudgedCriterion): number =>
+    expression.includes('>') || expression.startsWith('rate') ? observed : -observed;
+  return criteria.toSorted((a, b) => distance(a) - distance(b))[0];
+};
 
 /**
  * The six success criteria of the stress test, by the criteria of a suite run: each is the worst of its parts, and NOT RUN
  * where a test that it rests on was left out.
  */
 export const successCriteria = (judged: readonly JudgedCriterion[], tests: readonly string[]): SuccessCriterion[] =>
-  parts.map(({ title, tests: needed, of }) => {
+  parts.map(({ title, tests: needed, of, tellsMost }) => {
     const mine = judged.filter(of);
     const missing = needed.some((test) => !tests.includes(test));
     const present = criterionStatuses.filter((status) => mine.some((each) => each.status === status));
     const [worst = 'NOT RUN'] = present;
     const status =
       missing && criterionStatuses.indexOf(worst) > criterionStatuses.indexOf('NOT RUN') ? 'NOT RUN' : worst;
-    const decidedBy = mine.find((each) => each.status === status);
+    const deciding = mine.filter((each) => each.status === status);
+    const decidedBy = nearest(deciding.filter(({ selector }) => tellsMost.test(selector))) ?? nearest(deciding);
     return { title, status, ...(decidedBy && { decidedBy }) };
   });

@@ -1,0 +1,29 @@
+import { allowList, hasAllowList, validationCases } from '../lib/cases/validation.ts';
+import { scenario } from '../lib/k6/scenario.ts';
+import { describeOutcome } from '../lib/results/outcome.ts';
+
+/** Where a service has an allow-list: does it hold, and does a rejected command leave its session unharmed? */
+export const { definition, options, setup, handleSummary, run } = scenario('command-validation', {
+  cases: (stage) => {
+    const { allowedCommand, limitedUrl, url } = stage.settings;
+    const cases = validationCases(allowedCommand);
+    const target = limitedUrl ?? url;
+    let isListed = false;
+    const { outcome } = stage.session(
+      allowList.name,
+      function* (session) {
+        isListed = yield* hasAllowList(session);
+      },
+      target,
+    );
+    if (outcome.kind !== 'ok') {
+      stage.found(allowList, 'breaking', describeOutcome(outcome));
+    } else if (isListed) {
+      stage.ask(cases, target);
+    } else {
+      stage.excuse(cases, 'not-applicable', 'the service runs whatever it is given: it has no allow-list');
+    }
+  },
+});
+
+export default run;

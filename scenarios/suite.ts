@@ -1,0 +1,25 @@
+import { suite } from '../lib/k6/scenario.ts';
+import { definition as commandValidation } from './command-validation.ts';
+import { definition as concurrent } from './concurrent.ts';
+import { definition as conformance } from './conformance.ts';
+import { definition as highOutput } from './high-output.ts';
+import { definition as memory } from './memory.ts';
+import { definition as processControl } from './process-control.ts';
+import { definition as serviceDown } from './service-down.ts';
+import { definition as sessionLimit } from './session-limit.ts';
+import { definition as single } from './single.ts';
+
+/** Does the service fulfil the six success criteria? Everything, one scenario after the other, in one run. */
+export const { options, setup, handleSummary, run } = suite([
+  single,
+  concurrent,
+  processControl,
+  highOutput,
+  commandValidation,
+  sessionLimit,
+  conformance,
+  memory,
+  serviceDown,
+]);
+
+export default run;
