@@ -8,7 +8,7 @@ const USAGE = `Usage: node cli/bootstrap.mjs <command> [arguments]
 
 Each command first installs and builds what it needs and is missing.
 
-  start [arguments]        run the concurrent stress test against the reference target
+  start [arguments]        run the suite against the reference target
   test [files] [--flags]   run the tests, all or those in the files, with flags for node --test (--name=value)
   check                    check types, lint, format and dead code
   build [--watch]          build dist/
@@ -65,7 +65,7 @@ async function installAndBuild() {
 
 async function start(args) {
   await installAndBuild();
-  return await runWsStress(['run', 'concurrent', '--with-target', ...args]);
+  return await runWsStress(['run', 'suite', '--with-target', ...args]);
 }
 
 async function verifyReal(args) {

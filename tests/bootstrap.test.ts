@@ -137,7 +137,7 @@ void test('a fresh clone is installed and built once, and start passes on argume
     first.stderr,
     /installing the dependencies with npm ci: there is no node_modules\n.*building dist\/\n$/s,
   );
-  const run = 'ws-stress run concurrent --with-target';
+  const run = 'ws-stress run suite --with-target';
   assert.deepEqual(clone.log(), ['npm ci --include=dev', 'build', `${run} --vus 99`]);
 
   const second = await bootstrap(t, clone, 'start');
