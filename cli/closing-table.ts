@@ -117,10 +117,11 @@ const bounded = (findings: readonly FindingLine[], most: number): string[] => {
  * at most so many findings of a kind are shown.
  */
 export const closingTable = ({ sessions, findings }: Failures, mostFindings: number): string => {
-  const failed = [...sessions].flatMap(([kind, { count, first }]) => [
-    `  ${kind}: ${count} session${count === 1 ? '' : 's'}${count > first.length ? `, the first ${first.length}` : ''}`,
-    ...first.flatMap(sessionLines),
-  ]);
+  const failed: string[] = [];
+  for (const [kind, { count, first }] of sessions) {
+    const which = count > first.length ? `, the first ${first.length}` : '';
+    failed.push(`  ${kind}: ${count} session${count === 1 ? '' : 's'}${which}`, ...first.flatMap(sessionLines));
+  }
   const sorted = withoutRepeats(findings).toSorted(
     (a, b) => findingOrder.indexOf(a.finding) - findingOrder.indexOf(b.finding),
   );

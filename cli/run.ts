@@ -101,7 +101,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
   try {
     const target = withTarget ? whileRunning(await restartableTarget({ port: 0 })) : undefined;
     if (target !== undefined) console.error(`reference target listening on ${target.url}`);
-    const takesLimited = withTarget && wantsLimited.includes(scenario) && asked.STRESS_LIMITED_URL === undefined;
+    const takesLimited = withTarget && wantsLimited.has(scenario) && asked.STRESS_LIMITED_URL === undefined;
     const limited = takesLimited ? whileRunning(await startTarget({ port: 0, ...limits })) : undefined;
     if (limited !== undefined) {
       console.error(`a second one, with an allow-list and ${limits.maxSessions} sessions, on ${limited.url}`);
@@ -120,7 +120,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
 };
 
 /** The scenarios that want a service with an allow-list or a small session limit. */
-const wantsLimited: readonly string[] = ['suite', 'command-validation', 'session-limit'];
+const wantsLimited: ReadonlySet<string> = new Set(['suite', 'command-validation', 'session-limit']);
 
 /** The second reference target's. */
 const limits = { maxSessions: 4, allow: ['echo', 'ls', 'sleep'] };

@@ -127,9 +127,10 @@ test('several tests run one after the other, cases after the rounds of their tes
   assert.equal((longest[4] ?? 0) - (longest[3] ?? 0), 60_000);
 });
 
+const sizes = (env: Record<string, string>): unknown[] =>
+  several(env).rounds.map(({ test: name, sessions }) => [name, sessions]);
+
 test('among several tests the settings shape the rounds of concurrent alone', () => {
-  const sizes = (env: Record<string, string>) =>
-    several(env).rounds.map(({ test: name, sessions }) => [name, sessions]);
   const expected = [
     ['single', 1],
     ['concurrent', 50],

@@ -50,9 +50,16 @@ const paused = function* (session: Session): Script<Execution> {
   return run;
 };
 
-/** What was received, if the process then runs to its end with all its lines; otherwise something is broken. */
-const unharmed = function* (run: Execution, kind: FindingKind, received: string): Script<Finding> {
-  const outcome = yield* outcomeOf(run.completes());
+/** A paused process stays so, is resumed, and runs to its end with all its lines. */
+const resumes = function* (session: Session, run: Execution): Script {
+  yield* run.staysSilentFor(silentMs);
+  yield* session.control('RESUME');
+  yield* run.completes();
+};
+
+/** What was received, if the process then does what it must to its end; otherwise something is broken. */
+const unharmed = function* (toItsEnd: Script, kind: FindingKind, received: string): Script<Finding> {
+  const outcome = yield* outcomeOf(toItsEnd);
   if (outcome.kind === 'ok') return { kind, received: `${received}; the process ran to its end, no line lost` };
   return { kind: 'breaking', received: `${received}; then ${describeOutcome(outcome)}` };
 };
@@ -115,9 +122,7 @@ const needless = (): readonly Case[] => [
     *script(session) {
       const run = yield* paused(session);
       const again = yield* ask(session, 'PAUSE');
-      yield* run.staysSilentFor(silentMs);
-      yield* session.control('RESUME');
-      return yield* unharmed(run, judgeNeedless(again, 'paused'), describeResponse(again));
+      return yield* unharmed(resumes(session, run), judgeNeedless(again, 'paused'), describeResponse(again));
     },
   },
   {
@@ -127,7 +132,7 @@ const needless = (): readonly Case[] => [
     *script(session) {
       const run = yield* running(session);
       const response = yield* ask(session, 'RESUME');
-      return yield* unharmed(run, judgeNeedless(response, 'resumed'), describeResponse(response));
+      return yield* unharmed(run.completes(), judgeNeedless(response, 'resumed'), describeResponse(response));
     },
   },
   {
@@ -139,7 +144,7 @@ const needless = (): readonly Case[] => [
       yield* run.staysSilentFor(silentMs);
       yield* session.control('RESUME');
       const again = yield* ask(session, 'RESUME');
-      return yield* unharmed(run, judgeNeedless(again, 'resumed'), describeResponse(again));
+      return yield* unharmed(run.completes(), judgeNeedless(again, 'resumed'), describeResponse(again));
     },
   },
 ];
@@ -185,7 +190,7 @@ const seconds = (): readonly Case[] => [
     *script(session) {
       const run = yield* running(session);
       const { kind, received } = yield* second(session);
-      return yield* unharmed(run, kind, received);
+      return yield* unharmed(run.completes(), kind, received);
     },
   },
   {
@@ -195,9 +200,7 @@ const seconds = (): readonly Case[] => [
     *script(session) {
       const run = yield* paused(session);
       const { kind, received } = yield* second(session);
-      yield* run.staysSilentFor(silentMs);
-      yield* session.control('RESUME');
-      return yield* unharmed(run, kind, received);
+      return yield* unharmed(resumes(session, run), kind, received);
     },
   },
 ];
@@ -210,7 +213,7 @@ const unknownType: Case = {
     const run = yield* running(session);
     const response = yield* ask(session, 'REWIND');
     const kind = response.error?.code === invalidParams ? 'conforming' : 'deviating';
-    return yield* unharmed(run, kind, describeResponse(response));
+    return yield* unharmed(run.completes(), kind, describeResponse(response));
   },
 };
 

@@ -27,7 +27,7 @@ export const limitCases = {
 export type LimitCase = (typeof limitCases)[keyof typeof limitCases];
 
 /** What the end of a session beyond the limit means. */
-export const judgeRefusal = ({ outcome, closeCode }: SessionResult): Finding => {
+const judgeRefusal = ({ outcome, closeCode }: SessionResult): Finding => {
   const received = describeOutcome(outcome);
   const closed = closeCode === undefined ? 'and no close' : `and close ${closeCode}`;
   if (outcome.kind === 'rejected' && outcome.reason === 'session limit') {

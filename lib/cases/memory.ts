@@ -20,9 +20,10 @@ export const leftovers = {
 export const leakFinding = ({ verdict }: LeakJudgement): FindingKind | undefined =>
   verdict === 'INCONCLUSIVE' ? undefined : verdict === 'LEAK' ? 'breaking' : 'conforming';
 
+const more = (name: string, was = 0, is = 0): string[] => (is > was ? [`${is} ${name}, ${was} before the load`] : []);
+
 /** What is left of the load in a service, in words; undefined where nothing is. */
 export const leftOver = (before: MemoryReading, after: MemoryReading): string | undefined => {
-  const more = (name: string, was = 0, is = 0): string[] => (is > was ? [`${is} ${name}, ${was} before the load`] : []);
   const left = [
     ...more('sessions', before.activeSessions, after.activeSessions),
     ...more('child processes', before.children, after.children),

@@ -2,7 +2,7 @@ import { highOutput, longLine } from '../commands/high-output.ts';
 import type { Case } from './case.ts';
 
 /** The slow reader: it pauses for so long after every so many of these lines. */
-export const slowReader = { lines: 10_000, width: 4000, everyLines: 100, pauseMs: 20 };
+const slowReader = { lines: 10_000, width: 4000, everyLines: 100, pauseMs: 20 };
 
 const longLineBytes = 1_048_576;
 
@@ -43,6 +43,8 @@ export const unreadMemory = {
   expected: "the service's memory does not grow with output that is not read",
 };
 
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
 /** Judges resident memory, bytes, before and while a slow reader read: held back, or piled up? */
 export const judgeUnread = (
   beforeBytes: number,
@@ -51,7 +53,6 @@ export const judgeUnread = (
   const { lines, width } = slowReader;
   const outputBytes = lines * (width + 12);
   const grownBytes = Math.max(...duringBytes) - beforeBytes;
-  const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   return {
     isHeldBack: grownBytes < outputBytes / 2,
     told: `grew by ${mib(grownBytes)} while ${mib(outputBytes)} of output were read slowly`,

@@ -23,31 +23,26 @@ const farewell: Command = {
 const slotMs = 5000;
 
 /** Opens a session that stays; resolved when it is let in or refused. */
-const enter = async (stage: Stage, url: string): Promise<Guest> => {
+const enter = (stage: Stage, url: string): Promise<Guest> => {
   let isLeaving = false;
-  let letIn = (): void => {};
-  const isIn = new Promise<void>((resolve) => {
-    letIn = resolve;
-  });
-  const { result, poke } = stage.open(
-    'guest',
-    function* (session) {
-      letIn();
-      yield* session.holds(() => isLeaving);
-      const execution = yield* session.execute(farewell);
-      yield* execution.completes();
-    },
-    url,
-  );
-  const refused = await Promise.race([isIn.then(() => undefined), result]);
-  return {
-    refused,
-    leave: () => {
+  return new Promise((resolve) => {
+    const { result, poke } = stage.open(
+      'guest',
+      function* (session) {
+        resolve({ refused: undefined, leave });
+        yield* session.holds(() => isLeaving);
+        const execution = yield* session.execute(farewell);
+        yield* execution.completes();
+      },
+      url,
+    );
+    const leave = (): Promise<SessionResult> => {
       isLeaving = true;
       poke();
       return result;
-    },
-  };
+    };
+    void result.then((refused) => resolve({ refused, leave }));
+  });
 };
 
 /** The guests of a service with a session limit. */
@@ -80,7 +75,7 @@ export const emptyHouse = (stage: Stage, url: string): House => {
     },
     knock: async (count) => {
       const visitors = await Promise.all(Array.from({ length: count }, () => enter(stage, url)));
-      return Promise.all(visitors.map(({ refused, leave }) => refused ?? leave()));
+      return Promise.all(visitors.map(async ({ refused, leave }) => refused ?? leave()));
     },
     slotAfter: async (asked) => {
       const refused = await takeSlot();

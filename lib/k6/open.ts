@@ -38,6 +38,7 @@ export const openSession = (
     };
     socket.binaryType = 'arraybuffer' as typeof socket.binaryType;
     later(limits.ackTimeoutMs, () => notOpened(`i/o timeout: not open after ${limits.ackTimeoutMs} ms`));
+    // oxlint-disable unicorn/prefer-add-event-listener -- k6 types only these by their events
     socket.onopen = () => {
       const session = startSession(
         {

@@ -97,6 +97,17 @@ export const helperOf = (settings: Settings): Helper | undefined => {
   };
 };
 
+const merged = (from: readonly (() => string | undefined)[]): MemoryReading => {
+  const reading: MemoryReading = { residentBytes: undefined, activeSessions: undefined, children: undefined };
+  for (const source of from) {
+    const { residentBytes, activeSessions, children } = readMemory(source() ?? '');
+    reading.residentBytes ??= residentBytes;
+    reading.activeSessions ??= activeSessions;
+    reading.children ??= children;
+  }
+  return reading;
+};
+
 /**
  * Reads the service's memory, sessions and children from wherever they can be had: the helper, `/metrics`, `/health`.
  * Undefined where its memory can't be had at all.
@@ -110,16 +121,6 @@ export const memoryReader = (settings: Settings): (() => MemoryReading) | undefi
     () => get(settings, settings.url, '/metrics'),
     () => get(settings, settings.url, '/health'),
   ].slice(settings.helperUrl === undefined ? 1 : 0);
-  const merged = (from: readonly (() => string | undefined)[]): MemoryReading => {
-    const reading: MemoryReading = { residentBytes: undefined, activeSessions: undefined, children: undefined };
-    for (const source of from) {
-      const { residentBytes, activeSessions, children } = readMemory(source() ?? '');
-      reading.residentBytes ??= residentBytes;
-      reading.activeSessions ??= activeSessions;
-      reading.children ??= children;
-    }
-    return reading;
-  };
   const useful = sources.filter((source) => Object.values(merged([source])).some((value) => value !== undefined));
   return merged(useful).residentBytes === undefined ? undefined : () => merged(useful);
 };

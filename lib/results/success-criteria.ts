@@ -42,7 +42,10 @@ const parts: readonly { title: string; tests: readonly string[]; of: Part; tells
     title: 'No crashes or hangs',
     tests: ['concurrent', 'service-down', 'conformance'],
     of: (each) =>
-      ['timeouts', 'unsettled'].includes(metricOf(each)) || each.test === 'service-down' || each.test === 'conformance',
+      ['timeouts', 'unsettled'].includes(metricOf(each)) ||
+      (['service-down', 'conformance'].includes(each.test) &&
+        /^findings\{[^}]*finding:breaking/.test(each.selector) &&
+        !each.selector.includes('case:')),
     tellsMost: /^timeouts/,
   },
   {
@@ -53,11 +56,13 @@ const parts: readonly { title: string; tests: readonly string[]; of: Part; tells
   },
 ];
 
+const margin = ({ expression, observed = 0 }: JudgedCriterion): number =>
+  expression.startsWith('rate') ? observed : -observed;
+
 /** Of several criteria the one that is nearest to not holding. */
 const nearest = (criteria: readonly JudgedCriterion[]): JudgedCriterion | undefined => {
-  const distance = ({ expression, observed = 0 }: JudgedCriterion): number =>
-    expression.includes('>') || expression.startsWith('rate') ? observed : -observed;
-  return criteria.toSorted((a, b) => distance(a) - distance(b))[0];
+  const [first] = criteria.toSorted((a, b) => margin(a) - margin(b));
+  return first;
 };
 
 /**
@@ -68,11 +73,10 @@ export const successCriteria = (judged: readonly JudgedCriterion[], tests: reado
   parts.map(({ title, tests: needed, of, tellsMost }) => {
     const mine = judged.filter(of);
     const missing = needed.some((test) => !tests.includes(test));
-    const present = criterionStatuses.filter((status) => mine.some((each) => each.status === status));
-    const [worst = 'NOT RUN'] = present;
+    const worst = criterionStatuses.find((status) => mine.some((each) => each.status === status)) ?? 'NOT RUN';
     const status =
       missing && criterionStatuses.indexOf(worst) > criterionStatuses.indexOf('NOT RUN') ? 'NOT RUN' : worst;
     const deciding = mine.filter((each) => each.status === status);
     const decidedBy = nearest(deciding.filter(({ selector }) => tellsMost.test(selector))) ?? nearest(deciding);
-    return { title, status, ...(decidedBy && { decidedBy }) };
+    return decidedBy ? { title, status, decidedBy } : { title, status };
   });

@@ -58,16 +58,18 @@ const measurementLine = ({ test, label, value, unit }: Measurement): string =>
   `  ${test}`.padEnd(28) + `${label}  ${Math.abs(value) < 100 ? number(value) : Math.round(value)} ${unit}`;
 
 /** One line a test, and below it the criteria of it that do not hold. */
-const testLines = (criteria: readonly JudgedCriterion[], colour: boolean): string[] =>
-  [...new Set(criteria.map(({ test }) => test))].flatMap((test) => {
+const testLines = (criteria: readonly JudgedCriterion[], colour: boolean): string[] => {
+  const lines: string[] = [];
+  for (const test of new Set(criteria.map((each) => each.test))) {
     const mine = criteria.filter((each) => each.test === test);
     const worst = criterionStatuses.find((status) => mine.some((each) => each.status === status)) ?? 'NOT RUN';
-    const holding = mine.filter(({ status }) => status === 'PASS').length;
-    return [
-      `  ${painted(worst, worst.padEnd(14), colour)} ${test.padEnd(20)} ${holding} of ${mine.length} criteria hold`,
-      ...mine.filter(({ status }) => status !== 'PASS').map((each) => `    ${criterionLine(each, colour)}`),
-    ];
-  });
+    const others = mine.filter(({ status }) => status !== 'PASS');
+    const holding = `${mine.length - others.length} of ${mine.length} criteria hold`;
+    lines.push(`  ${painted(worst, worst.padEnd(14), colour)} ${test.padEnd(20)} ${holding}`);
+    lines.push(...others.map((each) => `    ${criterionLine(each, colour)}`));
+  }
+  return lines;
+};
 
 const successLines = (success: readonly SuccessCriterion[], colour: boolean): string[] => [
   '  success criteria',
