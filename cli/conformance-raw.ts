@@ -9,6 +9,7 @@ import {
 import type { Finding } from '../lib/cases/case.ts';
 import { parseMessage } from '../lib/jsonrpc/messages.ts';
 import { innermostMessage } from './error-facts.ts';
+import { printable } from './printable.ts';
 import type { Connection } from './node-session.ts';
 import { openRawWebSocket, type RawWebSocket } from './raw-websocket.ts';
 
@@ -40,12 +41,19 @@ const openSession = async (service: Connection, timeoutMs: number): Promise<RawW
   await raw.until(() => raw.handshake.status !== 101 || isConnected() || raw.ended !== undefined, timeoutMs);
   if (isConnected()) return raw;
   raw.drop();
+  throw new NoSessionError(describeRefusal(raw));
+};
+
+const describeRefusal = (raw: RawWebSocket): string => {
   const { status } = raw.handshake;
-  throw new NoSessionError(
-    status === 101
-      ? 'no connected message in a new session'
-      : `expected status 101 to the opening handshake, received ${status ?? 'no answer'}`,
-  );
+  if (status !== 101) return `expected status 101 to the opening handshake, received ${status ?? 'no answer'}`;
+  const [message] = raw.texts.map(parseMessage);
+  const code = closeCode(raw);
+  const came = [
+    ...(message?.kind === 'error' ? [`error ${message.error.code} ${printable(message.error.message, 100)}`] : []),
+    ...(code === undefined ? [] : [`close ${code}`]),
+  ];
+  return `expected the connected message in a new session, received ${came.join(', ') || 'nothing'}`;
 };
 
 /** The code of the service's close frame. */

@@ -12,7 +12,7 @@ export const countFindings = ({ cases }: ConformanceReport): Record<string, numb
   Object.fromEntries(order.map((kind) => [kind, cases.filter(({ finding }) => finding === kind).length]));
 
 const countsText = (report: ConformanceReport): string => {
-  const counts = Object.entries(countFindings(report)).filter(([kind, count]) => count > 0 && kind !== 'bypass');
+  const counts = Object.entries(countFindings(report)).filter(([, count]) => count > 0);
   return `${report.cases.length} cases: ${counts.map(([kind, count]) => `${count} ${kind}`).join(', ')}`;
 };
 

@@ -43,18 +43,15 @@ const open = (url: URL, { insecure, ca }: Connection): Socket => {
 };
 
 const requestHead = (url: URL, headers: Readonly<Record<string, string>>, key: string, changes: HandshakeChanges) => {
-  const fields: Record<string, string | undefined> = {
-    Host: url.host,
-    Upgrade: 'websocket',
-    Connection: 'Upgrade',
-    'Sec-WebSocket-Key': key,
-    'Sec-WebSocket-Version': '13',
-    ...headers,
-    ...changes.headers,
-  };
-  const lines = Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : `${name}: ${value}`));
+  const own = { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Key': key, 'Sec-WebSocket-Version': '13' };
+  const fields = new Map<string, string>();
+  for (const [name, value] of Object.entries({ Host: url.host, ...own, ...headers, ...changes.headers })) {
+    // Names are the same in any case (RFC 9110 §5.1): the last one counts.
+    if (value === undefined) fields.delete(name.toLowerCase());
+    else fields.set(name.toLowerCase(), `${name}: ${value}`);
+  }
   const target = changes.path ?? `${url.pathname}${url.search}`;
-  return `${[`${changes.method ?? 'GET'} ${target} HTTP/1.1`, ...lines].join('\r\n')}${headEnd}`;
+  return `${[`${changes.method ?? 'GET'} ${target} HTTP/1.1`, ...fields.values()].join('\r\n')}${headEnd}`;
 };
 
 const readHead = (head: string, key: string): Omit<SeenHandshake, 'ended'> => {

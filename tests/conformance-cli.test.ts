@@ -18,7 +18,7 @@ import { service } from './memory-socket.ts';
 import { targetFor } from './target-client.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
-const limits = { caseMs: 600, recoveryMs: 300 };
+const limits = { caseMs: 1_000, recoveryMs: 300 };
 
 /** Asks whoever listens at a port some cases. */
 const ask = (port: number, ...names: string[]): Promise<ConformanceReport> => {
@@ -341,6 +341,11 @@ void test('ws-stress conformance: exit codes, files, and the token is kept', asy
   const refused = await conformance('--url', sound.url, '--only', 'malformed-json');
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /no service answers at .*: expected status 101 to the opening handshake, received 401/);
+
+  const full = await targetFor(t, { faults: ['limit'] });
+  const limited = await conformance('--url', full.url, '--only', 'malformed-json');
+  assert.equal(limited.code, 1);
+  assert.match(limited.stderr, /expected the connected message in a new session, received error -32003 .*, close 1008/);
 
   const nobody = await conformance('--url', 'ws://127.0.0.1:1/ws');
   assert.equal(nobody.code, 1);
