@@ -26,6 +26,7 @@ interface FindingLine {
   expected: string;
   finding: string;
   received: string;
+  trace?: string[];
 }
 
 type RecordLine = SessionLine | FindingLine;
@@ -77,10 +78,19 @@ const sessionLines = ({ round, session, commands, outcome, trace = [] }: Session
   ...trace.map((line) => `      ${printable(line, 320)}`),
 ];
 
-const findingLines = ({ test, case: name, section, expected, finding, received }: FindingLine): string[] => [
+const findingLines = ({
+  test,
+  case: name,
+  section,
+  expected,
+  finding,
+  received,
+  trace = [],
+}: FindingLine): string[] => [
   `  ${finding.padEnd(14)} ${test} ${name}  (${section})`,
   ...(finding.startsWith('not-') ? [] : [`${' '.repeat(17)}expected ${printable(expected, 300)}`]),
   `${' '.repeat(17)}${finding.startsWith('not-') ? 'because' : 'received'} ${printable(received, 300)}`,
+  ...trace.map((line) => `${' '.repeat(19)}${printable(line, 320)}`),
 ];
 
 /** Cases that were not asked for one reason are one line. */

@@ -351,7 +351,7 @@ describe('a fault of the service → exit code, verdict, outcomes and failing cr
     await target.close();
     const { code, stdout, stderr } = await runBundle('concurrent', url);
     assert.equal(code, 108);
-    assert.match(stdout, /NOT RUN: no session was opened/);
+    assert.match(stdout, /NOT RUN: nothing was judged/);
     const lines = stderr.split('\n').filter((line) => /level=(error|warn)/.test(line));
     assert.equal(lines.length, 1, stderr);
     assert.ok(lines[0]?.includes(url) && lines[0].includes('connection refused'));

@@ -102,7 +102,7 @@ test('a success criterion is NOT RUN where a test that it rests on was left out,
   assert.equal(statuses(failed, without)[3], 'FAIL');
 });
 
-const evidence = { 'evidence{of:sessions,real:yes}': { values: { count: 1 } } };
+const evidence = { 'evidence{of:sessions}': { values: { count: 1 } } };
 const down = criteriaOf(['service-down']);
 const recovery = 'findings{case:recovery,finding:breaking}';
 const guard = 'evidence{of:findings,case:recovery}';
@@ -125,4 +125,13 @@ test('a case that was excused is NOT RUN or NOT APPLICABLE, one that is missing 
     assert.equal(statusOf(excused), status);
     assert.equal(statusOf({ ...excused, [real]: count(1) }), 'PASS', 'what was asked after all is judged');
   }
+});
+
+test('counters over all sessions are excused with the cases that would have opened them, and only then', () => {
+  const sessions = 'evidence{of:sessions}';
+  assert.equal(statusOf({ [sessions]: count(0) }, 'timeouts'), 'NO DATA');
+  assert.equal(statusOf({}, 'timeouts'), 'PASS');
+  const excused = { 'excused{of:sessions,as:not-run}': count(1) };
+  assert.equal(statusOf(excused, 'timeouts'), 'NOT RUN');
+  assert.equal(statusOf({ ...excused, 'evidence{of:sessions,real:yes}': count(1) }, 'timeouts'), 'PASS');
 });

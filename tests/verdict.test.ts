@@ -38,7 +38,7 @@ const good: Metrics = {
   'session_duration{test:concurrent,round:1}': { values: { avg: 900, min: 10, max: 2000, 'p(95)': 1990 } },
   'command_duration{class:simple}': { values: { 'p(95)': 12 } },
   'sessions{outcome:ok}': { values: { count: 30 } },
-  'evidence{of:sessions,real:yes}': { values: { count: 30 } },
+  'evidence{of:sessions}': { values: { count: 30 } },
   'evidence{of:session_success,round:1}': { values: { count: 10 } },
   'evidence{of:session_success,round:2}': { values: { count: 20 } },
   'evidence{of:command_duration,real:yes,class:simple}': { values: { count: 12 } },

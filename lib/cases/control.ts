@@ -17,7 +17,7 @@ const silentMs = 300;
 const triesAtMs = [0, 500, 1500, 3000, 5000, 8000, 10_500, 12_000];
 
 /** Long enough for what is asked while it runs, short enough to be waited for. */
-const counting = count(10, 0.1, false);
+const counting = count(14, 0.1, false);
 
 const say = (word: string): Command => ({
   name: 'echo',
@@ -74,8 +74,9 @@ const hasEnded = function* (session: Session, received: string): Script<Finding>
     passedMs = atMs;
     const { execution, rejection } = yield* session.attempt(say('ended'));
     if (execution) {
-      yield* execution.completes();
-      return { kind: 'conforming', received: `${received}; a further execute ran, ${atMs / 1000} s later` };
+      const outcome = yield* outcomeOf(execution.completes());
+      if (outcome.kind === 'ok') return { kind: 'conforming', received: `${received}; a further execute ran` };
+      return { kind: 'breaking', received: `${received}; then a further execute: ${describeOutcome(outcome)}` };
     }
     last = describeError(rejection);
     if (rejection.reason !== 'already running') break;

@@ -24,14 +24,14 @@ export interface Account {
   session: (result: SessionResult, place: SessionPlace, tags: SessionTags, command: string) => void;
   /** A session that a case opened. */
   caseSession: (result: SessionResult, place: SessionPlace & { case: string }) => void;
-  finding: (test: string, asked: CaseName, finding: Finding) => void;
+  finding: (test: string, asked: CaseName, finding: Finding, session?: SessionResult) => void;
   /** Cases that could not be asked, and why. */
   excuse: (test: string, asked: readonly CaseName[], as: Excuse, reason: string) => void;
   /** A case that was asked and has no answer: it stays without data. */
   inconclusive: (test: string, asked: CaseName, reason: string) => void;
 }
 
-const traceOf = ({ trace }: SessionResult): string => (trace ? `\n    ${trace.join('\n    ')}` : '');
+const traceOf = ({ trace }: { trace?: string[] | undefined }): string => (trace ? `\n    ${trace.join('\n    ')}` : '');
 
 /** Ends the run where the generator or a script failed, not the service. */
 const judgeGenerator = ({ outcome, bug }: SessionResult): void => {
@@ -71,12 +71,14 @@ export const createAccount = (settings: Settings, run: RunIdentity): Account => 
       record(() => sessionRecord(run, place, result), result.outcome.kind !== 'ok');
       judgeGenerator(result);
     },
-    finding: (test, asked, finding) => {
+    finding: (test, asked, finding, session) => {
       countFinding(test, asked.name, finding);
-      record(() => findingRecord(run, test, asked, finding));
-      if (finding.kind === 'conforming') return;
+      const isExpected = finding.kind === 'conforming';
+      const trace = isExpected ? undefined : session?.trace;
+      record(() => findingRecord(run, test, asked, finding, trace));
+      if (isExpected) return;
       say(
-        `${test} ${asked.name}: ${finding.kind} (${asked.section}): expected ${asked.expected}; received ${finding.received}`,
+        `${test} ${asked.name}: ${finding.kind} (${asked.section}): expected ${asked.expected}; received ${finding.received}${traceOf({ trace })}`,
       );
     },
     excuse: (test, asked, as, reason) => {

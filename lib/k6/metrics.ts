@@ -107,7 +107,7 @@ export const countCasesAsked = (test: string): void => evidence.add(1, { test, o
 
 /** Says why a case was not asked, and lets the guards of what is judged by it hold. */
 export const excuseCase = (test: string, name: string, as: Excuse): void => {
-  for (const of of ['findings', ...Object.keys(caseTrends)]) {
+  for (const of of ['findings', 'sessions', ...Object.keys(caseTrends)]) {
     evidence.add(1, { test, case: name, of });
     excused.add(1, { test, case: name, of, as });
   }

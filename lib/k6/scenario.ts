@@ -13,6 +13,7 @@ import {
   type TestLoad,
 } from '../load/profile.ts';
 import { readCriteria, readInputs } from '../load/inputs.ts';
+import { metricsTable, type MetricRow } from '../load/metrics.ts';
 import { refusal, type Settings } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
 import { runMarker, type RunIdentity } from '../results/run.ts';
@@ -172,8 +173,9 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
     const foreign = isForeign();
     if (foreign) markOwnOptions();
     for (const criterion of criteria) {
-      const { round, excuses } = criterion;
-      const isLeftOut = excuses ? foreign || !profile.cases.includes(criterion.test) : foreign && (round ?? 1) > 1;
+      const { metric, round } = criterion;
+      const isOfCases = (metricsTable[metric] as MetricRow).ofCases === true;
+      const isLeftOut = isOfCases ? foreign || !profile.cases.includes(criterion.test) : foreign && (round ?? 1) > 1;
       if (isLeftOut) excuseCriterion(criterion);
     }
     if (exec.test.options.executionSegment) markSegment();

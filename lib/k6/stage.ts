@@ -73,7 +73,7 @@ export const createStage = (settings: Settings, test: string, account: Account):
       for (const [index, each] of cases.entries()) {
         const run = runCase(each);
         const result = stage.session(each.name, run.script, url);
-        account.finding(test, each, run.finding(result));
+        account.finding(test, each, run.finding(result), result);
         if (result.outcome.kind !== 'connect-failed') continue;
         stage.excuse(cases.slice(index + 1), 'not-run', `no connection since ${each.name}: ${result.outcome.reason}`);
         return;

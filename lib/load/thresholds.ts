@@ -20,8 +20,8 @@ export interface Criterion {
   /** The round it judges, counted from 1, where it judges one. */
   round: number | undefined;
   guard: { selector: string; expression: string };
-  /** Counters that say why a case could not be asked, where it is about cases. */
-  excuses?: Readonly<Record<'real' | Excuse, string>>;
+  /** Counters that say whether there was anything to judge, and if not, why; undefined where nothing excuses it. */
+  excuses: Readonly<Record<'real' | Excuse, string>> | undefined;
 }
 
 /** Why a case was not asked: the service has no such feature, or something needed was not there. */
@@ -151,14 +151,18 @@ const guardOf = ({ metric, tags }: Selector): Criterion['guard'] => {
     return { selector: selectorText(metric, tags), expression: 'max>0' };
   }
   const of = row.byRound === true ? metric : row.ofRounds === true ? 'session_success' : 'sessions';
-  const real = tags.has('round') ? {} : { real: 'yes' };
+  const real = tags.has('round') || of === 'sessions' ? {} : { real: 'yes' };
   const about = tagsOf({ of, ...real }, tags, ['test', 'round', 'class']);
   return { selector: selectorText('evidence', about), expression: 'count>0' };
 };
 
-const excusesOf = ({ metric, tags }: Selector): NonNullable<Criterion['excuses']> => {
+/** What could not be had for a reason: of cases their findings and figures, of counters over all sessions those. */
+const excusesOf = ({ metric, tags }: Selector): Criterion['excuses'] => {
+  const row: MetricRow = metricsTable[metric];
+  if (row.ofRounds === true) return undefined;
+  const of = row.ofCases === true ? metric : 'sessions';
   const selected = (metricName: string, about: Record<string, string>): string =>
-    selectorText(metricName, tagsOf({ of: metric, ...about }, tags, ['test', 'case']));
+    selectorText(metricName, tagsOf({ of, ...about }, tags, ['test', 'case']));
   return {
     real: selected('evidence', { real: 'yes' }),
     'not-applicable': selected('excused', { as: 'not-applicable' }),
@@ -214,7 +218,7 @@ const criteriaOf = (
         typeof threshold === 'string' ? expressionOf(threshold) : { ...threshold, threshold: expressionOf(threshold) },
       round: round === 0 ? undefined : round,
       guard: guardOf(selector),
-      ...(row.ofCases === true && { excuses: excusesOf(selector) }),
+      excuses: excusesOf(selector),
     }));
   });
 };

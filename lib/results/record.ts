@@ -58,6 +58,7 @@ export const findingRecord = (
   test: string,
   { name, section, expected }: Pick<Case, 'name' | 'section' | 'expected'>,
   finding: { kind: FindingKind | Excuse | 'inconclusive'; received: string },
+  trace?: readonly string[],
 ): string =>
   JSON.stringify({
     type: 'finding',
@@ -70,4 +71,5 @@ export const findingRecord = (
     expected,
     finding: finding.kind,
     received: finding.received,
+    trace,
   });

@@ -87,7 +87,7 @@ const meanings: Readonly<Record<RunResult['verdict'], string>> = {
   PASS: 'every criterion that was judged holds',
   FAIL: 'a criterion does not hold, or had no data',
   INVALID: 'the generator fell short, or the run was cut short: nothing is said of the service',
-  'NOT RUN': 'no session was opened; k6 says why: test aborted',
+  'NOT RUN': 'nothing was judged; what was said beside this tells why',
 };
 
 const roundLines = ({ rounds, total }: RunResult, isSuite: boolean): string[] => {

@@ -237,7 +237,8 @@ export const judgeRun = (
     if (ran === 'cut short') {
       return judged.some(({ status, selector }) => status === 'FAIL' && selector !== 'unsettled') ? 'FAIL' : 'INVALID';
     }
-    return judged.some(({ status }) => status === 'FAIL' || status === 'NO DATA') ? 'FAIL' : 'PASS';
+    if (judged.some(({ status }) => status === 'FAIL' || status === 'NO DATA')) return 'FAIL';
+    return judged.some(({ status }) => status === 'PASS') ? 'PASS' : 'NOT RUN';
   };
   return { verdict: verdict(), ...result };
 };
