@@ -38,8 +38,9 @@ const openSession = async (service: Connection, timeoutMs: number): Promise<RawW
       const message = parseMessage(text);
       return message.kind === 'notification' && message.method === 'connected';
     });
-  await raw.until(() => raw.handshake.status !== 101 || isConnected() || raw.ended !== undefined, timeoutMs);
+  await raw.until(() => raw.handshake.status !== 101 || isConnected() || isClosed(raw), timeoutMs);
   if (isConnected()) return raw;
+  if (closeCode(raw) !== undefined) await leave(raw, false);
   raw.drop();
   throw new NoSessionError(describeRefusal(raw));
 };
