@@ -4,7 +4,16 @@ import fc from 'fast-check';
 import type { Command } from '../lib/commands/command.ts';
 import type { Incoming } from '../lib/jsonrpc/messages.ts';
 import { describeOutcome, type Outcome } from '../lib/results/outcome.ts';
-import type { Attempt, ControlType, Execution, Script, Session, SessionResult } from '../lib/session/session.ts';
+import { outcomeOf } from '../lib/session/script.ts';
+import type {
+  Attempt,
+  CommandEnd,
+  ControlType,
+  Execution,
+  Script,
+  Session,
+  SessionResult,
+} from '../lib/session/session.ts';
 import { executeAndComplete, service, startInMemory, type MemorySession } from './memory-socket.ts';
 
 const { connected, started, output, completed, error } = service;
@@ -17,6 +26,10 @@ const counting: Command = {
 };
 const short: Command = { ...counting, proof: { numbered: { line: 'n {i}', from: 1, to: 3 } } };
 const echo: Command = { name: 'echo', class: 'simple', command: 'echo hi', proof: { lines: ['hi'] } };
+
+const throws = (): never => {
+  throw new Error('oops');
+};
 
 /** One thing that happens to a session: a message, or an event. */
 type Event = string | ((session: MemorySession) => void);
@@ -673,6 +686,58 @@ test('attempt: where the first ends before the second is answered, output is the
   );
 });
 
+/** How a command ended, and its session. */
+const ended = (events: readonly Event[], command = counting): [CommandEnd | undefined, SessionResult | undefined] => {
+  let end: CommandEnd | undefined;
+  const script = during(function* (run) {
+    end = yield* run.ends();
+  }, command);
+  const { result: settled } = play(script, [connected, started(1), ...events, pong]);
+  return [end, settled];
+};
+
+test('ends: tells how a command ended that is held to nothing, and what came first', () => {
+  assert.deepEqual(ended([output('not that'), output('warning', 'stderr'), completed(127)])[0], {
+    exitCode: 127,
+    beginning: ['not that', 'warning'],
+  });
+  assert.deepEqual(ended(['{"method":"process.error","params":{"error":"boom"}}'])[0], {
+    exitCode: null,
+    beginning: [],
+    error: 'boom',
+  });
+  assert.deepEqual(ended([part('n '), part('1\n', 1), completed()])[0]?.beginning, ['n 1']);
+  const many = ended([output('a\nb'), output('x'.repeat(300)), ...lines(1, 20), completed()])[0];
+  assert.deepEqual(many?.beginning, ['a', 'b', 'x'.repeat(200), ...[1, 2, 3, 4, 5, 6, 7].map((n) => `n ${n}`)]);
+  assert.equal(ended([...lines(1), passes(3000)])[1]?.outcome.kind, 'timeout');
+  assert.equal(ended([...lines(1), closes(1006)])[1]?.outcome.kind, 'closed');
+});
+
+test('outcomeOf: what would end the session is a value, a bug is not', () => {
+  const seen: Outcome[] = [];
+  const script = during(function* (run) {
+    seen.push(yield* outcomeOf(run.completes()));
+  }, echo);
+  assert.equal(play(script, [connected, started(1), output('hi'), completed(), pong]).result?.outcome.kind, 'ok');
+  const failed = play(script, [connected, started(1), output('ho'), completed(), pong]).result;
+  assert.equal(failed?.outcome.kind, 'ok');
+  assert.equal(failed.commands[0]?.outcome.kind, 'output-mismatch');
+  assert.deepEqual(
+    seen.map(({ kind }) => kind),
+    ['ok', 'output-mismatch'],
+  );
+  // What ends the session from outside still does.
+  assert.equal(play(script, [connected, started(1), closes(1006)]).result?.outcome.kind, 'closed');
+  const bug = play(
+    during(function* () {
+      yield* outcomeOf(throws());
+    }),
+    [connected, started(1)],
+  );
+  assert.equal(bug.result?.outcome.kind, 'script-error');
+  assert.equal(seen.length, 2);
+});
+
 const controls = (type: ControlType) => during((_, session) => session.control(type) as Script);
 
 /** How a control ends that is not acknowledged. */
@@ -783,18 +848,20 @@ test('probe: heartbeats are answered and not handed over', () => {
   assert.equal(session.result?.outcome.kind, 'ok');
 });
 
+/** How many messages each probe that has come to its end was handed. */
+const probeCounts = (wanted: number, events: readonly Event[]): number[] => {
+  const seen: (readonly Incoming[])[] = [];
+  play(probing('{bad', wanted, seen), [connected, barrier, ...events]);
+  return seen.map(({ length }) => length);
+};
+
 test('probe: an answer may come late, what must not come is waited for a while', () => {
   const answer = error(-32700, 'Parse error', null);
-  const counts = (wanted: number, events: readonly Event[]): number[] => {
-    const seen: (readonly Incoming[])[] = [];
-    play(probing('{bad', wanted, seen), [connected, barrier, ...events]);
-    return seen.map(({ length }) => length);
-  };
-  assert.deepEqual(counts(1, [passes(999)]), []);
-  assert.deepEqual(counts(1, [passes(999), answer]), [1]);
-  assert.deepEqual(counts(1, [passes(1000)]), [0]);
-  assert.deepEqual(counts(0, [answer, passes(199)]), []);
-  assert.deepEqual(counts(0, [answer, passes(200)]), [1]);
+  assert.deepEqual(probeCounts(1, [passes(999)]), []);
+  assert.deepEqual(probeCounts(1, [passes(999), answer]), [1]);
+  assert.deepEqual(probeCounts(1, [passes(1000)]), [0]);
+  assert.deepEqual(probeCounts(0, [answer, passes(199)]), []);
+  assert.deepEqual(probeCounts(0, [answer, passes(200)]), [1]);
 });
 
 test('probe: all since the first is returned, and the session takes whatever comes after it', () => {
@@ -891,6 +958,7 @@ test('stall: the time passes, and the session goes on', () => {
 /** Every wait that there is, each reached after `connected` and the answer to execute. */
 const waits: Record<string, (run: Execution, session: Session) => Script> = {
   completes: (run) => run.completes(),
+  ends: (run) => run.ends() as unknown as Script,
   reaches: (run) => run.reaches(5),
   continuesFor: (run) => run.continuesFor(1000),
   staysSilentFor: (run) => run.staysSilentFor(1000),
@@ -902,10 +970,6 @@ const waits: Record<string, (run: Execution, session: Session) => Script> = {
   probe: (_, session) => session.probe('{bad', 1) as unknown as Script,
   sleep: (_, session) => session.sleep(1000),
   holds: (_, session) => session.holds(() => false),
-};
-
-const throws = (): never => {
-  throw new Error('oops');
 };
 
 for (const [name, wait] of Object.entries(waits)) {

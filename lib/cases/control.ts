@@ -17,7 +17,7 @@ const silentMs = 300;
 const triesAtMs = [0, 500, 1500, 3000, 5000, 8000, 10_500, 12_000];
 
 /** Long enough for what is asked while it runs, short enough to be waited for. */
-const counting = count(14, 0.1, false);
+const counting = count(12, 0.1, false);
 
 const say = (word: string): Command => ({
   name: 'echo',

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { controlCases } from '../lib/cases/control.ts';
+import type { Case, FindingKind } from '../lib/cases/case.ts';
+import { count, countToThirty } from '../lib/commands/count.ts';
+import { askTarget, casesNamed } from './ask-cases.ts';
+
+const dialects = ['deployed', 'documented'] as const;
+const cases = controlCases();
+
+test('names are kebab-case, and each is there once', () => {
+  const names = cases.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  for (const { name, section, expected } of cases) {
+    assert.match(name, /^[a-z]+(-[a-z]+)*$/);
+    assert.match(section, /^protocol: (control|execute)$/);
+    assert.ok(expected.length > 20);
+  }
+});
+
+test('the command of process control counts to thirty, a second each', () => {
+  const { command, proof } = countToThirty(false);
+  assert.equal(command, 'i=0; while [ $i -lt 30 ]; do echo "Count $i"; i=$((i+1)); sleep 1; done');
+  assert.deepEqual(proof, { numbered: { line: 'Count {i}', from: 0, to: 29 } });
+  assert.deepEqual(countToThirty(true).proof, proof);
+});
+
+for (const python of [false, true]) {
+  const skip = python && spawnSync('python', ['--version']).status !== 0 && 'python is not there';
+  test(
+    `counting in ${python ? 'Python' : 'sh'} prints each line when it is due`,
+    { skip, timeout: 30_000 },
+    async (t) => {
+      const counts: Case = {
+        name: 'counts',
+        section: 'protocol: control',
+        expected: 'all lines, in time',
+        *script(session) {
+          const run = yield* session.execute(count(4, 0.3, python));
+          yield* run.reaches(1);
+          const seen = [run.lines];
+          yield* session.sleep(450);
+          seen.push(run.lines);
+          yield* run.completes();
+          return { kind: 'conforming', received: [...seen, run.lines].join(', ') };
+        },
+      };
+      const [answer] = await askTarget(t, [counts], {});
+      assert.equal(answer?.received, '1, 2, 4');
+    },
+  );
+}
+
+for (const dialect of dialects) {
+  test(`${dialect}: a service without a fault conforms in all, within 15 s`, { timeout: 60_000 }, async (t) => {
+    const answers = await askTarget(t, cases, { dialect });
+    for (const { name, kind, received } of answers) {
+      // The deployed dialect has -32603 for params that are invalid, and the protocol's own words have -32602.
+      const expected = dialect === 'deployed' && name === 'unknown-control' ? 'deviating' : 'conforming';
+      assert.equal(kind, expected, `${name}: ${received}`);
+    }
+    const tookMs = answers.reduce((sum, answer) => sum + answer.tookMs, 0);
+    assert.ok(tookMs < 15_000, `took ${tookMs} ms`);
+  });
+}
+
+/** Which cases a fault is meant for, and what they come to. */
+const faults: { fault: string; names: string[]; kind: FindingKind; received: RegExp; within?: number }[] = [
+  {
+    fault: 'control-without-process-succeeds',
+    names: ['pause', 'resume', 'cancel'].flatMap((type) => [`${type}-without-process`, `${type}-after-completed`]),
+    kind: 'deviating',
+    received: /^result \{"status":"(paused|resumed|cancell?ed)"\}$/,
+  },
+  {
+    fault: 'ignore-pause',
+    names: ['pause-twice', 'resume-twice', 'cancel-while-paused', 'execute-while-paused'],
+    kind: 'breaking',
+    received: /expected no output for 300 ms, received line|expected the process to run on/,
+  },
+  {
+    fault: 'ignore-resume',
+    names: ['pause-twice', 'resume-twice', 'execute-while-paused'],
+    kind: 'breaking',
+    received: /timeout \(message\)/,
+  },
+  {
+    fault: 'double-line-on-resume',
+    names: ['pause-twice', 'resume-while-running', 'resume-twice', 'execute-while-paused'],
+    kind: 'breaking',
+    received: /repeated or out of order/,
+  },
+  {
+    fault: 'lost-line-on-resume',
+    names: ['pause-twice', 'resume-while-running', 'resume-twice', 'execute-while-paused'],
+    kind: 'breaking',
+    received: /a gap/,
+  },
+  {
+    fault: 'output-after-cancel',
+    names: ['cancel-while-paused', 'cancel-twice'],
+    kind: 'breaking',
+    received: /a further execute: output-mismatch|no output after CANCEL/,
+  },
+  {
+    fault: 'stuck-cancel',
+    names: ['cancel-while-paused'],
+    kind: 'breaking',
+    received:
+      /the process stays, every further execute for 12 s was refused: error -32602 "A process is already running"/,
+    within: 20_000,
+  },
+  {
+    fault: 'cancel-leaves-running',
+    names: ['cancel-twice', 'cancel-while-paused'],
+    kind: 'breaking',
+    received: /the process stays, every further execute for 12 s was refused/,
+    within: 20_000,
+  },
+  {
+    fault: 'ignore-cancel',
+    names: ['cancel-twice'],
+    kind: 'breaking',
+    received: /a further execute: output-mismatch|no output after CANCEL/,
+  },
+  {
+    fault: 'second-execute-kills',
+    names: ['execute-while-running', 'execute-while-paused'],
+    kind: 'breaking',
+    received: /^error -32602 "A process is already running"; then .*(exit code 0, received -9|ended with exit code -9)/,
+  },
+  {
+    fault: 'second-execute-runs',
+    names: ['execute-while-running', 'execute-while-paused'],
+    kind: 'breaking',
+    received: /^accepted beside the first; then .*(received "second"|received line|has ended)/,
+  },
+  {
+    fault: 'drop-mid-output',
+    names: ['resume-while-running', 'execute-while-running', 'unknown-control'],
+    kind: 'breaking',
+    received: /closed \(1006\)/,
+  },
+  {
+    fault: 'slow-control:3000',
+    names: ['pause-without-process', 'pause-twice', 'unknown-control'],
+    kind: 'breaking',
+    received: /timeout \(acknowledgement\)/,
+  },
+];
+
+// Beside each other, for they wait more than they work.
+void describe('each fault fails the cases that are meant for it', { concurrency: 8, timeout: 180_000 }, () => {
+  for (const { fault, names, kind, received, within = 10_000 } of faults) {
+    for (const dialect of dialects) {
+      void test(`${fault} is ${kind} (${dialect})`, async (t) => {
+        const answers = await askTarget(t, casesNamed(cases, names), { dialect, faults: [fault] });
+        for (const answer of answers) {
+          assert.equal(answer.kind, kind, `${answer.name}: ${answer.received}`);
+          assert.match(answer.received, received, answer.name);
+          assert.ok(answer.tookMs < within, `${answer.name} took ${answer.tookMs} ms`);
+        }
+      });
+    }
+  }
+});
