@@ -17,10 +17,8 @@ export const { definition, options, setup, handleSummary, run } = scenario('serv
       stage.excuse([closes, down, recovery], 'not-run', reason);
       return;
     }
-    const { ends, allEnded } = await openStreams(stage, closes.name);
-    helper.stop();
-    await allEnded(10_000);
-    stage.found(closes, ...judgeCloses(ends));
+    const { endsBy } = await openStreams(stage, closes.name);
+    stage.found(closes, ...judgeCloses(await endsBy(helper.stop, 10_000)));
     stage.found(down, ...judgeRefused(stage.session(down.name, greets)));
 
     const startedAt = Date.now();

@@ -1,5 +1,5 @@
 import { judgeCount, judgeEnds, judgeFill, judgeRefusals, limitCases, limitProblem } from '../lib/cases/limit.ts';
-import { emptyHouse } from '../lib/k6/guest.ts';
+import { emptyHouse, nobodyIn } from '../lib/k6/guest.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { sessionsOf, vanish } from '../lib/k6/service.ts';
 
@@ -7,16 +7,16 @@ import { sessionsOf, vanish } from '../lib/k6/service.ts';
 export const { definition, options, setup, handleSummary, run } = scenario('session-limit', {
   cases: async (stage) => {
     const url = stage.settings.limitedUrl ?? stage.settings.url;
-    const { most, active = 0 } = sessionsOf(stage.settings, url);
+    const { guests, others, most, fill, knock, slotAfter } = await emptyHouse(stage, url);
     const limit = stage.settings.maxSessions ?? most ?? 0;
-    const problem = limitProblem(limit, active);
+    const problem = limitProblem(limit, others);
     if (problem !== undefined) {
       stage.excuse(Object.values(limitCases), 'not-run', problem);
       return;
     }
-    const { guests, fill, knock, slotAfter } = emptyHouse(stage, url);
-    const full = await fill(limit - active - 1);
-    stage.found(limitCases.fill, ...judgeFill(guests.length, limit - active, full));
+    const full = await fill(limit - others - 1);
+    if (full !== undefined && guests.length === 0) return nobodyIn(stage, full);
+    stage.found(limitCases.fill, ...judgeFill(guests.length, limit - others, full));
 
     vanish(stage.settings, url);
     await slotAfter(limitCases.vanished);
@@ -26,7 +26,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('sess
 
     const counted = sessionsOf(stage.settings, url).active;
     if (counted === undefined) stage.excuse([limitCases.health], 'not-applicable', '/health counts no sessions');
-    else stage.found(limitCases.health, ...judgeCount(counted, guests.length + active));
+    else stage.found(limitCases.health, ...judgeCount(counted, guests.length + others));
     stage.found(limitCases.beyond, ...judgeRefusals(await knock(3)));
 
     await guests.pop()?.leave();

@@ -24,10 +24,13 @@ export const judgeRefused = ({ outcome, durationMs }: Pick<SessionResult, 'outco
 };
 
 /** What it means how the sessions ended that were in the middle of output; undefined is one that has not. */
-export const judgeCloses = (ends: readonly (Outcome | undefined)[]): Judged => {
+export const judgeCloses = (ends: readonly ({ outcome: Outcome; isEarly: boolean } | undefined)[]): Judged => {
   const codes = new Set<number>();
-  for (const outcome of ends) {
-    if (outcome?.kind !== 'closed') return ['breaking', outcome ? describeOutcome(outcome) : 'a session saw no end'];
+  for (const end of ends) {
+    if (!end) return ['breaking', 'a session saw no end'];
+    const { outcome, isEarly } = end;
+    if (isEarly) return ['breaking', `before the service was stopped: ${describeOutcome(outcome)}`];
+    if (outcome.kind !== 'closed') return ['breaking', describeOutcome(outcome)];
     codes.add(outcome.code);
   }
   return ['conforming', `${ends.length} sessions closed (${[...codes].join(', ')})`];

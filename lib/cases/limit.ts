@@ -68,6 +68,7 @@ export const judgeCount = (counted: number, open: number): Judged => [
 
 /** Whether all sessions inside the limit could run a command and close in order. */
 export const judgeEnds = (ends: readonly SessionResult[]): Judged => {
+  if (ends.length === 0) return ['breaking', 'no session was left inside the limit'];
   const disturbed = ends.find(({ outcome }) => outcome.kind !== 'ok');
   return disturbed
     ? ['breaking', describeOutcome(disturbed.outcome)]

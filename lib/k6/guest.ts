@@ -1,7 +1,8 @@
-import type { LimitCase } from '../cases/limit.ts';
+import { limitCases, type LimitCase } from '../cases/limit.ts';
 import { describeOutcome } from '../results/outcome.ts';
 import type { Command } from '../commands/command.ts';
 import type { SessionResult } from '../session/session.ts';
+import { sessionsOf } from './service.ts';
 import type { Stage } from './stage.ts';
 
 /** A session that stays until it is told to leave, or was refused. */
@@ -21,6 +22,9 @@ const farewell: Command = {
 
 /** A slot may take a moment to be free again, milliseconds. */
 const slotMs = 5000;
+
+/** `/health` may count for so long what has just gone, milliseconds. */
+const goneMs = 1000;
 
 /** Opens a session that stays; resolved when it is let in or refused. */
 const enter = (stage: Stage, url: string): Promise<Guest> => {
@@ -48,7 +52,11 @@ const enter = (stage: Stage, url: string): Promise<Guest> => {
 /** The guests of a service with a session limit. */
 export interface House {
   readonly guests: Guest[];
-  /** Lets guests in until there are so many, each after some tries; returns why one was not let in. */
+  /** Sessions that are not ours, as `/health` counts them. */
+  readonly others: number;
+  /** The session limit, as `/health` has it. */
+  readonly most: number | undefined;
+  /** Lets guests in until there are so many; returns why one was not let in. */
   fill: (count: number) => Promise<string | undefined>;
   /** So many knock at once, and those that are let in leave again; returns what became of them. */
   knock: (count: number) => Promise<SessionResult[]>;
@@ -57,17 +65,29 @@ export interface House {
 }
 
 /** A service without guests of ours. */
-export const emptyHouse = (stage: Stage, url: string): House => {
+export const emptyHouse = async (stage: Stage, url: string): Promise<House> => {
   const guests: Guest[] = [];
-  const takeSlot = (): Promise<string | undefined> =>
-    stage.eventually(slotMs, async () => {
-      const guest = await enter(stage, url);
-      if (guest.refused) return describeOutcome(guest.refused.outcome);
-      guests.push(guest);
-      return undefined;
+  /** What `/health` says once it counts no more sessions than so many, or after a while. */
+  const settled = async (count: number): Promise<ReturnType<typeof sessionsOf>> => {
+    let health: ReturnType<typeof sessionsOf> = {};
+    await stage.eventually(goneMs, () => {
+      health = sessionsOf(stage.settings, url);
+      return (health.active ?? 0) > count ? 'more' : undefined;
     });
+    return health;
+  };
+  // The connection that set-up tried may be counted still.
+  const { most, active: others = 0 } = await settled(0);
+  const takeSlot = async (): Promise<string | undefined> => {
+    const guest = await enter(stage, url);
+    if (guest.refused) return describeOutcome(guest.refused.outcome);
+    guests.push(guest);
+    return undefined;
+  };
   return {
     guests,
+    others,
+    most,
     fill: async (count) => {
       let refused: string | undefined;
       while (refused === undefined && guests.length < count) refused = await takeSlot();
@@ -78,8 +98,17 @@ export const emptyHouse = (stage: Stage, url: string): House => {
       return Promise.all(visitors.map(async ({ refused, leave }) => refused ?? leave()));
     },
     slotAfter: async (asked) => {
-      const refused = await takeSlot();
+      // To come too early is to be refused, which is another case.
+      await settled(others + guests.length);
+      const refused = await stage.eventually(slotMs, takeSlot);
       stage.found(asked, refused === undefined ? 'conforming' : 'breaking', refused ?? 'a new session was accepted');
     },
   };
+};
+
+/** Says that nobody was let in, so that there is nothing to ask but that. */
+export const nobodyIn = (stage: Stage, refused: string): void => {
+  const { fill, ...others } = limitCases;
+  stage.found(fill, 'breaking', refused);
+  stage.excuse(Object.values(others), 'not-run', `no session was let in: ${refused}`);
 };

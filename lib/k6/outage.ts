@@ -1,6 +1,7 @@
 import type { Command } from '../commands/command.ts';
 import type { Outcome } from '../results/outcome.ts';
 import type { Script, Session, SessionResult } from '../session/session.ts';
+import type { OpenSession } from './open.ts';
 import type { Stage } from './stage.ts';
 
 const sessions = 5;
@@ -18,35 +19,51 @@ export const greets = function* (session: Session): Script {
   yield* execution.completes();
 };
 
-/** Sessions in the middle of output; `ends` are undefined until they have ended. */
+/** How a session in the middle of output ended, and whether it did before the service was stopped; undefined where it has not. */
+export type StreamEnd = { outcome: Outcome; isEarly: boolean } | undefined;
+
+/** Sessions in the middle of output. */
 export interface Streams {
-  ends: readonly (Outcome | undefined)[];
-  /** Resolved when all have ended, or so many milliseconds have passed. */
-  allEnded: (withinMs: number) => Promise<unknown>;
+  /** Stops the service; returns how they have ended so many milliseconds later at most, and closes those that have not. */
+  endsBy: (stop: () => void, withinMs: number) => Promise<readonly StreamEnd[]>;
 }
 
 /** Opens sessions whose command goes on for a minute; resolved when output comes in each, or it has ended. */
 export const openStreams = async (stage: Stage, name: string): Promise<Streams> => {
-  const ends: (Outcome | undefined)[] = Array.from({ length: sessions }, () => undefined);
+  const ends: StreamEnd[] = Array.from({ length: sessions }, () => undefined);
+  const open: OpenSession[] = [];
+  let isEarly = true;
+  let isOver = false;
   const streaming = ends.map(
     (_, index) =>
       new Promise<void>((resolve) => {
-        const { result } = stage.open(name, function* (session) {
+        const opened = stage.open(name, function* (session) {
           const output = yield* session.execute(count);
           yield* output.reaches(5);
           resolve();
-          yield* output.completes();
+          yield* session.holds(() => isOver);
         });
-        void result.then(({ outcome }) => {
-          ends[index] = outcome;
+        open.push(opened);
+        void opened.result.then(({ outcome }) => {
+          ends[index] = { outcome, isEarly };
           resolve();
         });
       }),
   );
   await Promise.all(streaming);
   return {
-    ends,
-    allEnded: (withinMs) => stage.eventually(withinMs, () => (ends.includes(undefined) ? 'not yet' : undefined)),
+    endsBy: async (stop, withinMs) => {
+      isEarly = false;
+      try {
+        stop();
+        await stage.eventually(withinMs, () => (ends.includes(undefined) ? 'not yet' : undefined));
+        return [...ends];
+      } finally {
+        isOver = true;
+        for (const { poke } of open) poke();
+        await Promise.all(open.map(({ result }) => result));
+      }
+    },
   };
 };
 
