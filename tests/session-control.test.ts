@@ -482,6 +482,23 @@ const cancelsThree = function* (session: Session): Script {
   }
 };
 
+test('output of a canceled command is a mismatch, though no other command follows', () => {
+  const script = during(function* (run, session) {
+    yield* session.control('CANCEL');
+    yield* run.endsWithin(600);
+    yield* session.sleep(1000);
+  });
+  const { result: ended } = play(script, [connected, started(1), canceled, passes(700), ...lines(1)]);
+  assert.match(describeOutcome(ended?.outcome as Outcome), /output-mismatch: expected no output after CANCEL/);
+});
+
+test('a process that has the id of one that was canceled completes for itself', () => {
+  const script = during(cancelAndGoOn);
+  const events = [connected, started(1), canceled, passes(5000), startedAs(3, 8843), output('hi')];
+  assert.equal(play(script, [...events, completed(), pong]).result?.outcome.kind, 'ok');
+  assert.equal(play(script, [...events, completed(1)]).result?.outcome.kind, 'failed-exit');
+});
+
 test('canceled commands linger side by side, each told apart by its process', () => {
   const session = play(cancelsThree, [
     connected,
@@ -503,6 +520,9 @@ test('where a service reports no process ids, the late end of a canceled process
   const events = [connected, result(1, { status: 'started' }), canceled, passes(600)];
   assert.equal(play(script, [...events, late, pong]).result?.outcome.kind, 'ok');
   assert.equal(play(script, [...events, late, late]).result?.outcome.kind, 'protocol-violation');
+  // Or it reports them in the one message and not in the other.
+  assert.equal(play(script, [...events, completed(-15), pong]).result?.outcome.kind, 'ok');
+  assert.equal(play(script, [...events, completed(-15), completed(-15)]).result?.outcome.kind, 'protocol-violation');
 });
 
 test('a command whose canceled predecessor was not seen to its end stands for itself', () => {
