@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createServer } from 'node:tls';
+import { startHelper } from '../cli/helper.ts';
 import { packageRoot } from '../cli/package-root.ts';
 import { commandClasses } from '../lib/commands/command.ts';
 import { settingsTable } from '../lib/load/settings.ts';
@@ -75,8 +76,30 @@ const workplace = async (t: TestContext): Promise<{ cwd: string; bin: string }> 
 
 const token = 'not-to-be-shown';
 
+/** What else an example's commands name is there for it alone: others would be in its way. */
+const surroundings = async (
+  t: TestContext,
+  example: Example,
+): Promise<{ replaced: [string, string][]; token: string }> => {
+  const names = (address: string): boolean => example.commands.some((command) => command.includes(address));
+  const replaced: [string, string][] = [];
+  if (names(limitedAddress)) {
+    const limited = await startTarget({ port: 0, maxSessions: 4, allow: ['echo', 'ls', 'sleep'] });
+    t.after(() => limited.close());
+    replaced.push([limitedAddress, limited.url]);
+  }
+  if (!names(helperAddress)) return { replaced, token };
+  const helper = await startHelper({ processId: () => process.pid });
+  t.after(() => helper.close());
+  return { replaced: [...replaced, [helperAddress, helper.url]], token: helper.token };
+};
+
+const limitedAddress = 'ws://localhost:8013/ws/mcp';
+const helperAddress = 'http://127.0.0.1:39001';
+
 const runExample = async (t: TestContext, example: Example, url: string, tlsUrl: string): Promise<void> => {
   const { cwd, bin } = await workplace(t);
+  const { replaced, token } = await surroundings(t, example);
   const env = {
     ...cleanEnv(),
     PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`,
@@ -88,9 +111,10 @@ const runExample = async (t: TestContext, example: Example, url: string, tlsUrl:
     TOKEN: token,
   };
   for (const command of example.commands) {
-    const literal = command
+    let literal = command
       .replaceAll('ws://localhost:8003/ws/mcp', url)
       .replaceAll('wss://localhost:8443/ws/mcp', tlsUrl);
+    for (const [address, real] of replaced) literal = literal.replaceAll(address, real);
     // Where the command names no address, the service is at the default one.
     const text = `STRESS_URL=${url}; export STRESS_URL; ${literal}`;
     const usesOwnTarget = command.includes('--with-target');
@@ -149,18 +173,38 @@ const namesIn = (value: unknown): string[] => {
   return Object.entries(value).flatMap(([name, member]) => [name].concat(name === 'outcomes' ? [] : namesIn(member)));
 };
 
-void test('docs/records.md names every member of a record and of a result', async (t) => {
-  const target = await startTarget({ port: 0, faults: ['lost-line@1'] });
-  t.after(() => target.close());
+/** The records that a run of a scenario prints. */
+const recordsOf = async (t: TestContext, scenario: string, url: string, settings: Record<string, string>) => {
   const records = path.join(temporaryDirectory(t), 'records.ndjson');
-  const settings = { STRESS_RECORDS: 'all', STRESS_TRACE: 'failures', STRESS_VUS: '2' };
-  const k6Args = ['--console-output', records, '--log-format', 'raw'];
-  const { result, stderr } = await runBundle('single', target.url, settings, k6Args);
-  const lines = readFileSync(records, 'utf8').trim().split('\n').slice(-2);
-  const values = [result, ...lines.map((line): unknown => JSON.parse(line))];
+  const variables = { STRESS_RECORDS: 'all', STRESS_TRACE: 'failures', ...settings };
+  const run = await runBundle(scenario, url, variables, ['--console-output', records, '--log-format', 'raw']);
+  const lines = readFileSync(records, 'utf8').trim().split('\n');
+  return { ...run, records: lines.filter((line) => line.startsWith('{')).map((line): unknown => JSON.parse(line)) };
+};
+
+void test('docs/records.md names every member of a record and of a result', async (t) => {
+  const faulty = await startTarget({ port: 0, faults: ['lost-line@1'] });
+  t.after(() => faulty.close());
+  const rounds = await recordsOf(t, 'suite', faulty.url, { STRESS_VUS: '2', STRESS_ONLY: 'single,concurrent' });
+  const target = await startTarget({ port: 0, faults: ['ignore-resume@2-'] });
+  t.after(() => target.close());
+  const cases = await recordsOf(t, 'process-control', target.url, { STRESS_MESSAGE_TIMEOUT: '1s' });
+  const values = [rounds.result, cases.result, ...rounds.records, ...cases.records];
   const documented = readDocument('records.md');
   const names = new Set(values.flatMap(namesIn));
-  for (const name of ['verdict', 'observed', 'trace', 'ackMs']) assert.ok(names.has(name), `no ${name}\n${stderr}`);
+  const few = [
+    'verdict',
+    'observed',
+    'trace',
+    'ackMs',
+    'outputMs',
+    'controls',
+    'case',
+    'section',
+    'measured',
+    'decidedBy',
+  ];
+  for (const name of few) assert.ok(names.has(name), `no ${name}\n${rounds.stderr}${cases.stderr}`);
   for (const name of names) assert.ok(documented.includes(`\`${name}\``), `docs/records.md does not name ${name}`);
 });
 

@@ -23,7 +23,13 @@ void test('the example of docs/write-a-scenario.md', async (t) => {
     const target = await startTarget({ port: 0 });
     t.after(() => target.close());
     const { code, result, stderr } = await runBundle(bundle, target.url, { STRESS_THRESHOLDS: criteria });
-    assert.deepEqual(result?.outcomes, { ok: 2 }, stderr);
+    assert.deepEqual(result?.outcomes, { ok: 3 }, stderr);
+    const [findings] = result?.findings ?? [];
+    assert.deepEqual(
+      findings,
+      { test: 'pause-and-resume', conforming: 1, deviating: 0, bypass: 0, breaking: 0 },
+      stderr,
+    );
     assert.equal(code, 0, stderr);
   });
 
@@ -31,7 +37,7 @@ void test('the example of docs/write-a-scenario.md', async (t) => {
     const target = await startTarget({ port: 0, faults: ['ignore-pause'] });
     t.after(() => target.close());
     const { code, result, stderr } = await runBundle(bundle, target.url, { STRESS_THRESHOLDS: criteria });
-    assert.deepEqual(result?.outcomes, { 'output-mismatch': 2 }, stderr);
+    assert.deepEqual(result?.outcomes, { ok: 1, 'output-mismatch': 2 }, stderr);
     assert.equal(code, 99, stderr);
   });
 });

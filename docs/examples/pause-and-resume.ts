@@ -1,21 +1,21 @@
 import { scenario } from '../../lib/k6/scenario.ts';
 
-/** Does a command that was paused for a second lose no line, and can the session then run another one? */
-export const { options, setup, handleSummary, run } = scenario('pause-and-resume', {
+/** Does a paused command stay silent and lose no line, can the session then run another one, and are hooks reported? */
+export const { definition, options, setup, handleSummary, run } = scenario('pause-and-resume', {
   rounds: [2],
   commands: [
     {
       name: 'count',
       class: 'control',
       command: 'i=1; while [ $i -le 20 ]; do echo "Count $i of {session}"; i=$((i + 1)); sleep 0.1; done',
-      proof: { numbered: { line: 'Count {i} of {session}', from: 1, to: 20 }, minDurationMs: 2800 },
+      proof: { numbered: { line: 'Count {i} of {session}', from: 1, to: 20 } },
     },
   ],
   *script(session, command) {
     const count = yield* session.execute(command);
-    yield* session.sleep(300);
+    yield* count.reaches(3);
     yield* session.control('PAUSE');
-    yield* session.sleep(1000);
+    yield* count.staysSilentFor(1000);
     yield* session.control('RESUME');
     yield* count.completes();
 
@@ -27,6 +27,19 @@ export const { options, setup, handleSummary, run } = scenario('pause-and-resume
     });
     yield* again.completes();
   },
+  cases: (stage) =>
+    stage.ask([
+      {
+        name: 'hook-status',
+        section: 'protocol: hook_status',
+        expected: 'hook_status is answered by a result',
+        *script(session) {
+          const { error } = yield* session.request('hook_status');
+          if (error) return { kind: 'deviating', received: `error ${error.code}` };
+          return { kind: 'conforming', received: 'a result' };
+        },
+      },
+    ]),
 });
 
 export default run;
