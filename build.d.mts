@@ -1,5 +1,4 @@
 import type { BuildOptions } from 'esbuild';
 
-export const bundleBudgetBytes: number;
 export const scenarioEntries: () => Promise<Record<string, string>>;
 export const k6Build: (outdir: string) => Promise<BuildOptions & { metafile: true }>;

@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { build } from 'esbuild';
 import { k6Build } from '../build.mjs';
 import { packageRoot } from '../cli/package-root.ts';
+import { placeOf } from '../lib/load/profile.ts';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import type { RunResult } from '../lib/results/verdict.ts';
 import { startTarget } from '../target/server.ts';
@@ -28,26 +29,42 @@ const showing = (result: RunResult): object => ({
 interface Comparison {
   name: string;
   faults: string[];
-  rounds: string;
+  settings: Record<string, string>;
   exitCode: number;
   outcomes: RunResult['outcomes'];
 }
 
-const comparisons = scenarioNames.flatMap((name): Comparison[] => [
-  { name, faults: [], rounds: '2,5', exitCode: 0, outcomes: { ok: 7 } },
-  { name, faults: ['wrong-id'], rounds: '2', exitCode: 99, outcomes: { 'protocol-violation': 2 } },
-]);
+const comparisons: Comparison[] = [
+  ...['single', 'concurrent'].flatMap((name): Comparison[] => [
+    { name, faults: [], settings: { STRESS_ROUNDS: '2,5' }, exitCode: 0, outcomes: { ok: 7 } },
+    {
+      name,
+      faults: ['wrong-id'],
+      settings: { STRESS_ROUNDS: '2' },
+      exitCode: 99,
+      outcomes: { 'protocol-violation': 2 },
+    },
+  ]),
+  { name: 'service-down', faults: [], settings: {}, exitCode: 0, outcomes: { 'connect-failed': 1 } },
+  {
+    name: 'suite',
+    faults: [],
+    settings: { STRESS_ONLY: 'single,command-validation,service-down' },
+    exitCode: 0,
+    outcomes: { ok: 2, 'connect-failed': 1 },
+  },
+];
 
 const inspect = async (bundle: string): Promise<{ scenarios: object }> => {
-  const { code, stdout, stderr } = await runProgram(await k6Path(), ['inspect', '-e', 'STRESS_ROUNDS=2,5', bundle]);
+  const { code, stdout, stderr } = await runProgram(await k6Path(), ['inspect', bundle]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout) as { scenarios: object };
 };
 
-const run = async (bundles: string, { name, faults, rounds }: Comparison, t: TestContext): Promise<K6Run> => {
+const run = async (bundles: string, { name, faults, settings }: Comparison, t: TestContext): Promise<K6Run> => {
   const target = await startTarget({ port: 0, faults });
   t.after(() => target.close());
-  return runBundle(path.join(bundles, `${name}.js`), target.url, { STRESS_ROUNDS: rounds, STRESS_PAUSE: '1ms' });
+  return runBundle(path.join(bundles, `${name}.js`), target.url, { ...settings, STRESS_PAUSE: '1ms' });
 };
 
 void test('webpack and esbuild make the same of every scenario', async (t) => {
@@ -66,7 +83,7 @@ void test('webpack and esbuild make the same of every scenario', async (t) => {
     t.test(`${name}: k6 is given the same options`, async () => {
       const one = await inspect(path.join(byEsbuild, `${name}.js`));
       const other = await inspect(path.join(byWebpack, `${name}.js`));
-      assert.deepEqual(Object.keys(one.scenarios), ['round-1', 'round-2']);
+      assert.ok(Object.keys(one.scenarios).every((each) => placeOf(each) !== undefined));
       assert.deepEqual(other, one);
     }),
   );

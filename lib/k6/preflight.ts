@@ -1,5 +1,5 @@
-import http from 'k6/http';
 import { openWebSocket } from './connect.ts';
+import { ask, httpHeaders } from './http.ts';
 import { parseUrl, shownUrl, type Settings } from '../load/settings.ts';
 
 /** How long the service may take to answer before anything is run. */
@@ -14,11 +14,6 @@ export interface ServiceInfo {
 const start =
   'Start the service there, or try the reference target: npx ws-stress target; another address: -e STRESS_URL=ws://host:port/path';
 
-const reason = (error: unknown): string =>
-  String(error)
-    .replace(/^(GoError|Error): /, '')
-    .replace(/^Get "[^"]*": /, '');
-
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 80) : undefined);
 
 /** Of a service that was not asked. */
@@ -27,17 +22,16 @@ export const unknownService: ServiceInfo = { name: undefined, version: undefined
 /** A service need not speak plain HTTP: where it breaks the request off, the handshake decides. */
 const brokenOff = /EOF|malformed HTTP|connection reset/;
 
-const askHealth = (origin: string, headers: Record<string, string>): ServiceInfo | string => {
+const askHealth = (settings: Settings, origin: string): ServiceInfo | string => {
+  const { status, body } = ask('GET', `${origin}/health`, httpHeaders(settings), timeout);
+  if (status === 0) return brokenOff.test(body) ? unknownService : body;
+  if (status !== 200) return unknownService;
   try {
-    // Thrown, for else k6 logs a warning of its own beside our one message.
-    const params = { headers, timeout, redirects: 0, throw: true };
-    const response = http.get(`${origin}/health`, params);
-    if (response.status !== 200) return unknownService;
-    const health: unknown = JSON.parse(response.body as string);
+    const health: unknown = JSON.parse(body);
     const { service, version } = (health ?? {}) as { service?: unknown; version?: unknown };
     return { name: textOf(service), version: textOf(version) };
-  } catch (error) {
-    return error instanceof SyntaxError || brokenOff.test(String(error)) ? unknownService : reason(error);
+  } catch {
+    return unknownService;
   }
 };
 
@@ -59,9 +53,7 @@ const handshakeProblem = (settings: Settings): string | undefined => {
 export const preflight = (settings: Settings): ServiceInfo | string => {
   const { origin } = parseUrl(settings.url) ?? { origin: '' };
   const shown = shownUrl(settings.url);
-  const headers = { ...settings.headers };
-  delete headers['Sec-WebSocket-Protocol'];
-  const info = askHealth(origin, headers);
+  const info = askHealth(settings, origin);
   if (typeof info === 'string') {
     const advice = /HTTP response to HTTPS client/.test(info)
       ? 'It speaks no TLS: use ws:// in place of wss://'

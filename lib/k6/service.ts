@@ -1,32 +1,7 @@
-import http from 'k6/http';
 import { isObject } from '../jsonrpc/messages.ts';
 import { readMemory, type MemoryReading } from '../memory/reading.ts';
 import { parseUrl, type Settings } from '../load/settings.ts';
-
-const timeout = '5s';
-
-/** What came of an HTTP request: its status and body, or 0 where there was no answer. */
-interface Answer {
-  status: number;
-  body: string;
-}
-
-const ask = (method: 'GET' | 'POST', url: string, headers: Record<string, string>, most = timeout): Answer => {
-  try {
-    // Thrown, for else k6 logs a warning of its own.
-    const params = { headers, timeout: most, redirects: 0, throw: true };
-    const { status, body } = http.request(method, url, null, params);
-    return { status, body: typeof body === 'string' ? body : '' };
-  } catch (error) {
-    return { status: 0, body: String(error) };
-  }
-};
-
-const httpHeaders = (settings: Settings): Record<string, string> => {
-  const headers = { ...settings.headers };
-  delete headers['Sec-WebSocket-Protocol'];
-  return headers;
-};
+import { ask, httpHeaders, type Answer } from './http.ts';
 
 const get = (settings: Settings, url: string, path: string): string | undefined => {
   const { status, body } = ask('GET', `${parseUrl(url)?.origin}${path}`, httpHeaders(settings));
