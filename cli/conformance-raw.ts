@@ -80,7 +80,7 @@ const look = (raw: RawWebSocket): Seen => {
 
 /** Asks for a sign of life: an answer, a close frame, or the end. */
 const askOn = async (raw: RawWebSocket, timeoutMs: number): Promise<void> => {
-  raw.write(textFrame(requestText(followUpId)));
+  await raw.write(textFrame(requestText(followUpId)));
   await raw.until(() => look(raw).answered || isClosed(raw), timeoutMs);
 };
 
@@ -88,7 +88,7 @@ const isClosed = (raw: RawWebSocket): boolean => raw.ended !== undefined || clos
 
 /** Ends a session in order, as far as the service lets that happen. */
 const leave = async (raw: RawWebSocket, sentClose: boolean): Promise<void> => {
-  if (raw.ended === undefined && !sentClose) raw.write(closeFrame(closeCode(raw) ?? 1000));
+  if (raw.ended === undefined && !sentClose) await raw.write(closeFrame(closeCode(raw) ?? 1000));
   await raw.until(() => raw.ended !== undefined, lateMs);
 };
 
@@ -113,7 +113,10 @@ export const tellWhetherItWorks = async (service: Connection, timeoutMs: number)
 const askFrames = async (each: FrameCase, service: Connection, timeoutMs: number): Promise<Finding> => {
   const raw = await openSession(service, timeoutMs);
   try {
-    for (const bytes of each.bytes()) raw.write(bytes);
+    for (const bytes of each.bytes()) {
+      if (isClosed(raw)) break;
+      await raw.write(bytes);
+    }
     switch (each.must) {
       case 'survive':
         await raw.until(() => isClosed(raw), silenceMs);
@@ -126,6 +129,10 @@ const askFrames = async (each: FrameCase, service: Connection, timeoutMs: number
       case 'fail':
         // What is written to a connection that is being closed may cost the close frame: TCP answers it by a reset.
         if (!(await raw.until(() => isClosed(raw), reactionMs))) await askOn(raw, timeoutMs);
+        break;
+      case 'take':
+        await raw.until(() => isClosed(raw) || look(raw).replies.length > 0, timeoutMs);
+        if (!isClosed(raw)) await askOn(raw, timeoutMs);
         break;
       case 'live':
         await askOn(raw, timeoutMs);

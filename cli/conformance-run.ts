@@ -1,11 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCase, type Case, type Finding, type FindingKind } from '../lib/cases/case.ts';
-import type { RawCase } from '../lib/cases/conformance-raw.ts';
+import { conformanceCases } from '../lib/cases/conformance.ts';
+import { rawConformanceCases, type RawCase } from '../lib/cases/conformance-raw.ts';
 import { askRaw, NoSessionError, tellWhetherItWorks } from './conformance-raw.ts';
 import { runOverNode, type Connection } from './node-session.ts';
 
 /** A case of the table, over a session or over bytes. */
 export type ConformanceCase = Case | RawCase;
+
+/** The cases in their order: messages over sessions, then bytes; a question that both ask is asked by bytes. */
+export const allCases = (): ConformanceCase[] => {
+  const raw = rawConformanceCases();
+  const names = new Set(raw.map(({ name }) => name));
+  return [...conformanceCases().filter(({ name }) => !names.has(name)), ...raw];
+};
 
 /** What a case came to. */
 export interface CaseReport {

@@ -2,12 +2,10 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { conformanceCases } from '../lib/cases/conformance.ts';
-import { rawConformanceCases } from '../lib/cases/conformance-raw.ts';
 import { parseSettings, refusal, settingsTable, shownUrl, suggestion } from '../lib/load/settings.ts';
 import { tellWhetherItWorks } from './conformance-raw.ts';
 import { countFindings, reportMarkdown, reportText } from './conformance-report.ts';
-import { runConformance, type CaseReport, type ConformanceCase } from './conformance-run.ts';
+import { allCases, runConformance, type CaseReport } from './conformance-run.ts';
 import { innermostMessage } from './error-facts.ts';
 import { runProblems } from './run-inputs.ts';
 import { helpEntry, optionProblem, settingsEnvironment, settingsOptions } from './settings-options.ts';
@@ -59,9 +57,6 @@ const refuse = (problems: readonly string[]): number => {
   console.error(refusal(problems));
   return 2;
 };
-
-/** The cases in their order: messages, then frames and handshakes. */
-const allCases = (): ConformanceCase[] => [...conformanceCases(), ...rawConformanceCases()];
 
 const fileProblems = (flag: string, file: string | undefined): string[] => {
   if (file === undefined) return [];

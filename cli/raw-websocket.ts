@@ -21,7 +21,8 @@ export interface RawWebSocket {
   readonly texts: readonly string[];
   /** How the service ended the connection, where it did. */
   readonly ended: 'closed' | 'reset' | undefined;
-  write: (bytes: Uint8Array) => void;
+  /** Writes, and resolves once the system has the bytes and what came meanwhile has been read. */
+  write: (bytes: Uint8Array) => Promise<void>;
   /** Waits until something holds, at most so many milliseconds; whether it does. */
   until: (holds: () => boolean, ms: number) => Promise<boolean>;
   /** Drops the connection. */
@@ -181,7 +182,11 @@ export const openRawWebSocket = async (
     get ended() {
       return ended;
     },
-    write: (bytes) => void socket.write(bytes),
+    // A write that fails costs what was not read yet: a service that refuses what it is sent has its close frame there.
+    write: (bytes) =>
+      new Promise((resolve) => {
+        socket.write(bytes, () => setImmediate(resolve));
+      }),
     until,
     drop: () => void socket.destroy(),
   };

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { conformanceCases } from '../lib/cases/conformance.ts';
-import { rawConformanceCases } from '../lib/cases/conformance-raw.ts';
-import { runConformance, type CaseReport } from '../cli/conformance-run.ts';
+import { allCases, runConformance, type CaseReport } from '../cli/conformance-run.ts';
 import type { TargetOptions } from '../target/options.ts';
 import { targetFor } from './target-client.ts';
 
@@ -20,7 +18,7 @@ const ask = async (
   caseMs = patienceMs,
 ): Promise<CaseReport[]> => {
   const { url } = await targetFor(t, options);
-  const cases = [...conformanceCases(), ...rawConformanceCases()].filter(({ name }) => names.test(name));
+  const cases = allCases().filter(({ name }) => names.test(name));
   const service = { url, headers: {}, insecure: false };
   const report = await runConformance(cases, service, { caseMs, recoveryMs }, () => {});
   assert.equal(report.downAfter, undefined);

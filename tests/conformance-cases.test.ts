@@ -27,19 +27,18 @@ import {
   type Seen,
   type SeenHandshake,
 } from '../lib/cases/conformance-raw.ts';
+import { allCases } from '../cli/conformance-run.ts';
 import { parseMessage } from '../lib/jsonrpc/messages.ts';
 import type { Outcome } from '../lib/results/outcome.ts';
 import { service, startInMemory, type MemorySession } from './memory-socket.ts';
 
-const all = () => [...conformanceCases(), ...rawConformanceCases()];
-
 void test('each case has a name of its own that can be a tag, a section and words for what is expected', () => {
-  const names = all().map(({ name }) => name);
+  const names = allCases().map(({ name }) => name);
   assert.deepEqual(
     names.filter((name, at) => names.indexOf(name) !== at),
     [],
   );
-  for (const { name, section, expected } of all()) {
+  for (const { name, section, expected } of allCases()) {
     assert.match(name, /^[a-z0-9]+(-[a-z0-9]+)*$/);
     assert.match(section, /^(JSON-RPC 2\.0|RFC (6455|8259)) §\d+(\.\d+)*$/, name);
     assert.notEqual(expected, '', name);

@@ -9,10 +9,9 @@ import { test, type TestContext } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import { packageRoot } from '../cli/package-root.ts';
-import { rawConformanceCases } from '../lib/cases/conformance-raw.ts';
 import { conformanceCases } from '../lib/cases/conformance.ts';
 import { reportMarkdown, reportText } from '../cli/conformance-report.ts';
-import { runConformance, type ConformanceReport } from '../cli/conformance-run.ts';
+import { allCases, runConformance, type ConformanceReport } from '../cli/conformance-run.ts';
 import { cleanEnv, runProgram } from './k6.ts';
 import { service } from './memory-socket.ts';
 import { targetFor } from './target-client.ts';
@@ -22,7 +21,7 @@ const limits = { caseMs: 1_000, recoveryMs: 300 };
 
 /** Asks whoever listens at a port some cases. */
 const ask = (port: number, ...names: string[]): Promise<ConformanceReport> => {
-  const all = [...conformanceCases(), ...rawConformanceCases()];
+  const all = allCases();
   const cases = names.map((name) => all.find((each) => each.name === name) ?? assert.fail(name));
   return runConformance(cases, { url: `ws://127.0.0.1:${port}/ws`, headers: {}, insecure: false }, limits, () => {});
 };

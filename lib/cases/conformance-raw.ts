@@ -1,6 +1,14 @@
 import type { Incoming } from '../jsonrpc/messages.ts';
 import type { Finding } from './case.ts';
-import { caseId, codes, describeReplies, error, isBatchResponse } from './conformance-judging.ts';
+import {
+  anyError,
+  caseId,
+  codes,
+  describeReplies,
+  error,
+  expectedWords,
+  isBatchResponse,
+} from './conformance-judging.ts';
 
 /** A frame that came from the service (RFC 6455 §5.2). */
 export interface SeenFrame {
@@ -47,12 +55,12 @@ interface Question {
 /** Bytes to write into an open session. */
 export interface FrameCase extends Question {
   /** Written one after the other. */
-  bytes: () => readonly Uint8Array[];
+  bytes: () => Iterable<Uint8Array>;
   /**
-   * What the service must do: fail the connection, answer a request that follows, close, or give a new session once the
+   * What the service must do: fail the connection, take a message or refuse it, answer a request that follows, close, or give a new session once the
    * client has dropped this one.
    */
-  must: 'fail' | 'live' | 'close' | 'survive';
+  must: 'fail' | 'take' | 'live' | 'close' | 'survive';
   judge: (seen: Seen) => Finding;
 }
 
@@ -76,7 +84,11 @@ const opcodes = { continuation: 0x0, text: 0x1, close: 0x8, ping: 0x9, pong: 0xa
 const mask: readonly number[] = [0x37, 0xfa, 0x21, 0x3d];
 
 /** The bytes of a text; each character must be ASCII or stand for a byte. */
-export const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+export const bytesOf = (text: string): Uint8Array => {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+};
 
 /** A client's frame (RFC 6455 §5.2). */
 export const frame = (
@@ -87,18 +99,19 @@ export const frame = (
   const { length } = payload;
   const long = length > 125 ? [length >> 8, length & 0xff] : [];
   const head = [(final ? 0x80 : 0) | (reserved << 4) | opcode, (masked ? 0x80 : 0) | (length > 125 ? 126 : length)];
-  const body = masked ? payload.map((byte, at) => byte ^ (mask[at % 4] ?? 0)) : payload;
-  return Uint8Array.from([...head, ...long, ...(masked ? mask : []), ...body]);
+  const start = Uint8Array.from([...head, ...long, ...(masked ? mask : [])]);
+  const bytes = new Uint8Array(start.length + length);
+  bytes.set(start);
+  bytes.set(masked ? payload.map((byte, at) => byte ^ (mask[at % 4] ?? 0)) : payload, start.length);
+  return bytes;
 };
 
 /** Fragments of a text message (§5.4). */
-const fragments = (payload: Uint8Array, length: number): Uint8Array[] => {
-  const frames: Uint8Array[] = [];
+const fragments = function* (payload: Uint8Array, length: number): Generator<Uint8Array> {
   for (let at = 0; at < payload.length; at += length) {
     const final = at + length >= payload.length;
-    frames.push(frame(at === 0 ? opcodes.text : opcodes.continuation, payload.subarray(at, at + length), { final }));
+    yield frame(at === 0 ? opcodes.text : opcodes.continuation, payload.subarray(at, at + length), { final });
   }
-  return frames;
 };
 
 /** A request as text, for a method that no service has. */
@@ -173,7 +186,7 @@ const fails = (
   name: string,
   section: string,
   closes: readonly number[],
-  bytes: () => readonly Uint8Array[],
+  bytes: () => Iterable<Uint8Array>,
 ): FrameCase => ({
   name,
   section: `RFC 6455 §${section}`,
@@ -200,7 +213,7 @@ const lives = (
   name: string,
   section: string,
   expected: string,
-  bytes: () => readonly Uint8Array[],
+  bytes: () => Iterable<Uint8Array>,
   problem: (seen: Seen) => string | undefined,
 ): FrameCase => ({
   name,
@@ -327,6 +340,31 @@ const soundFrames = (): FrameCase[] => [
   closes('close-without-code', [1000, 1005], ''),
 ];
 
+/**
+ * A long message over a connection that reads while it writes: ws loses the close frame of a service that refuses the rest. It
+ * has the name of the same question asked over a session, in whose place it is asked.
+ */
+const long = (name: string, length: number): FrameCase => {
+  const accepts = [anyError(caseId, null)];
+  return {
+    name,
+    section: 'RFC 6455 §7.4.1',
+    expected: expectedWords(accepts, [1009]),
+    sender: 'node',
+    bytes: () => {
+      const text = `{"jsonrpc":"2.0","method":"ws-stress.unknown","params":{"padding":"${'x'.repeat(length)}"},"id":"${caseId}"}`;
+      return fragments(bytesOf(text), 65_535);
+    },
+    must: 'take',
+    judge: (seen) => {
+      if (seen.closeCode === 1009) return { kind: 'conforming', received: describeEnd(seen) };
+      return judgeLives(seen, ({ replies }) =>
+        accepts.some(({ fits }) => fits(replies)) ? undefined : describeReplies(replies),
+      );
+    },
+  };
+};
+
 const vanishing = (): FrameCase[] => [
   drops('half-a-frame-then-drop', '7.2.1', () => [frame(opcodes.text, request()).subarray(0, 20)]),
   drops('half-a-message-then-drop', '7.2.1', () => [frame(opcodes.text, request(), { final: false })]),
@@ -394,6 +432,8 @@ export const rawConformanceCases = (): readonly RawCase[] => [
   ...handshakes(),
   ...soundFrames(),
   ...wrongFrames(),
+  long('message-over-1-mib', 1_048_576 + 1024),
+  long('message-over-16-mib', 16 * 1_048_576 + 1024),
   ...vanishing(),
 ];
 
