@@ -1,3 +1,4 @@
+import { excerpt } from '../jsonrpc/messages.ts';
 import type { Outcome } from '../results/outcome.ts';
 import { judge, type ExecutionState } from './execution.ts';
 import type { Executions } from './executions.ts';
@@ -64,7 +65,8 @@ export const executionSteps = (
     const { parsed, lines } = run;
     yield* sleepUntil(end(), () => isOver() || run.parsed > parsed);
     if (run.parsed === parsed) return undefined;
-    return run.lines > lines ? `line ${run.lines}` : 'a part of a line';
+    const what = run.lines > lines ? `line ${run.lines}` : 'a part of a line';
+    return `${what}, ${excerpt(run.last ?? '')}`;
   };
   return {
     get pid() {

@@ -36,6 +36,8 @@ export interface ExecutionState {
   beginning: string[];
   /** Messages of output that the fast path did not take. */
   parsed: number;
+  /** What the last of these carried. */
+  last?: string;
   learned: number;
   /** Every message is looked at, none taken by the fast path. */
   watched?: boolean;

@@ -161,6 +161,7 @@ export const createExecutions = (now: () => number): Executions => {
       const data = params.data as string;
       run.firstOutputAt ??= now();
       run.parsed++;
+      run.last = data;
       run.bytes += utf8Bytes(data);
       run.lines += assembled.lines.length;
       keepBeginning(run, assembled.lines);
