@@ -45,6 +45,13 @@ export const runCase = (each: Case): CaseRun => {
       if (found && outcome.kind === 'ok') return found;
       const received = describeOutcome(outcome);
       if (!found) return each.ended?.(outcome) ?? { kind: 'breaking', received };
+      // A service that never answers a ping (RFC 6455 §5.5.2) would hide every other finding.
+      if (outcome.kind === 'timeout' && outcome.phase === 'drain') {
+        return {
+          kind: found.kind === 'conforming' ? 'deviating' : found.kind,
+          received: `${found.received}; then no pong to the ping before closing`,
+        };
+      }
       // The case had its answer, but then the session could not be closed in order.
       return { kind: 'breaking', received: `${found.received}; then ${received}` };
     },
