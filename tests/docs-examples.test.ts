@@ -225,11 +225,13 @@ const anchors = (markdown: string): string[] =>
   );
 
 void test('every relative link of the documents leads somewhere', () => {
-  for (const file of documents) {
+  const ofProject = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].map((file) => `../${file}`);
+  const decisions = readdirSync(path.join(docs, 'adr')).map((file) => `adr/${file}`);
+  for (const file of [...documents, ...ofProject, ...decisions]) {
     for (const [, link = ''] of readDocument(file).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(link)) continue;
       const [to = '', anchor] = link.split('#');
-      const linked = to === '' ? path.join(docs, file) : path.join(docs, to);
+      const linked = to === '' ? path.join(docs, file) : path.join(docs, path.dirname(file), to);
       assert.ok(existsSync(linked), `docs/${file}: ${link} leads nowhere`);
       if (anchor === undefined) continue;
       assert.ok(anchors(readFileSync(linked, 'utf8')).includes(anchor), `docs/${file}: ${link} has no such heading`);
@@ -238,7 +240,7 @@ void test('every relative link of the documents leads somewhere', () => {
 });
 
 void test('no document has a placeholder left', () => {
-  for (const file of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']) {
-    assert.doesNotMatch(readFileSync(path.join(packageRoot, file), 'utf8'), /@@|TODO|FIXME/, file);
+  for (const file of ['../README.md', '../CONTRIBUTING.md', '../CHANGELOG.md', ...documents]) {
+    assert.doesNotMatch(readDocument(file), /@@|@[A-Z]+@|TODO|FIXME/, file);
   }
 });
