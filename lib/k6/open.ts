@@ -12,8 +12,31 @@ export interface OpenSession {
   poke: () => void;
 }
 
-/** Opens a session over k6/websockets: like `runOverWebSocket`, but the VU goes on, and opening has a time limit. */
+/** Opened, and not one message came. */
+const heardNothing = ({ outcome, messagesReceived }: SessionResult): boolean =>
+  outcome.kind === 'timeout' && outcome.phase === 'connected' && messagesReceived === 0;
+
+/**
+ * Opens a session over k6/websockets: like `runOverWebSocket`, but the VU goes on, and opening has a time limit. One that
+ * is not greeted is opened once more: k6 (2.2.0) reads before it says that a connection is open, and drops what comes until
+ * then, about one greeting in some thousand. A service that does not greet does so neither time.
+ */
 export const openSession = (
+  settings: Settings,
+  url: string,
+  limits: SessionLimits,
+  script: (session: Session) => Script,
+): OpenSession => {
+  let open = openOnce(settings, url, limits, script);
+  const result = open.result.then((first) => {
+    if (!heardNothing(first)) return first;
+    open = openOnce(settings, url, limits, script);
+    return open.result;
+  });
+  return { result, poke: () => open.poke() };
+};
+
+const openOnce = (
   settings: Settings,
   url: string,
   limits: SessionLimits,
