@@ -52,11 +52,11 @@ const controlRows: CasesRow[] = [
     cases: { 'cancel-while-paused': 'breaking' },
   }),
   control({
-    faults: ['slow-control:1200'],
+    faults: ['slow-control:2500'],
     ...fails,
     failing: { [pause]: 'FAIL', [resume]: 'FAIL', [cancel]: 'FAIL', [breaking]: 'FAIL' },
     cases: all([...resumes, ...cancels], 'breaking'),
-    told: /process-control +PAUSE, p95 {2}12\d\d ms/,
+    told: /process-control +PAUSE, p95 {2}25\d\d ms/,
   }),
   control({
     faults: ['ignore-resume'],
