@@ -95,15 +95,17 @@ const findingLines = ({
 
 /** Cases that were not asked for one reason are one line. */
 const withoutRepeats = (findings: readonly FindingLine[]): FindingLine[] => {
-  const told = new Map<string, FindingLine>();
+  const told = new Map<string, FindingLine & { cases: string[] }>();
   for (const each of findings) {
     const isAsked = !each.finding.startsWith('not-');
     const key = isAsked ? `${each.test} ${each.case} ${told.size}` : `${each.test} ${each.finding} ${each.received}`;
     const before = told.get(key);
-    if (before) before.case += `, ${each.case}`;
-    else told.set(key, { ...each });
+    if (before) before.cases.push(each.case);
+    else told.set(key, { ...each, cases: [each.case] });
   }
-  return [...told.values()];
+  return [...told.values()].map(({ cases, ...each }) =>
+    Object.assign(each, { case: cases.length > 8 ? `${cases.length} cases` : cases.join(', ') }),
+  );
 };
 
 /** The first findings of each kind and test, and how many more there are. */

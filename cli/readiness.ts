@@ -50,8 +50,7 @@ export const readinessOf = (facts: ServiceFacts, scenarios: readonly string[]): 
   const rows: Readiness[] = [];
   for (const scenario of scenarios) {
     if (scenario === 'suite') continue;
-    const answer = answers[scenario];
-    if (answer === undefined) throw new Error(`what the scenario ${scenario} needs of a service is not written down`);
+    const answer = answers[scenario] ?? ownCommands;
     const runs = facts.problem === undefined || scenario === 'service-down';
     rows.push({ scenario, ...(runs ? answer(facts) : no('it runs no command')) });
   }

@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { readCriteria, readInputs } from '../lib/load/inputs.ts';
+import { misfits, readCriteria, readInputs } from '../lib/load/inputs.ts';
 import { testsOf } from '../lib/load/scenario-names.ts';
 import { innermostMessage } from './error-facts.ts';
 import { shippedThresholds } from './shipped-thresholds.ts';
@@ -45,6 +45,7 @@ export const runProblems = (
     testsOf(scenario).map((name) => ({ name, rounds: mostRounds })),
   );
   const { result } = inputs.settings;
+  inputs.problems.push(...misfits(scenario, inputs.settings));
   return [
     ...inputs.problems,
     ...(ca === undefined ? [] : caProblems(ca)),

@@ -20,6 +20,8 @@ export const { definition, options, setup, handleSummary, run } = scenario('comm
       stage.found(allowList, 'breaking', describeOutcome(outcome));
     } else if (isListed) {
       stage.ask(cases, target);
+    } else if (limitedUrl !== undefined) {
+      stage.found(allowList, 'bypass', 'it ran a command that no list has, though STRESS_LIMITED_URL is to have one');
     } else {
       stage.excuse(cases, 'not-applicable', 'the service runs whatever it is given: it has no allow-list');
     }

@@ -1,5 +1,5 @@
 import { leak, leakFinding, leftOver, leftovers } from '../lib/cases/memory.ts';
-import { watchMemory, wave } from '../lib/k6/memory-watch.ts';
+import { mostTimes, watchMemory, wave } from '../lib/k6/memory-watch.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { memoryReader } from '../lib/k6/service.ts';
 
@@ -7,7 +7,7 @@ const settlesMs = 10_000;
 
 /** Does the service's memory grow with the sessions it has served, and is anything left when they have gone? */
 export const { definition, options, setup, handleSummary, run } = scenario('memory', {
-  casesMs: ({ memoryDurationMs, sessionTimeoutMs }) => 2 * (memoryDurationMs + sessionTimeoutMs) + settlesMs,
+  casesMs: ({ memoryDurationMs, sessionTimeoutMs }) => mostTimes * (memoryDurationMs + sessionTimeoutMs) + settlesMs,
   cases: async (stage) => {
     const read = memoryReader(stage.settings);
     if (!read) {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { faultTable } from '../target/fault-table.ts';
-import { casesTests, harmless, nameInTable, type CasesRow } from './k6-cases.ts';
+import { startTarget } from '../target/server.ts';
+import { casesTests, checkCases, harmless, nameInTable, runCases, type CasesRow } from './k6-cases.ts';
 
 const breaking = 'findings{finding:breaking}';
 const rate = 'session_success';
@@ -111,7 +112,8 @@ const validation = (row: Omit<CasesRow, 'scenario'>): CasesRow => ({
 });
 /** All of `command-validation`. */
 const notApplicable = {
-  ...passes,
+  code: 0,
+  verdict: 'NOT APPLICABLE',
   failing: { [breaking]: 'NOT APPLICABLE', [bypass]: 'NOT APPLICABLE' },
   counts: { 'not-applicable': 35 },
   told: /the service runs whatever it is given: it has no allow-list/,
@@ -120,7 +122,7 @@ const notApplicable = {
 const validationRows: CasesRow[] = [
   validation({ faults: [], ...passes }),
   validation({ about: 'no allow-list', faults: [], target: {}, ...notApplicable }),
-  // Whoever ignores its list can't be told from one without: NOT APPLICABLE counts as no success.
+  // Whoever ignores its list can't be told from one without, unless it is said to have one.
   validation({ faults: ['allow-list-ignored'], ...notApplicable }),
   // From the second command on, so that there is a list.
   validation({
@@ -223,6 +225,16 @@ const otherRows: CasesRow[] = [
 
 // Beside each other, for they wait more than they work.
 describe('faults → exit code, verdict, cases and failing criteria', { concurrency: 10 }, () => {
+  test('command-validation, allow-list-ignored where STRESS_LIMITED_URL says that there is a list → bypass', async (t) => {
+    const service = await startTarget({ port: 0, allow: ['echo'], faults: ['allow-list-ignored'], shutdownMs: 300 });
+    t.after(() => service.close());
+    checkCases(await runCases('command-validation', service.url, { STRESS_LIMITED_URL: service.url }), {
+      ...fails,
+      failing: { [bypass]: 'FAIL' },
+      cases: { 'allow-list': 'bypass' },
+    });
+  });
+
   casesTests([...controlRows, ...validationRows, ...conformanceRows, ...otherRows]);
 });
 

@@ -192,7 +192,7 @@ const limitRows: CasesRow[] = [
     about: 'a limit that is too large to be tried',
     faults: [],
     target: { maxSessions: 300 },
-    code: 0,
+    code: 108,
     verdict: 'NOT RUN',
     cases: untried,
     told: /expected a limit of at most 200 sessions and a free slot; it is 300, 0 open: give --max-sessions/,
@@ -239,7 +239,7 @@ describe('faults → exit code, verdict, cases and failing criteria', { concurre
     const proxy = await proxyWithoutHttp(target.port);
     t.after(proxy.close);
     checkCases(await runCases('session-limit', proxy.url), {
-      code: 0,
+      code: 108,
       verdict: 'NOT RUN',
       cases: untried,
       told: /it is not known, 0 open: give --max-sessions, or --limited-url/,

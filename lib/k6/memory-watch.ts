@@ -8,6 +8,8 @@ import type { Stage } from './stage.ts';
 const hello: Command = { name: 'echo', class: 'simple', command: 'echo hello', proof: { lines: ['hello'] } };
 const sessionsAtOnce = 10;
 const mostSamples = 2000;
+/** How many times as long as it is to last a load may last that does not settle whether there is a leak. */
+export const mostTimes = 3;
 
 /** A load that was watched: how many of its sessions succeeded and failed, and what the service's memory did. */
 export interface MemoryWatch {
@@ -33,7 +35,7 @@ export const wave = async (stage: Stage): Promise<{ size: number; succeeded: num
 
 /**
  * Puts load on the service in waves, reading its memory between them, at equal load; for as long as the settings say, and
- * once more as long where that does not settle it.
+ * up to three times as long where that does not settle it.
  */
 export const watchMemory = async (stage: Stage, read: () => MemoryReading): Promise<MemoryWatch> => {
   const { memoryDurationMs, leakBytes } = stage.settings;
@@ -53,6 +55,8 @@ export const watchMemory = async (stage: Stage, read: () => MemoryReading): Prom
     return judgeLeak(samples, { toleratedBytes: leakBytes });
   };
   let judgement = await runUntil(memoryDurationMs);
-  if (judgement.verdict === 'INCONCLUSIVE') judgement = await runUntil(2 * memoryDurationMs);
+  for (let times = 2; times <= mostTimes && judgement.verdict === 'INCONCLUSIVE'; times++) {
+    judgement = await runUntil(times * memoryDurationMs);
+  }
   return { sessions, failed, judgement };
 };

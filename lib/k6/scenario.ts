@@ -12,7 +12,7 @@ import {
   type Profile,
   type TestLoad,
 } from '../load/profile.ts';
-import { readCriteria, readInputs } from '../load/inputs.ts';
+import { chosenTests, misfits, readCriteria, readInputs } from '../load/inputs.ts';
 import { metricsTable, type MetricRow } from '../load/metrics.ts';
 import { refusal, type Settings } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
@@ -126,10 +126,9 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
   const inputs = readInputs(__ENV, readFile, __VU === 0 ? defaultThresholds : undefined);
   const { settings } = inputs;
   const isSuite = test === 'suite';
-  const isChosen = ({ name }: Scenario): boolean =>
-    !isSuite || (settings.only?.includes(name) !== false && settings.skip?.includes(name) !== true);
-  const chosen = all.filter(isChosen);
-  if (isSuite) inputs.problems.push(...suiteProblems(settings, chosen.length));
+  inputs.problems.push(...misfits(test, settings));
+  const names = isSuite ? chosenTests(settings) : [test];
+  const chosen = all.filter(({ name }) => names.includes(name));
   const loads = chosen.map(({ name, rounds = [], cases, casesMs: longest }): TestLoad => ({
     name,
     rounds,
@@ -206,14 +205,18 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
     account.session(result, place, { test: name, round: String(round), class: command.class }, command.name);
   };
 
-  const runCases = async ({ name, cases }: Scenario, account: Account): Promise<void> => {
+  const runCases = async ({ name, cases, rounds = [] }: Scenario, account: Account): Promise<void> => {
+    const stage = createStage(settings, name, account);
     try {
-      await cases?.(createStage(settings, name, account));
+      await cases?.(stage);
       countCasesAsked(name);
     } catch (error) {
       exec.test.fail(`the cases of ${name} failed, not the service: ${String(error)}`);
       throw error;
     }
+    // A gate that rests on this scenario alone must not open.
+    if (!isSuite && rounds.length === 0 && stage.idleBecause !== undefined)
+      exec.test.abort(`${name}: NOT RUN: ${stage.idleBecause}`);
   };
 
   const run = (data: SetupData | undefined): void | Promise<void> => {
@@ -255,12 +258,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
     const foreignRound = { test, number: 1, label: "k6's own options", sessions: undefined };
     const judged = foreign ? { rounds: [foreignRound], cases: [] } : profile;
     const result = judgeRun(criteria, metrics, judged, ran);
-    const success = isSuite
-      ? successCriteria(
-          result.criteria,
-          chosen.map(({ name }) => name),
-        )
-      : undefined;
+    const success = isSuite ? successCriteria(result.criteria, names) : undefined;
     const service = [setupData?.service.name, setupData?.service.version]
       .filter((each) => typeof each === 'string')
       .join(' ');
@@ -279,16 +277,6 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
 
   return { options, setup, run, handleSummary };
 };
-
-/** What settings ask for that a suite can't do. */
-const suiteProblems = ({ durationMs, rate }: Settings, chosen: number): string[] => [
-  ...(chosen === 0 ? ['STRESS_ONLY, STRESS_SKIP: expected at least one scenario to be left; received none'] : []),
-  ...(durationMs === undefined && rate === undefined
-    ? []
-    : [
-        'STRESS_DURATION, STRESS_RATE: the suite runs one scenario after the other; run concurrent by itself for a duration',
-      ]),
-];
 
 /** Sleeps until so many iterations have ended, however, and then for the pause between rounds. */
 const waitForOthers = (before: number, pauseMs: number): void => {

@@ -17,6 +17,8 @@ import { openSession, type OpenSession } from './open.ts';
 /** What the VU that asks a test's cases can do. */
 export interface Stage {
   readonly settings: Settings;
+  /** Why no case could be asked so far, where none was. */
+  readonly idleBecause: string | undefined;
   /** Runs one session over k6/ws, to its end. */
   session: (name: string, script: (session: Session) => Script, url?: string) => SessionResult;
   /** Opens a session beside others over k6/websockets. */
@@ -55,8 +57,13 @@ export const createStage = (settings: Settings, test: string, account: Account):
     account.caseSession(result, { test, case: name, vu: exec.vu.idInTest, startedAtMs });
     return result;
   };
+  let idleBecause: string | undefined;
+  let isIdle = true;
   const stage: Stage = {
     settings,
+    get idleBecause() {
+      return isIdle ? idleBecause : undefined;
+    },
     session: (name, script, url = settings.url) => {
       countBegun();
       const startedAtMs = Date.now();
@@ -73,15 +80,25 @@ export const createStage = (settings: Settings, test: string, account: Account):
       for (const [index, each] of cases.entries()) {
         const run = runCase(each);
         const result = stage.session(each.name, run.script, url);
+        isIdle = false;
         account.finding(test, each, run.finding(result), result);
         if (result.outcome.kind !== 'connect-failed') continue;
         stage.excuse(cases.slice(index + 1), 'not-run', `no connection since ${each.name}: ${result.outcome.reason}`);
         return;
       }
     },
-    found: (asked, kind, received) => account.finding(test, asked, { kind, received }),
-    excuse: (asked, as, reason) => account.excuse(test, asked, as, reason),
-    inconclusive: (asked, reason) => account.inconclusive(test, asked, reason),
+    found: (asked, kind, received) => {
+      isIdle = false;
+      account.finding(test, asked, { kind, received });
+    },
+    excuse: (asked, as, reason) => {
+      if (as === 'not-run') idleBecause ??= reason;
+      account.excuse(test, asked, as, reason);
+    },
+    inconclusive: (asked, reason) => {
+      isIdle = false;
+      account.inconclusive(test, asked, reason);
+    },
     figure: (metric, { name }, value) => addCaseFigure(metric, test, name, value),
     eventually: async (withinMs, problem) => {
       const byMs = Date.now() + withinMs;

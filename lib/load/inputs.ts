@@ -2,7 +2,7 @@ import { parseCommandSet } from '../commands/command-set.ts';
 import type { Command } from '../commands/command.ts';
 import posix from '../commands/posix.json';
 import python from '../commands/python.json';
-import { testNames } from './scenario-names.ts';
+import { testNames, testsWithoutRounds } from './scenario-names.ts';
 import { parseSettings, type Settings } from './settings.ts';
 import { parseThresholds, type Criterion, type TestRounds } from './thresholds.ts';
 
@@ -64,6 +64,47 @@ export const readInputs = (
   const thresholds = own === undefined ? defaultThresholds : readThresholds(read, own, problems);
   return { settings, commands, thresholds, problems };
 };
+
+const given = (settings: Settings, names: readonly (keyof Settings)[]): string[] => {
+  const rows: Partial<Record<keyof Settings, string>> = {
+    rounds: 'STRESS_ROUNDS',
+    vus: 'STRESS_VUS',
+    durationMs: 'STRESS_DURATION',
+    rate: 'STRESS_RATE',
+    only: 'STRESS_ONLY',
+    skip: 'STRESS_SKIP',
+  };
+  return names.filter((name) => settings[name] !== undefined).map((name) => rows[name] ?? name);
+};
+
+/** What the settings ask of a scenario (`suite`: of the tests it is left with) that it can't do. */
+export const misfits = (scenario: string, settings: Settings): string[] => {
+  if (scenario !== 'suite') {
+    const chosen = given(settings, ['only', 'skip']).map(
+      (name) => `${name}: expected with the suite; received with ${scenario}`,
+    );
+    if (!testsWithoutRounds.includes(scenario)) return chosen;
+    // A wave of memory's load is as large as STRESS_VUS says.
+    const load = given(
+      settings,
+      scenario === 'memory' ? ['rounds', 'durationMs', 'rate'] : ['rounds', 'vus', 'durationMs', 'rate'],
+    );
+    return [...chosen, ...load.map((name) => `${name}: ${scenario} has no rounds of sessions that it could shape`)];
+  }
+  const timed = given(settings, ['durationMs', 'rate']);
+  return [
+    ...(chosenTests(settings).length === 0
+      ? ['STRESS_ONLY, STRESS_SKIP: expected a scenario to be left; received none']
+      : []),
+    ...timed.map(
+      (name) => `${name}: the suite runs one scenario after the other; run concurrent by itself for a duration`,
+    ),
+  ];
+};
+
+/** The tests that the suite is left with, in their order. */
+export const chosenTests = ({ only, skip }: Settings): string[] =>
+  testNames.filter((name) => only?.includes(name) !== false && skip?.includes(name) !== true);
 
 /** The criteria of a run's tests; what is wrong with them joins the problems. */
 export const readCriteria = (inputs: Inputs, tests: readonly TestRounds[]): readonly Criterion[] => {

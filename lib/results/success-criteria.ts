@@ -1,3 +1,4 @@
+import { parseExpression } from '../load/thresholds.ts';
 import { criterionStatuses, type CriterionStatus, type JudgedCriterion } from './verdict.ts';
 
 /** One success criterion of the stress test: what came of it, and the criterion of thresholds.json that said so. */
@@ -6,6 +7,8 @@ export interface SuccessCriterion {
   status: CriterionStatus;
   /** The criterion that decided: of the worst, the one that tells most. */
   decidedBy?: JudgedCriterion;
+  /** The tests that it rests on and that were not run. */
+  left: string[];
 }
 
 type Part = (criterion: JudgedCriterion) => boolean;
@@ -56,8 +59,12 @@ const parts: readonly { title: string; tests: readonly string[]; of: Part; tells
   },
 ];
 
-const margin = ({ expression, observed = 0 }: JudgedCriterion): number =>
-  expression.startsWith('rate') ? observed : -observed;
+/** How far a criterion is from not holding, as a share of its limit; less is nearer. */
+const margin = ({ expression, observed = 0 }: JudgedCriterion): number => {
+  const { operator = '', limit = 0 } = parseExpression(expression) ?? {};
+  const distance = operator.startsWith('>') || operator.startsWith('==') ? observed - limit : limit - observed;
+  return distance / Math.max(1, Math.abs(limit));
+};
 
 /** Of several criteria the one that is nearest to not holding. */
 const nearest = (criteria: readonly JudgedCriterion[]): JudgedCriterion | undefined => {
@@ -72,11 +79,11 @@ const nearest = (criteria: readonly JudgedCriterion[]): JudgedCriterion | undefi
 export const successCriteria = (judged: readonly JudgedCriterion[], tests: readonly string[]): SuccessCriterion[] =>
   parts.map(({ title, tests: needed, of, tellsMost }) => {
     const mine = judged.filter(of);
-    const missing = needed.some((test) => !tests.includes(test));
+    const left = needed.filter((test) => !tests.includes(test));
     const worst = criterionStatuses.find((status) => mine.some((each) => each.status === status)) ?? 'NOT RUN';
     const status =
-      missing && criterionStatuses.indexOf(worst) > criterionStatuses.indexOf('NOT RUN') ? 'NOT RUN' : worst;
+      left.length > 0 && criterionStatuses.indexOf(worst) > criterionStatuses.indexOf('NOT RUN') ? 'NOT RUN' : worst;
     const deciding = mine.filter((each) => each.status === status);
     const decidedBy = nearest(deciding.filter(({ selector }) => tellsMost.test(selector))) ?? nearest(deciding);
-    return decidedBy ? { title, status, decidedBy } : { title, status };
+    return decidedBy ? { title, status, decidedBy, left } : { title, status, left };
   });

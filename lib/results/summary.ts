@@ -73,13 +73,15 @@ const testLines = (criteria: readonly JudgedCriterion[], colour: boolean): strin
 
 const successLines = (success: readonly SuccessCriterion[], colour: boolean): string[] => [
   '  success criteria',
-  ...success.flatMap(({ title, status, decidedBy }) => [
+  ...success.flatMap(({ title, status, decidedBy, left }) => [
     `  ${painted(status, status.padEnd(14), colour)} ${title}`,
     ...(decidedBy
       ? [
           `${' '.repeat(17)}${decidedBy.test}: ${decidedBy.selector.replace(/test:[^,}]+,?/, '').replace('{}', '')} ${decidedBy.expression}${observation(decidedBy)}`,
         ]
-      : []),
+      : left.length > 0
+        ? [`${' '.repeat(17)}left out: ${left.join(', ')}`]
+        : []),
   ]),
 ];
 
@@ -88,6 +90,7 @@ const meanings: Readonly<Record<RunResult['verdict'], string>> = {
   FAIL: 'a criterion does not hold, or had no data',
   INVALID: 'the generator fell short, or the run was cut short: nothing is said of the service',
   'NOT RUN': 'nothing was judged; what was said beside this tells why',
+  'NOT APPLICABLE': 'the service has nothing of what was to be asked',
 };
 
 const roundLines = ({ rounds, total }: RunResult, isSuite: boolean): string[] => {
@@ -121,7 +124,10 @@ export const summaryText = (
     ...(ran && result.findings.length > 0 ? [...result.findings.map(findingsLine), ''] : []),
     ...(ran && result.measured.length > 0 ? [...result.measured.map(measurementLine), ''] : []),
     ...(failures.length > 0
-      ? [`  sessions that were not ok: ${failures.map(([kind, count]) => `${count} ${kind}`).join(', ')}`, '']
+      ? [
+          `  sessions that were not ok${result.findings.length > 0 ? ', those that cases expect so too' : ''}: ${failures.map(([kind, count]) => `${count} ${kind}`).join(', ')}`,
+          '',
+        ]
       : []),
     ...(success
       ? [...testLines(result.criteria, colour), '', ...successLines(success, colour)]

@@ -52,9 +52,12 @@ export interface Measurement {
   unit: string;
 }
 
-/** What a run came to. INVALID: the generator fell short, or the run was cut short, before anything was proven. */
+/**
+ * What a run came to. INVALID: the generator fell short, or the run was cut short, before anything was proven. NOT RUN and
+ * NOT APPLICABLE: nothing that it was to ask could be asked.
+ */
 export interface RunResult {
-  verdict: 'PASS' | 'FAIL' | 'INVALID' | 'NOT RUN';
+  verdict: 'PASS' | 'FAIL' | 'INVALID' | 'NOT RUN' | 'NOT APPLICABLE';
   criteria: JudgedCriterion[];
   rounds: Figures[];
   total: Figures;
@@ -157,6 +160,9 @@ const measurable: readonly { tests: readonly string[]; label: string; metric: Me
 const ofMeasurable = (test: string, { metric, tag }: (typeof measurable)[number]): string =>
   `${metric}{test:${test}${tag === undefined ? '' : `,${tag}`}}`;
 
+/** How many of a figure the cases of a test measured. */
+const ofFigure = (test: string, metric: MetricName): string => `evidence{of:${metric},real:yes,test:${test}}`;
+
 const testsIn = ({ rounds, cases }: Pick<Profile, 'rounds' | 'cases'>): string[] => [
   ...new Set([...rounds.map(({ test }) => test), ...cases]),
 ];
@@ -173,7 +179,9 @@ export const figureSelectors = (
   ...outcomeKinds.map(ofOutcome),
   ...cases.flatMap((test) => findingKinds.map((kind) => ofFinding(test, kind))),
   ...testsIn({ rounds, cases }).flatMap((test) =>
-    measurable.filter(({ tests }) => tests.includes(test)).map((each) => ofMeasurable(test, each)),
+    measurable
+      .filter(({ tests }) => tests.includes(test))
+      .flatMap((each) => [ofMeasurable(test, each), ofFigure(test, each.metric)]),
   ),
   ...criteria.flatMap(({ excuses }) => Object.values(excuses ?? {})),
   casesAsked,
@@ -186,11 +194,29 @@ const findingsOf = (test: string, metrics: Metrics): Findings => {
   return { test, conforming, deviating, bypass, breaking };
 };
 
+/** Why a run asked nothing at all, where it did not: counters alone, of sessions that only found that out, prove nothing. */
+const nothingAsked = (
+  criteria: readonly Criterion[],
+  judged: readonly JudgedCriterion[],
+): 'NOT RUN' | 'NOT APPLICABLE' | undefined => {
+  const proves = (metric: MetricName): boolean => {
+    const row: MetricRow = metricsTable[metric];
+    return row.ofCases === true || row.ofRounds === true;
+  };
+  const statuses = judged
+    .filter((_, index) => proves(criteria[index]?.metric ?? 'unsettled'))
+    .map(({ status }) => status);
+  if (statuses.includes('PASS') || statuses.length === 0) return undefined;
+  return statuses.includes('NOT RUN') ? 'NOT RUN' : 'NOT APPLICABLE';
+};
+
 const measuredOf = (test: string, metrics: Metrics): Measurement[] =>
   measurable.flatMap((each) => {
     const value = metrics[ofMeasurable(test, each)]?.values[each.of];
-    if (!each.tests.includes(test) || value === undefined || value === 0) return [];
     const row: MetricRow = metricsTable[each.metric];
+    // A trend without samples is 0; only a case's figure may be that, and says so.
+    const isMeasured = row.ofCases === true ? countOf(metrics, ofFigure(test, each.metric)) > 0 : value !== 0;
+    if (!each.tests.includes(test) || value === undefined || !isMeasured) return [];
     return [{ test, label: each.label, value, unit: row.time === true ? 'ms' : (row.unit ?? '') }];
   });
 
@@ -238,7 +264,7 @@ export const judgeRun = (
       return judged.some(({ status, selector }) => status === 'FAIL' && selector !== 'unsettled') ? 'FAIL' : 'INVALID';
     }
     if (judged.some(({ status }) => status === 'FAIL' || status === 'NO DATA')) return 'FAIL';
-    return judged.some(({ status }) => status === 'PASS') ? 'PASS' : 'NOT RUN';
+    return nothingAsked(criteria, judged) ?? 'PASS';
   };
   return { verdict: verdict(), ...result };
 };
