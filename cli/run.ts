@@ -6,21 +6,14 @@ import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { refusal, suggestion } from '../lib/load/settings.ts';
 import { closingTable, readFailures } from './closing-table.ts';
-import { startHelper, type HelperActions } from './helper.ts';
+import { startHelper } from './helper.ts';
+import { helperActions, helperHelp, helperOptions, helperProblems } from './helper-options.ts';
 import { startTarget } from '../target/server.ts';
 import { runK6 } from './k6-run.ts';
 import { packageRoot } from './package-root.ts';
-import { processIdProblems } from './process-figures.ts';
 import { runProblems } from './run-inputs.ts';
-import { restartableTarget, serviceCommands } from './service-control.ts';
-import {
-  helpEntry,
-  optionProblem,
-  settingsEnvironment,
-  settingsHelp,
-  settingsOptions,
-  type ParsedOption,
-} from './settings-options.ts';
+import { restartableTarget } from './service-control.ts';
+import { helpEntry, optionProblem, settingsEnvironment, settingsHelp, settingsOptions } from './settings-options.ts';
 import { ensureK6 } from './setup.ts';
 
 const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 options]
@@ -30,9 +23,7 @@ failed, 108 nothing was run, 110 invalid. Wrong options: 2.
 
 Options; each but the first six is a setting too, as a variable or by k6's -e:
 ${helpEntry('--with-target', 'Start the reference target on a free loopback port and run against it.')}
-${helpEntry('--stop-command TEXT', 'Shell command that makes your service go away; with --start-command (docs/service-down.md).')}
-${helpEntry('--start-command TEXT', 'Shell command that starts it again; it may stay in the foreground until the run ends.')}
-${helpEntry('--target-pid PID', "Id of your service's process on this machine, whose memory is looked at.")}
+${helperHelp()}
 ${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
 ${helpEntry('--help', 'Show this.')}
 ${settingsHelp()}
@@ -54,9 +45,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     ...settingsOptions(),
     help: { type: 'boolean' as const },
     'with-target': { type: 'boolean' as const },
-    'stop-command': { type: 'string' as const },
-    'start-command': { type: 'string' as const },
-    'target-pid': { type: 'string' as const },
+    ...helperOptions,
     ca: { type: 'string' as const },
   };
   let parsed;
@@ -146,36 +135,4 @@ const runAndTell = async (
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-};
-
-/** What was given for the helper of a run. */
-type HelperOptions = Readonly<
-  Partial<Record<'with-target' | 'stop-command' | 'start-command' | 'target-pid', ParsedOption>>
->;
-
-const helperProblems = (values: HelperOptions, env: NodeJS.ProcessEnv): string[] => {
-  const { 'stop-command': stop, 'start-command': start, 'target-pid': pid } = values;
-  const own = Object.entries({ '--stop-command': stop, '--start-command': start, '--target-pid': pid })
-    .filter(([, value]) => value !== undefined)
-    .map(([name]) => name);
-  const missing = stop === undefined ? '--stop-command' : '--start-command';
-  const other = values['with-target'] === true ? '--with-target' : env.STRESS_HELPER_URL && 'STRESS_HELPER_URL';
-  return [
-    ...((stop === undefined) === (start === undefined)
-      ? []
-      : [`${missing}: expected together with ${own[0]}, for what is stopped is started again`]),
-    ...(other && own.length > 0 ? [`expected ${other} or ${own.join(', ')}, received both`] : []),
-    ...(typeof pid === 'string' && pid !== '' ? processIdProblems(pid) : []),
-  ];
-};
-
-/** What a helper can do for a run against somebody's own service; undefined where that is nothing. */
-const helperActions = (values: HelperOptions): HelperActions | undefined => {
-  const { 'stop-command': stopCommand, 'start-command': startCommand, 'target-pid': pid } = values;
-  const commands =
-    typeof stopCommand === 'string' && typeof startCommand === 'string'
-      ? serviceCommands({ stopCommand, startCommand, warn: (text) => console.error(`ws-stress: ${text}`) })
-      : undefined;
-  const processId = typeof pid === 'string' ? (): number => Number(pid) : undefined;
-  return commands === undefined && processId === undefined ? undefined : { ...commands, processId };
 };

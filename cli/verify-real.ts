@@ -1,156 +1,348 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
-import { refusal, shownUrl } from '../lib/load/settings.ts';
-import { describeOutcome, type Outcome } from '../lib/results/outcome.ts';
+import { rawConformanceCases } from '../lib/cases/conformance-raw.ts';
+import { testNames } from '../lib/load/scenario-names.ts';
+import { parseSettings, refusal, shownUrl, type Settings } from '../lib/load/settings.ts';
+import { describeOutcome } from '../lib/results/outcome.ts';
 import type { RunIdentity } from '../lib/results/run.ts';
-import type { Figures, RunResult } from '../lib/results/verdict.ts';
+import type { SuccessCriterion } from '../lib/results/success-criteria.ts';
+import type { RunResult } from '../lib/results/verdict.ts';
+import { readFailures, type Failures } from './closing-table.ts';
+import { tellWhetherItWorks } from './conformance-raw.ts';
+import { runConformance } from './conformance-run.ts';
+import { innermostMessage } from './error-facts.ts';
+import shippedExpectations from './expected-findings.json' with { type: 'json' };
+import {
+  compareFindings,
+  expectedText,
+  parseExpected,
+  type Difference,
+  type ExpectedOfService,
+  type RunFindings,
+} from './expected-findings.ts';
+import { helperActions, helperHelp, helperOptions, helperProblems } from './helper-options.ts';
+import { startHelper } from './helper.ts';
 import { runK6 } from './k6-run.ts';
 import { packageRoot } from './package-root.ts';
+import { printable } from './printable.ts';
 import { runProblems } from './run-inputs.ts';
-import { optionProblem, settingsEnvironment, settingsOptions, type ParsedOption } from './settings-options.ts';
+import {
+  helpEntry,
+  optionProblem,
+  settingsEnvironment,
+  settingsOptions,
+  type ParsedOption,
+} from './settings-options.ts';
 import { ensureK6, type K6 } from './setup.ts';
+import { realServiceDocument, type ShownFinding } from './verify-real-document.ts';
 
-const help = `Usage: ws-stress verify-real --url ws://host:port/path [--out FILE] [settings of ws-stress run]
+const help = (): string => `Usage: ws-stress verify-real --url URL [options] [settings of ws-stress run]
 
-Runs every scenario (${scenarioNames.join(', ')}) against a real service and writes what it showed to FILE (default:
-docs/real-service.md in a checkout, else real-service.md here). Exit code: 0 where every verdict is PASS, else the first other one's.
+Runs everything against a real service, writes down what it showed, and holds it to what is known of the service.
+Exit code: 0 where every finding is expected and every expected one was found, 1 where something is new or missing, 2 for
+wrong options; else k6's own (108 nothing was run, 110 invalid, …). Of a service that is not known the verdict decides: 99
+where a criterion does not hold, or a frame breaks it.
+
+${helpEntry('--url URL', 'The service: all commands, and sessions for everything.')}
+${helpEntry('--limited-url URL', 'The same service with an allow-list and few sessions: what command-validation and session-limit ask.')}
+${helperHelp()}
+${helpEntry('--out FILE', 'The document. Default: docs/real-service.md in a checkout, else real-service.md here.')}
+${helpEntry('--expect FILE', 'What is known of services, in place of cli/expected-findings.json.')}
+${helpEntry('--update-expected', 'Write what was found into that file.')}
+${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
+${helpEntry('--help', 'Show this.')}
+
+Memory is judged with --target-pid alone, and a service of a few sessions a second needs --memory-duration 10m or more; the
+recovery after an outage takes --stop-command and --start-command. What is not given is told as NOT RUN.
 `;
 
-type ResultFile = RunResult & { run?: RunIdentity; service?: { name?: string; version?: string } };
-
-/** k6's exit code for a run that a signal ended. */
-const aborted = 105;
-
-interface Showing {
-  scenario: string;
-  exitCode: number;
-  result: ResultFile | undefined;
-  failures: string[];
-}
-
-const seconds = (ms: number | undefined): string => (ms === undefined ? '–' : (ms / 1000).toFixed(2));
-
-const figuresRow = (name: string, { label, successful, failed, avgMs, minMs, maxMs, p95Ms }: Figures): string =>
-  `| ${name} ${label} | ${successful} | ${failed} | ${[avgMs, minMs, maxMs, p95Ms].map(seconds).join(' | ')} |`;
-
-const section = ({ scenario, exitCode, result, failures }: Showing): string => {
-  if (result === undefined) return `## ${scenario}\n\nNo result: k6 ended with exit code ${exitCode}.\n`;
-  const total = result.rounds.length > 1 ? [figuresRow('', { ...result.total, label: 'all rounds' })] : [];
-  return [
-    `## ${scenario}: ${result.verdict}`,
-    '',
-    `Exit code ${exitCode}${result.run ? `, \`${result.run.marker}\`` : ''}. Durations in seconds.`,
-    '',
-    '| round | successful | failed | average | min | max | p95 |',
-    '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
-    ...result.rounds.map((figures, index) => figuresRow(`${index + 1}:`, figures)),
-    ...total,
-    '',
-    '| criterion | observed | status |',
-    '| --- | ---: | --- |',
-    ...result.criteria.map(
-      ({ selector, expression, observed, status }) =>
-        `| \`${selector} ${expression}\` | ${observed === undefined ? '–' : Math.round(observed * 1000) / 1000} | ${status} |`,
-    ),
-    ...(failures.length > 0 ? ['', 'Failed sessions:', '', ...failures.map((failure) => `- ${failure}`)] : []),
-    '',
-  ].join('\n');
+type ResultFile = RunResult & {
+  run?: RunIdentity;
+  service?: { name?: string; version?: string };
+  success?: SuccessCriterion[];
 };
 
-const readFailures = async (file: string): Promise<string[]> => {
-  const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line.startsWith('{"type":"session"'));
-  return lines
-    .map((line) => JSON.parse(line) as { round: number; outcome: Outcome; commands: { name: string }[] })
-    .filter(({ outcome }) => outcome.kind !== 'ok')
-    .slice(0, 20)
-    .map(
-      ({ round, outcome, commands }) =>
-        `round ${round}, ${commands[0]?.name ?? 'no command'}: ${describeOutcome(outcome)}`,
-    );
-};
+/** k6's exit codes for a run that was judged. */
+const judged = new Set([0, 99]);
+/** Time after which a case over Node without an answer is a hang, milliseconds. */
+const caseMs = 5_000;
+/** How long a service that accepts no session is given to accept one again, milliseconds. */
+const recoveryMs = 10_000;
+/** A shorter value of a header is no secret and stands in many words. */
+const shortestSecret = 4;
 
-const showScenario = async (k6: K6, scenario: string, env: NodeJS.ProcessEnv, folder: string): Promise<Showing> => {
-  const resultFile = path.join(folder, `${scenario}.json`);
-  const recordsFile = path.join(folder, `${scenario}.ndjson`);
-  const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
-  const args = ['run', '--console-output', recordsFile, '--log-format', 'raw', bundle];
-  const exitCode = await runK6(k6.path, args, { ...env, STRESS_RESULT: resultFile, STRESS_RECORDS: 'all' });
-  const result = await readFile(resultFile, 'utf8').then(
-    (text) => JSON.parse(text) as ResultFile,
-    () => undefined,
-  );
-  return { scenario, exitCode, result, failures: result === undefined ? [] : await readFailures(recordsFile) };
-};
-
-const document = (url: string, k6: K6, showings: readonly Showing[]): string => {
-  const service = showings.map(({ result }) => result?.service).find((each) => each?.name !== undefined);
-  const host = cpus();
-  return [
-    '# What a real service showed',
-    '',
-    'Written by `npm run verify:real`; every run replaces it. The figures are of that machine, and of what else it did.',
-    '',
-    `- Service: ${service?.name ?? 'unknown'} ${service?.version ?? ''} at \`${shownUrl(url)}\``,
-    `- Date: ${new Date().toISOString().slice(0, 10)}`,
-    `- Load generator: k6 ${k6.version} on ${host.length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-    '',
-    ...showings.map(section),
-  ].join('\n');
-};
+const isCheckout = (): boolean => existsSync(path.join(packageRoot, 'tsconfig.json'));
 
 /** An installed package is no place to write to. */
 const defaultOut = (): string =>
-  existsSync(path.join(packageRoot, 'tsconfig.json'))
-    ? path.join(packageRoot, 'docs/real-service.md')
-    : 'real-service.md';
+  isCheckout() ? path.join(packageRoot, 'docs/real-service.md') : path.resolve('real-service.md');
 
-/** `ws-stress verify-real`: every scenario against a real service, written down; returns the exit code. */
-export const verifyRealCommand = async (argv: string[]): Promise<number> => {
-  let values: Record<string, ParsedOption>;
+const fileProblems = (flag: string, file: string): string[] => {
   try {
-    const options = { ...settingsOptions(), help: { type: 'boolean' as const }, out: { type: 'string' as const } };
-    values = parseArgs({ args: argv, options }).values;
+    const folder = path.dirname(file);
+    if (existsSync(folder)) accessSync(folder, constants.W_OK);
+    return [];
   } catch (error) {
-    console.error(`${refusal([optionProblem(error, [...Object.keys(settingsOptions()), 'help', 'out'])])}\n\n${help}`);
-    return 2;
+    return [`${flag}: expected a file in a folder that can be written to: ${innermostMessage(error)}`];
   }
+};
+
+const readExpected = (file: string | undefined): ExpectedOfService[] =>
+  parseExpected(file === undefined ? shippedExpectations : JSON.parse(readFileSync(file, 'utf8')));
+
+const expectedProblems = (file: string | undefined): string[] => {
+  try {
+    readExpected(file);
+    return [];
+  } catch (error) {
+    return [`--expect: expected a file such as cli/expected-findings.json: ${innermostMessage(error)}`];
+  }
+};
+
+const refuse = (problems: readonly string[]): number => {
+  console.error(refusal(problems));
+  return 2;
+};
+
+/** What a run of the suite left. */
+interface SuiteRun {
+  code: number;
+  result: ResultFile | undefined;
+  failures: Failures;
+}
+
+const runSuite = async (k6: K6, env: NodeJS.ProcessEnv, folder: string): Promise<SuiteRun> => {
+  const resultFile = env.STRESS_RESULT ? path.resolve(env.STRESS_RESULT) : path.join(folder, 'result.json');
+  const records = path.join(folder, 'records.ndjson');
+  const bundle = path.join(packageRoot, 'dist', 'suite.js');
+  const args = ['run', '--console-output', records, '--log-format', 'raw', bundle];
+  const code = await runK6(k6.path, args, { ...env, STRESS_RESULT: resultFile, STRESS_RECORDS: 'failures' });
+  const failures = existsSync(records) ? await readFailures(records) : { sessions: new Map(), findings: [], other: [] };
+  const isDone = judged.has(code) && existsSync(resultFile);
+  const result = isDone ? (JSON.parse(await readFile(resultFile, 'utf8')) as ResultFile) : undefined;
+  return { code, result, failures };
+};
+
+/** Asks what only Node can send; returns what does not conform, and how many cases were asked. */
+const askFrames = async (
+  { url, headers, insecure }: Settings,
+  ca: string | undefined,
+): Promise<{ findings: ShownFinding[]; asked: number }> => {
+  const service = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
+  const trouble = await tellWhetherItWorks(service, caseMs);
+  const cases = rawConformanceCases();
+  if (trouble !== undefined) {
+    const received = `the service gives no session after the run: ${trouble}`;
+    const [first] = cases;
+    const findings = cases.map(({ name, section, expected }) => ({
+      test: 'conformance',
+      case: name,
+      section,
+      expected,
+      finding: name === first?.name ? 'breaking' : 'not-run',
+      received,
+    }));
+    return { findings, asked: 0 };
+  }
+  const report = await runConformance(cases, service, { caseMs, recoveryMs }, () => {});
+  const findings = report.cases
+    .filter(({ finding }) => finding !== 'conforming')
+    .map(({ name, section, expected, received, finding }) => ({
+      test: 'conformance',
+      case: name,
+      section,
+      expected,
+      finding: finding === 'NOT RUN' ? 'not-run' : finding,
+      received: finding === 'NOT RUN' ? `the service is down after ${report.downAfter ?? 'the case before'}` : received,
+    }));
+  return { findings, asked: report.cases.filter(({ finding }) => finding !== 'NOT RUN').length };
+};
+
+const failureLines = ({ sessions }: Failures): string[] =>
+  [...sessions.values()].flatMap(({ count, first }) => {
+    const lines = first.map(
+      ({ test, round, session, commands, outcome }) =>
+        `${test}, round ${round}, session ${session}, ${commands[0]?.name ?? 'no command'}: ${describeOutcome(outcome)}`,
+    );
+    return count > first.length ? lines.concat(`… and ${count - first.length} more of this kind`) : lines;
+  });
+
+const differenceText = (service: string, expected: boolean, { met, ...difference }: Difference): string => {
+  const lines = [
+    ...difference.new.map((each) => `  new      ${printable(each, 300)}`),
+    ...difference.missing.map((each) => `  missing  ${printable(each, 300)}`),
+    ...difference.notAsked.map((each) => `  not asked  ${printable(each, 300)}`),
+  ];
+  return expected
+    ? [`Expected of ${service}: ${met} came as expected`, ...lines].join('\n')
+    : `${service} is not known to the file of --expect`;
+};
+
+const parse = (argv: string[]): Record<string, ParsedOption> | string => {
+  const options = {
+    ...settingsOptions(),
+    ...helperOptions,
+    help: { type: 'boolean' as const },
+    out: { type: 'string' as const },
+    expect: { type: 'string' as const },
+    'update-expected': { type: 'boolean' as const },
+    ca: { type: 'string' as const },
+  };
+  try {
+    return parseArgs({ args: argv, options }).values;
+  } catch (error) {
+    return optionProblem(error, Object.keys(options));
+  }
+};
+
+/** `ws-stress verify-real`: everything against a real service, written down and held to what is known of it. */
+export const verifyRealCommand = async (argv: string[]): Promise<number> => {
+  const values = parse(argv);
+  if (typeof values === 'string') return refuse([values]);
   if (values.help === true) {
-    process.stdout.write(help);
+    process.stdout.write(help());
     return 0;
   }
-  const env = { ...process.env, ...settingsEnvironment(values) };
-  const url = env.STRESS_URL ?? '';
+  const fileOf = (name: string): string | undefined => {
+    const value = values[name];
+    return typeof value === 'string' && value !== '' ? path.resolve(value) : undefined;
+  };
+  const [ca, expect, out] = [fileOf('ca'), fileOf('expect'), fileOf('out') ?? defaultOut()];
+  const update = values['update-expected'] === true;
+  const asked = settingsEnvironment(values);
+  const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
   const problems = [
-    ...(url === '' ? ['--url: expected the address of a service, such as ws://localhost:8003/ws/mcp'] : []),
-    ...runProblems(env, 'concurrent', undefined),
+    ...(env.STRESS_URL ? [] : ['--url: expected the address of a service, such as ws://localhost:8003/ws/mcp']),
+    ...Object.entries(values)
+      .filter(([, value]) => value === '')
+      .map(([name]) => `--${name}: expected a value, received nothing`),
+    ...(update && expect === undefined && !isCheckout()
+      ? ['--update-expected: expected --expect FILE too, for an installed package is no place to write to']
+      : []),
+    ...helperProblems(values, env),
+    ...fileProblems('--out', out),
+    ...expectedProblems(expect),
+    ...runProblems(env, 'suite', ca),
   ];
-  if (problems.length > 0) {
-    console.error(refusal(problems));
-    return 2;
-  }
+  if (problems.length > 0) return refuse(problems);
+
   const k6 = await ensureK6();
+  const actions = helperActions(values);
+  const helper = actions === undefined ? undefined : await startHelper(actions);
   const folder = await mkdtemp(path.join(tmpdir(), 'ws-stress-'));
   try {
-    const showings: Showing[] = [];
-    for (const scenario of scenarioNames) {
-      const showing = await showScenario(k6, scenario, env, folder);
-      if (showing.exitCode === aborted || showing.exitCode > 128) return showing.exitCode;
-      showings.push(showing);
-    }
-    const out = path.resolve(typeof values.out === 'string' ? values.out : defaultOut());
-    await mkdir(path.dirname(out), { recursive: true });
-    if (showings.every(({ result }) => result === undefined || result.verdict === 'NOT RUN')) {
-      console.error(`nothing was run; ${out} is left as it was`);
-    } else {
-      await writeFile(out, document(url, k6, showings));
-      console.error(`written: ${out}`);
-    }
-    return showings.find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
+    return await verify({ k6, env: { ...env, ...helper?.environment }, values, folder, ca, expect, out, update });
   } finally {
+    await helper?.close();
     await rm(folder, { recursive: true, force: true });
   }
 };
+
+interface Verification {
+  k6: K6;
+  env: NodeJS.ProcessEnv;
+  values: Readonly<Record<string, ParsedOption>>;
+  folder: string;
+  ca: string | undefined;
+  expect: string | undefined;
+  out: string;
+  update: boolean;
+}
+
+const verify = async ({ k6, env, values, folder, ca, expect, out, update }: Verification): Promise<number> => {
+  const startedAt = performance.now();
+  const { code, result, failures } = await runSuite(k6, env, folder);
+  for (const line of failures.other) console.error(line);
+  if (!judged.has(code)) {
+    console.error(`k6 ended with exit code ${code}: ${out} is left as it was`);
+    return code;
+  }
+  if (result === undefined) {
+    console.error(`expected k6 to write its result, and it did not: ${out} is left as it was`);
+    return 1;
+  }
+  const { settings } = parseSettings(env);
+  const tests = testNames.filter((name) => settings.only?.includes(name) !== false && !settings.skip?.includes(name));
+  const frames = tests.includes('conformance') ? await askFrames(settings, ca ?? env.SSL_CERT_FILE) : undefined;
+  const findings = [...failures.findings, ...(frames?.findings ?? [])];
+
+  const { name = 'unknown', version = 'of unknown version' } = result.service ?? {};
+  const known = readExpected(expect);
+  const expected = known.find((each) => each.service === name && each.version === version);
+  const run = {
+    findings,
+    criteria: result.criteria,
+    failures: [...failures.sessions.values()].flatMap(({ first }) =>
+      first.map(({ test, outcome }) => ({ test, outcome: describeOutcome(outcome) })),
+    ),
+    tests,
+    mayLack: lacking(settings, values),
+  };
+  const isCompared = expected !== undefined || expect !== undefined || update;
+  const difference = isCompared
+    ? compareFindings(expected ?? { findings: [], sessions: [], criteria: [] }, run)
+    : undefined;
+
+  await mkdir(path.dirname(out), { recursive: true });
+  await writeFile(
+    out,
+    realServiceDocument({
+      service: `${name} ${version}`,
+      url: shownUrl(settings.url),
+      limitedUrl: settings.limitedUrl === undefined ? undefined : shownUrl(settings.limitedUrl),
+      date: new Date().toISOString().slice(0, 10),
+      k6: k6.version,
+      cores: cpus().length,
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      tookSeconds: (performance.now() - startedAt) / 1000,
+      marker: result.run?.marker ?? '',
+      result,
+      success: result.success ?? [],
+      findings,
+      framesAsked: frames?.asked ?? 0,
+      failures: failureLines(failures),
+      expected,
+      difference,
+      secrets: secretsOf(settings),
+    }),
+  );
+  console.error(`written: ${out}`);
+
+  if (difference === undefined) {
+    console.error(`nothing is known of ${name} ${version}: the verdict decides`);
+    const isBroken = frames?.findings.some(({ finding }) => finding === 'breaking') === true;
+    return isBroken ? 99 : code;
+  }
+  console.log(differenceText(`${name} ${version}`, expected !== undefined, difference));
+  if (update) {
+    const file = expect ?? path.join(packageRoot, 'cli/expected-findings.json');
+    const mine = { service: name, version, sessions: expected?.sessions ?? [], ...difference.updated };
+    await writeFile(file, expectedText([...known.filter((each) => each !== expected), mine]));
+    console.error(`written: ${file}`);
+    return 0;
+  }
+  const differs = difference.new.length + difference.missing.length > 0;
+  return expected === undefined || differs ? 1 : 0;
+};
+
+/** Whether what a test needs for some of its cases was not given. */
+const lacking = (
+  { limitedUrl }: Settings,
+  { 'target-pid': pid, 'stop-command': stop }: Readonly<Record<string, ParsedOption>>,
+): RunFindings['mayLack'] => {
+  const lacks = new Set([
+    ...(limitedUrl === undefined ? ['command-validation', 'session-limit'] : []),
+    ...(pid === undefined ? ['memory', 'high-output'] : []),
+    ...(stop === undefined ? ['service-down'] : []),
+  ]);
+  return (test) => lacks.has(test);
+};
+
+/** What a service says may repeat what it was told. */
+const secretsOf = ({ headers }: Settings): string[] =>
+  Object.values(headers)
+    .flatMap((value) => [value, value.replace(/^Bearer /, '')])
+    .filter(({ length }) => length >= shortestSecret);

@@ -248,14 +248,14 @@ describe('ws-stress verify-real', { concurrency: 3 }, () => {
     const service = {
       service: health.service,
       version: health.version,
-      findings: [{ test: 'high-output', case: 'long-line', finding: 'breaking' }],
+      findings: [{ test: 'high-output', case: 'slow-reader', finding: 'deviating' }],
       sessions: [],
       criteria: [],
     };
     writeFileSync(file, expectedText([service]));
     const shown = await verify(folder, target.url, '--only', 'single,high-output', '--lines', '500', '--expect', file);
     assert.equal(shown.code, 1, shown.stdout + shown.stderr);
-    assert.match(shown.stdout, /^ {2}missing {2}high-output long-line: expected breaking, received/m);
+    assert.match(shown.stdout, /^ {2}missing {2}high-output slow-reader: expected deviating, received breaking/m);
     assert.match(shown.stdout, /^ {2}new {6}high-output, a session: output-mismatch/m);
     assert.match(shown.document ?? '', /\*\*What came differs from it:\*\*/);
   });
