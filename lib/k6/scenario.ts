@@ -126,7 +126,9 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
   const inputs = readInputs(__ENV, readFile, __VU === 0 ? defaultThresholds : undefined);
   const { settings } = inputs;
   const isSuite = test === 'suite';
-  inputs.problems.push(...misfits(test, settings));
+  const unfit = misfits(test, settings);
+  // A suite imports its scenarios, which must not refuse what is meant for it: they wait for their own set-up.
+  if (isSuite) inputs.problems.push(...unfit);
   const names = isSuite ? chosenTests(settings) : [test];
   const chosen = all.filter(({ name }) => names.includes(name));
   const loads = chosen.map(({ name, rounds = [], cases, casesMs: longest }): TestLoad => ({
@@ -163,6 +165,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
     const run = { id: settings.runId ?? randomId(), marker: runMarker(Date.now()), test };
     const problem = misfit(profile, sameNames(exec.test.options.thresholds ?? {}, options.thresholds ?? {}));
     if (problem !== undefined) exec.test.abort(problem);
+    if (unfit.length > 0) exec.test.abort(refusal(unfit));
     if (settings.insecure) console.warn('STRESS_INSECURE: the TLS certificate of the service is not verified.');
     const service = chosen.every(({ mayBeDown }) => mayBeDown) ? unknownService : preflight(settings);
     if (typeof service === 'string') {
