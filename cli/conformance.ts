@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseSettings, refusal, settingsTable, shownUrl, suggestion } from '../lib/load/settings.ts';
+import { hide, secretsIn } from '../lib/results/redact.ts';
 import { tellWhetherItWorks } from './conformance-raw.ts';
 import { countFindings, reportMarkdown, reportText } from './conformance-report.ts';
 import { allCases, runConformance, type CaseReport } from './conformance-run.ts';
@@ -14,8 +15,6 @@ import { helpEntry, optionProblem, settingsEnvironment, settingsOptions } from '
 const defaultCaseMs = 5_000;
 /** How long a service that accepts no session is given to accept one again, milliseconds. */
 const recoveryMs = 10_000;
-/** A shorter value of a header is no secret and stands in many words. */
-const shortestSecret = 4;
 
 /** The settings that say where the service is, who asks, and how long. */
 const settingNames = new Set<string>([
@@ -74,12 +73,10 @@ const onlyProblems = (only: readonly string[] | undefined, known: readonly strin
     .map((name) => `--only: expected cases as --list has them, received ${name}${suggestion(name, known)}`);
 
 /** What a service says may repeat what it was told. */
-const withoutSecrets = (report: CaseReport, headers: Readonly<Record<string, string>>): CaseReport => {
-  const secrets = Object.values(headers)
-    .flatMap((value) => [value, value.replace(/^Bearer /, '')])
-    .filter(({ length }) => length >= shortestSecret);
-  return { ...report, received: secrets.reduce((text, secret) => text.replaceAll(secret, '…'), report.received) };
-};
+const withoutSecrets = (report: CaseReport, headers: Readonly<Record<string, string>>): CaseReport => ({
+  ...report,
+  received: hide(report.received, secretsIn(headers)),
+});
 
 /** `ws-stress conformance`: asks every case and reports; returns the exit code. */
 export const conformanceCommand = async (argv: string[]): Promise<number> => {

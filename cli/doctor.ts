@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { parseSettings, refusal, settingsTable } from '../lib/load/settings.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
+import { hiding, secretsIn } from '../lib/results/redact.ts';
 import { printable } from './printable.ts';
 import { processIdProblems } from './process-figures.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
@@ -109,17 +110,8 @@ export const doctorCommand = async (argv: string[]): Promise<number> => {
   return facts.problem === undefined ? 0 : 1;
 };
 
-/** What a service says may repeat what it was told; short values are no secrets and stand in many words. */
-const shortestSecret = 4;
-
-const withoutSecrets = (facts: ServiceFacts, headers: Readonly<Record<string, string>>): ServiceFacts => {
-  const secrets = Object.values(headers)
-    .flatMap((value) => [value, value.replace(/^Bearer /, '')])
-    .filter(({ length }) => length >= shortestSecret);
-  const hide = (_name: string, value: unknown): unknown =>
-    typeof value === 'string' ? secrets.reduce((text, secret) => text.replaceAll(secret, '…'), value) : value;
-  return JSON.parse(JSON.stringify(facts, hide)) as ServiceFacts;
-};
+const withoutSecrets = (facts: ServiceFacts, headers: Readonly<Record<string, string>>): ServiceFacts =>
+  JSON.parse(JSON.stringify(facts, hiding(secretsIn(headers)))) as ServiceFacts;
 
 const labelWidth = 16;
 const shownCharacters = 200;

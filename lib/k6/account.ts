@@ -4,6 +4,7 @@ import type { Settings } from '../load/settings.ts';
 import type { Excuse } from '../load/thresholds.ts';
 import { describeOutcome, isGeneratorLimit } from '../results/outcome.ts';
 import { findingRecord, sessionRecord, type SessionPlace } from '../results/record.ts';
+import { hide, hiding, secretsIn, secretsInQuery } from '../results/redact.ts';
 import type { RunIdentity } from '../results/run.ts';
 import type { SessionResult } from '../session/session.ts';
 import {
@@ -48,8 +49,11 @@ const judgeGenerator = ({ outcome, bug }: SessionResult): void => {
 /** An account for a VU; it tells the VU's first failure of each kind. */
 export const createAccount = (settings: Settings, run: RunIdentity): Account => {
   const told = new Set<string>();
+  const { url, helperToken = '' } = settings;
+  const secrets = [...secretsIn({ ...settings.headers, helperToken }), ...secretsInQuery(url)];
+  const replacer = hiding(secrets);
   const say = (text: string): void => {
-    if (settings.records === 'off') console.warn(text);
+    if (settings.records === 'off') console.warn(hide(text, secrets));
   };
   const record = (text: () => string, isFailure = true): void => {
     if (settings.records === 'all' || (isFailure && settings.records === 'failures')) console.log(text());
@@ -58,7 +62,7 @@ export const createAccount = (settings: Settings, run: RunIdentity): Account => 
     session: (result, place, tags, command) => {
       countSession(result, tags);
       const { outcome } = result;
-      record(() => sessionRecord(run, place, result), outcome.kind !== 'ok');
+      record(() => sessionRecord(run, place, result, replacer), outcome.kind !== 'ok');
       if (outcome.kind !== 'ok' && !told.has(outcome.kind)) {
         told.add(outcome.kind);
         const { test, round, session } = place;
@@ -68,14 +72,14 @@ export const createAccount = (settings: Settings, run: RunIdentity): Account => 
     },
     caseSession: (result, place) => {
       countCaseSession(result, place.test, place.case);
-      record(() => sessionRecord(run, place, result), result.outcome.kind !== 'ok');
+      record(() => sessionRecord(run, place, result, replacer), result.outcome.kind !== 'ok');
       judgeGenerator(result);
     },
     finding: (test, asked, finding, session) => {
       countFinding(test, asked.name, finding);
       const isExpected = finding.kind === 'conforming';
       const trace = isExpected ? undefined : session?.trace;
-      record(() => findingRecord(run, test, asked, finding, trace));
+      record(() => findingRecord(run, test, asked, finding, { trace, replacer }));
       if (isExpected) return;
       say(
         `${test} ${asked.name}: ${finding.kind} (${asked.section}): expected ${asked.expected}; received ${finding.received}${traceOf({ trace })}`,
@@ -84,13 +88,13 @@ export const createAccount = (settings: Settings, run: RunIdentity): Account => 
     excuse: (test, asked, as, reason) => {
       for (const each of asked) {
         excuseCase(test, each.name, as);
-        record(() => findingRecord(run, test, each, { kind: as, received: reason }));
+        record(() => findingRecord(run, test, each, { kind: as, received: reason }, { replacer }));
       }
       const names = asked.length > 3 ? `${asked.length} cases` : asked.map(({ name }) => name).join(', ');
       say(`${test} ${names}: ${as === 'not-run' ? 'NOT RUN' : 'NOT APPLICABLE'}: ${reason}`);
     },
     inconclusive: (test, asked, reason) => {
-      record(() => findingRecord(run, test, asked, { kind: 'inconclusive', received: reason }));
+      record(() => findingRecord(run, test, asked, { kind: 'inconclusive', received: reason }, { replacer }));
       say(`${test} ${asked.name}: NO DATA: ${reason}`);
     },
   };

@@ -1,6 +1,7 @@
 import type { Case, FindingKind } from '../cases/case.ts';
 import type { Excuse } from '../load/thresholds.ts';
 import type { SessionResult } from '../session/session.ts';
+import type { Replacer } from './redact.ts';
 import type { RunIdentity } from './run.ts';
 
 /** Which session of a run a record is about. */
@@ -23,34 +24,42 @@ const rounded = (ms: number | undefined): number | undefined => ms && Math.round
  * The session record, version 1 (docs/records.md): one line of JSON. It holds no header, no token and no output but
  * the excerpt that an outcome quotes.
  */
-export const sessionRecord = (run: RunIdentity, place: SessionPlace, result: SessionResult): string =>
-  JSON.stringify({
-    type: 'session',
-    version: 1,
-    run: run.id,
-    marker: run.marker,
-    test: place.test,
-    round: place.round,
-    session: place.session,
-    case: place.case,
-    vu: place.vu,
-    startedAt: new Date(place.startedAtMs).toISOString(),
-    outcome: result.outcome,
-    openedMs: rounded(result.openedMs),
-    connectedMs: rounded(result.connectedMs),
-    durationMs: rounded(result.durationMs),
-    messagesReceived: result.messagesReceived,
-    dialect: result.dialect,
-    controls: result.controls.map(({ type, durationMs }) => ({ type, durationMs: rounded(durationMs) })),
-    commands: result.commands.map((command) => ({
-      ...command,
-      durationMs: rounded(command.durationMs),
-      ackMs: rounded(command.ackMs),
-      firstOutputMs: rounded(command.firstOutputMs),
-      outputMs: rounded(command.outputMs),
-    })),
-    trace: result.trace,
-  });
+export const sessionRecord = (
+  run: RunIdentity,
+  place: SessionPlace,
+  result: SessionResult,
+  replacer?: Replacer,
+): string =>
+  JSON.stringify(
+    {
+      type: 'session',
+      version: 1,
+      run: run.id,
+      marker: run.marker,
+      test: place.test,
+      round: place.round,
+      session: place.session,
+      case: place.case,
+      vu: place.vu,
+      startedAt: new Date(place.startedAtMs).toISOString(),
+      outcome: result.outcome,
+      openedMs: rounded(result.openedMs),
+      connectedMs: rounded(result.connectedMs),
+      durationMs: rounded(result.durationMs),
+      messagesReceived: result.messagesReceived,
+      dialect: result.dialect,
+      controls: result.controls.map(({ type, durationMs }) => ({ type, durationMs: rounded(durationMs) })),
+      commands: result.commands.map((command) => ({
+        ...command,
+        durationMs: rounded(command.durationMs),
+        ackMs: rounded(command.ackMs),
+        firstOutputMs: rounded(command.firstOutputMs),
+        outputMs: rounded(command.outputMs),
+      })),
+      trace: result.trace,
+    },
+    replacer,
+  );
 
 /** The finding record, version 1: one line of JSON a case, or why it was not asked. */
 export const findingRecord = (
@@ -58,18 +67,21 @@ export const findingRecord = (
   test: string,
   { name, section, expected }: Pick<Case, 'name' | 'section' | 'expected'>,
   finding: { kind: FindingKind | Excuse | 'inconclusive'; received: string },
-  trace?: readonly string[],
+  { trace, replacer }: { trace?: readonly string[] | undefined; replacer?: Replacer | undefined } = {},
 ): string =>
-  JSON.stringify({
-    type: 'finding',
-    version: 1,
-    run: run.id,
-    marker: run.marker,
-    test,
-    case: name,
-    section,
-    expected,
-    finding: finding.kind,
-    received: finding.received,
-    trace,
-  });
+  JSON.stringify(
+    {
+      type: 'finding',
+      version: 1,
+      run: run.id,
+      marker: run.marker,
+      test,
+      case: name,
+      section,
+      expected,
+      finding: finding.kind,
+      received: finding.received,
+      trace,
+    },
+    replacer,
+  );
