@@ -43,16 +43,17 @@ export const openSession = (
  * something that is being queued is a view of a buffer.
  */
 const closeForGood = (socket: WebSocket, code: number): void => {
-  const { isView } = ArrayBuffer;
-  ArrayBuffer.isView = (_): _ is ArrayBufferView => {
+  const isView = Object.getOwnPropertyDescriptor(ArrayBuffer, 'isView') as PropertyDescriptor;
+  const closes = (): boolean => {
     // A script may close with 1000 and 3000 to 4999 only.
     socket.close(code === 1000 ? code : code + 3000);
     return true;
   };
+  Object.defineProperty(ArrayBuffer, 'isView', { ...isView, value: closes });
   try {
     socket.send(new Uint8Array(1));
   } finally {
-    ArrayBuffer.isView = isView;
+    Object.defineProperty(ArrayBuffer, 'isView', isView);
   }
 };
 
