@@ -20,7 +20,15 @@ export const leftovers = {
 export const leakFinding = ({ verdict }: LeakJudgement): FindingKind | undefined =>
   verdict === 'INCONCLUSIVE' ? undefined : verdict === 'LEAK' ? 'breaking' : 'conforming';
 
-const more = (name: string, was = 0, is = 0): string[] => (is > was ? [`${is} ${name}, ${was} before the load`] : []);
+const more = (name: string, was: number | undefined, is: number | undefined): string[] => {
+  if (was === undefined) return [];
+  if (is === undefined) return [`the number of ${name} is not told any more, ${was} before the load`];
+  return is > was ? [`${is} ${name}, ${was} before the load`] : [];
+};
+
+/** Whether a service tells what may be left over. */
+export const countsLeftovers = ({ activeSessions, children }: MemoryReading): boolean =>
+  activeSessions !== undefined || children !== undefined;
 
 /** What is left of the load in a service, in words; undefined where nothing is. */
 export const leftOver = (before: MemoryReading, after: MemoryReading): string | undefined => {

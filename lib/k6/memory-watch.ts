@@ -11,6 +11,10 @@ const mostSamples = 2000;
 /** How many times as long as it is to last a load may last that does not settle whether there is a leak. */
 export const mostTimes = 3;
 
+/** Without one session that succeeds in so many waves there is no load to watch. */
+const mostWavesLost = 5;
+const lostPauseMs = 500;
+
 /** A load that was watched: how many of its sessions succeeded and failed, and what the service's memory did. */
 export interface MemoryWatch {
   sessions: number;
@@ -43,11 +47,15 @@ export const watchMemory = async (stage: Stage, read: () => MemoryReading): Prom
   const startedAt = Date.now();
   let sessions = 0;
   let failed = 0;
+  let wavesLost = 0;
+  const isLost = (): boolean => wavesLost >= mostWavesLost;
   const runUntil = async (untilMs: number): Promise<LeakJudgement> => {
-    while (Date.now() - startedAt < untilMs) {
+    while (Date.now() - startedAt < untilMs && !isLost()) {
       const { size, succeeded } = await wave(stage);
       sessions += succeeded;
       failed += size - succeeded;
+      wavesLost = succeeded === 0 ? wavesLost + 1 : 0;
+      if (wavesLost > 0) await stage.pause(lostPauseMs);
       const isDue = Date.now() - startedAt >= (samples.length * memoryDurationMs) / mostSamples;
       const bytes = isDue ? read().residentBytes : undefined;
       if (bytes !== undefined) samples.push({ sessions, bytes });
@@ -55,7 +63,7 @@ export const watchMemory = async (stage: Stage, read: () => MemoryReading): Prom
     return judgeLeak(samples, { toleratedBytes: leakBytes });
   };
   let judgement = await runUntil(memoryDurationMs);
-  for (let times = 2; times <= mostTimes && judgement.verdict === 'INCONCLUSIVE'; times++) {
+  for (let times = 2; times <= mostTimes && judgement.verdict === 'INCONCLUSIVE' && !isLost(); times++) {
     judgement = await runUntil(times * memoryDurationMs);
   }
   return { sessions, failed, judgement };

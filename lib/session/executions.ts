@@ -111,8 +111,8 @@ export const createExecutions = (now: () => number): Executions => {
 
   return {
     begin: (command) => {
-      // The next request stands behind the end of what was canceled, whatever the service says of it yet.
-      if (current?.canceled !== undefined) linger(current);
+      // The next request stands behind the end of what was canceled or has failed, whatever the service says of it yet.
+      if (current?.canceled !== undefined || current?.serviceError !== undefined) linger(current);
       const run = createExecution(command, now(), runs.length === 0);
       runs.push(run);
       underWay.push(run);
