@@ -1,25 +1,25 @@
-import { judgeCount, judgeEnds, judgeFill, judgeRefusals, limitCases, limitProblem } from '../lib/cases/limit.ts';
-import { emptyHouse, nobodyIn } from '../lib/k6/guest.ts';
+import { judgeCount, judgeEnds, judgeFill, judgeRefusals, limitCases } from '../lib/cases/limit.ts';
+import { emptyHouse, notFilled } from '../lib/k6/guest.ts';
 import { scenario } from '../lib/k6/scenario.ts';
-import { sessionsOf, vanish } from '../lib/k6/service.ts';
+import { sessionsOf } from '../lib/k6/service.ts';
 
 /** Is the session limit kept cleanly: refusals by error and close, nobody disturbed, every slot free again? */
 export const { definition, options, setup, handleSummary, run } = scenario('session-limit', {
   cases: async (stage) => {
     const url = stage.settings.limitedUrl ?? stage.settings.url;
-    const { guests, others, most, fill, knock, slotAfter } = await emptyHouse(stage, url);
-    const limit = stage.settings.maxSessions ?? most ?? 0;
-    const problem = limitProblem(limit, others);
+    const { guests, others, limit, problem, fill, knock, slotAfter, slotAfterVanished } = await emptyHouse(stage, url);
     if (problem !== undefined) {
       stage.excuse(Object.values(limitCases), 'not-run', problem);
       return;
     }
     const full = await fill(limit - others - 1);
-    if (full !== undefined && guests.length === 0) return nobodyIn(stage, full);
+    if (full !== undefined && (guests.length === 0 || !/session limit/.test(full))) {
+      await notFilled(stage, guests, full);
+      return;
+    }
     stage.found(limitCases.fill, ...judgeFill(guests.length, limit - others, full));
 
-    vanish(stage.settings, url);
-    await slotAfter(limitCases.vanished);
+    await slotAfterVanished();
 
     await guests.pop()?.leave();
     await slotAfter(limitCases.closed);

@@ -1,8 +1,8 @@
-import { limitCases, type LimitCase } from '../cases/limit.ts';
+import { limitCases, limitProblem, type LimitCase } from '../cases/limit.ts';
 import { describeOutcome } from '../results/outcome.ts';
 import type { Command } from '../commands/command.ts';
 import type { SessionResult } from '../session/session.ts';
-import { sessionsOf } from './service.ts';
+import { sessionsOf, vanish } from './service.ts';
 import type { Stage } from './stage.ts';
 
 /** A session that stays until it is told to leave, or was refused. */
@@ -54,14 +54,18 @@ export interface House {
   readonly guests: Guest[];
   /** Sessions that are not ours, as `/health` counts them. */
   readonly others: number;
-  /** The session limit, as `/health` has it. */
-  readonly most: number | undefined;
+  /** The session limit, as the settings or `/health` have it; 0 where nobody tells it. */
+  readonly limit: number;
+  /** Why it can't be tried. */
+  readonly problem: string | undefined;
   /** Lets guests in until there are so many; returns why one was not let in. */
   fill: (count: number) => Promise<string | undefined>;
   /** So many knock at once, and those that are let in leave again; returns what became of them. */
   knock: (count: number) => Promise<SessionResult[]>;
   /** Whether there is a slot for one more, as what a case came to. */
   slotAfter: (asked: LimitCase) => Promise<void>;
+  /** The same once a client has come and gone without a close frame. */
+  slotAfterVanished: () => Promise<void>;
 }
 
 /** A service without guests of ours. */
@@ -78,16 +82,24 @@ export const emptyHouse = async (stage: Stage, url: string): Promise<House> => {
   };
   // The connection that set-up tried may be counted still.
   const { most, active: others = 0 } = await settled(0);
+  const limit = stage.settings.maxSessions ?? most ?? 0;
   const takeSlot = async (): Promise<string | undefined> => {
     const guest = await enter(stage, url);
     if (guest.refused) return describeOutcome(guest.refused.outcome);
     guests.push(guest);
     return undefined;
   };
+  const slotAfter = async (asked: LimitCase): Promise<void> => {
+    // To come too early is to be refused, which is another case.
+    await settled(others + guests.length);
+    const refused = await stage.eventually(slotMs, takeSlot);
+    stage.found(asked, refused === undefined ? 'conforming' : 'breaking', refused ?? 'a new session was accepted');
+  };
   return {
     guests,
     others,
-    most,
+    limit,
+    problem: limitProblem(limit, others),
     fill: async (count) => {
       let refused: string | undefined;
       while (refused === undefined && guests.length < count) refused = await takeSlot();
@@ -97,18 +109,19 @@ export const emptyHouse = async (stage: Stage, url: string): Promise<House> => {
       const visitors = await Promise.all(Array.from({ length: count }, () => enter(stage, url)));
       return Promise.all(visitors.map(async ({ refused, leave }) => refused ?? leave()));
     },
-    slotAfter: async (asked) => {
-      // To come too early is to be refused, which is another case.
-      await settled(others + guests.length);
-      const refused = await stage.eventually(slotMs, takeSlot);
-      stage.found(asked, refused === undefined ? 'conforming' : 'breaking', refused ?? 'a new session was accepted');
+    slotAfter,
+    slotAfterVanished: async () => {
+      const stayed = vanish(stage.settings, url);
+      if (stayed === undefined) await slotAfter(limitCases.vanished);
+      else stage.excuse([limitCases.vanished], 'not-run', `no client could vanish: ${stayed}`);
     },
   };
 };
 
-/** Says that nobody was let in, so that there is nothing to ask but that. */
-export const nobodyIn = (stage: Stage, refused: string): void => {
+/** Says that the limit was not reached, and not for the limit, so that there is nothing to ask but that. */
+export const notFilled = async (stage: Stage, guests: readonly Guest[], refused: string): Promise<void> => {
   const { fill, ...others } = limitCases;
-  stage.found(fill, 'breaking', refused);
-  stage.excuse(Object.values(others), 'not-run', `no session was let in: ${refused}`);
+  stage.found(fill, 'breaking', `${guests.length} let in, then ${refused}`);
+  stage.excuse(Object.values(others), 'not-run', `its limit was not reached: ${refused}`);
+  await Promise.all(guests.map((guest) => guest.leave()));
 };

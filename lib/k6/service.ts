@@ -20,17 +20,20 @@ export const sessionsOf = (settings: Settings, url: string): { active?: number; 
   return { ...(typeof active === 'number' && { active }), ...(typeof most === 'number' && { most }) };
 };
 
-/** A client that goes without a close frame: the opening handshake, and then the connection is dropped. */
-export const vanish = (settings: Settings, url: string): void => {
+/** A client that goes without a close frame: the opening handshake, and then the connection is dropped. Returns why not. */
+export const vanish = (settings: Settings, url: string): string | undefined => {
   const { origin } = parseUrl(url) ?? { origin: '' };
   const path = url.replace(/^wss?:\/\/[^/?]*/, '');
-  ask('GET', origin + path, {
+  const { status, body } = ask('GET', origin + path, {
     ...settings.headers,
     Connection: 'Upgrade',
     Upgrade: 'websocket',
     'Sec-WebSocket-Version': '13',
     'Sec-WebSocket-Key': 'd3Mtc3RyZXNzIHZhbmlzaA==',
   });
+  // k6 does not know what to do with an upgraded connection, says so, and drops it.
+  if (/\b101\b/.test(body)) return undefined;
+  return status === 0 ? body : `the opening handshake was answered with status ${status}`;
 };
 
 /** The helper that the command line serves; it can do what a script can't. */
