@@ -6,7 +6,7 @@ export const highOutput = (lines: number, width: number, python: boolean): Comma
   class: 'high-output',
   command: python
     ? `python -c 'for i in range(${lines}): print(f"Line {i}: " + "x" * ${width})'`
-    : `awk 'BEGIN { x = sprintf("%${width}s", ""); gsub(/ /, "x", x); for (i = 0; i < ${lines}; i++) print "Line " i ": " x }'`,
+    : `awk 'BEGIN { for (x = "x"; length(x) < ${width}; ) x = x x; x = substr(x, 1, ${width}); for (i = 0; i < ${lines}; i++) print "Line " i ": " x }'`,
   proof: { numbered: { line: `Line {i}: ${'x'.repeat(width)}`, from: 0, to: lines - 1 } },
 });
 
