@@ -212,7 +212,7 @@ const otherRows: CasesRow[] = [
   single({
     faults: ['drop-mid-output'],
     ...fails,
-    failing: { [rate]: 'FAIL', [response]: 'NO DATA' },
+    failing: { [rate]: 'FAIL', [response]: 'NO DATA', 'sessions{outcome:closed}': 'FAIL' },
     told: /closed.*1006/,
   }),
   single({

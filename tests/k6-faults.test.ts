@@ -327,6 +327,7 @@ const check = async (row: Row, url: string): Promise<void> => {
     const failed = result.criteria.filter(({ status }) => status !== 'PASS').map(({ selector }) => selector);
     // A run of one round fails as a whole with it.
     const failing = (row.failing ?? []).flatMap((each) => (each === success ? [each, 'session_success'] : [each]));
+    if (row.outcomes.closed !== undefined) failing.push('sessions{outcome:closed}');
     assert.deepEqual(failed.toSorted(), failing.toSorted(), output);
   }
   if (row.told) assert.match(output, row.told);

@@ -24,6 +24,7 @@ test('the shipped criteria are those that the tool promises', () => {
     timeouts: ['count==0'],
     unsettled: ['count==0'],
     dropped_iterations: ['count==0'],
+    'sessions{outcome:closed}': ['count==0'],
     'session_success{round:1}': ['rate>=0.9'],
     'evidence{of:session_success,round:1}': ['count>0'],
     'session_success{round:2}': ['rate>=0.9'],

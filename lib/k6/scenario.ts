@@ -106,7 +106,7 @@ const misfit = (profile: Profile, sameCriteria: boolean): string | undefined => 
     return "This scenario has no sessions for k6's own --vus, --duration or --stage: run it without them.";
   }
   const parts = Object.keys(profile.scenarios).length - (profile.owed === undefined ? 0 : 1);
-  if (exec.test.options.executionSegment && parts > 1 && !foreign) {
+  if (exec.test.options.executionSegment && (parts > 1 || profile.cases.length > 0) && !foreign) {
     return 'Rounds and cases follow one another within one k6 process only: with --execution-segment give one round of sessions, such as -e STRESS_VUS=50, or a duration.';
   }
   return undefined;
@@ -149,6 +149,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
   const options: Options = {};
   if (__VU === 0) {
     const thresholds = k6Thresholds(criteria);
+    if (profile.cases.length > 0) thresholds[casesAsked] = [`count>=${profile.cases.length}`];
     for (const selector of figureSelectors(criteria, profile)) thresholds[selector] ??= [];
     Object.assign(options, {
       scenarios: profile.scenarios,
@@ -173,7 +174,10 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
       throw new Error(service);
     }
     const foreign = isForeign();
-    if (foreign) markOwnOptions();
+    if (foreign) {
+      markOwnOptions();
+      profile.cases.forEach(countCasesAsked);
+    }
     for (const criterion of criteria) {
       const { metric, round } = criterion;
       const isOfCases = (metricsTable[metric] as MetricRow).ofCases === true;

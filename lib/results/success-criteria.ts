@@ -7,7 +7,7 @@ export interface SuccessCriterion {
   status: CriterionStatus;
   /** The criterion that decided: of the worst, the one that tells most. */
   decidedBy?: JudgedCriterion;
-  /** The tests that it rests on and that were not run. */
+  /** What it rests on and was not judged: a test, or a metric of one. */
   left: string[];
 }
 
@@ -16,36 +16,53 @@ type Part = (criterion: JudgedCriterion) => boolean;
 const metricOf = ({ selector }: JudgedCriterion): string => selector.replace(/\{.*/, '');
 
 /** The tests and metrics that each of the six success criteria rests on; all of its parts must be there. */
-const parts: readonly { title: string; tests: readonly string[]; of: Part; tellsMost: RegExp }[] = [
+const parts: readonly {
+  title: string;
+  needs: readonly [test: string, metric: string][];
+  of: Part;
+  tellsMost: RegExp;
+}[] = [
   {
     title: 'All single session tests pass',
-    tests: ['single'],
+    needs: [['single', 'session_success']],
     of: ({ test }) => test === 'single',
     tellsMost: /^session_success/,
   },
   {
     title: '90 %+ success rate for concurrent sessions',
-    tests: ['concurrent'],
+    needs: [['concurrent', 'session_success']],
     of: (each) => each.test === 'concurrent' && metricOf(each) === 'session_success',
     tellsMost: /round/,
   },
   {
     title: 'Process control works reliably',
-    tests: ['process-control'],
+    needs: [
+      ['process-control', 'session_success'],
+      ['process-control', 'findings'],
+    ],
     of: ({ test }) => test === 'process-control',
     tellsMost: /^session_success/,
   },
   {
     title: "High output doesn't cause memory issues",
-    tests: ['high-output', 'memory'],
+    needs: [
+      ['high-output', 'session_success'],
+      ['high-output', 'findings'],
+      ['memory', 'findings'],
+    ],
     of: ({ test }) => test === 'high-output' || test === 'memory',
     tellsMost: /case:leak/,
   },
   {
     title: 'No crashes or hangs',
-    tests: ['concurrent', 'service-down', 'conformance'],
+    needs: [
+      ['concurrent', 'timeouts'],
+      ['service-down', 'findings'],
+      ['conformance', 'findings'],
+    ],
     of: (each) =>
       ['timeouts', 'unsettled'].includes(metricOf(each)) ||
+      /^sessions\{[^}]*outcome:closed/.test(each.selector) ||
       (['service-down', 'conformance'].includes(each.test) &&
         /^findings\{[^}]*finding:breaking/.test(each.selector) &&
         !each.selector.includes('case:')),
@@ -53,7 +70,10 @@ const parts: readonly { title: string; tests: readonly string[]; of: Part; tells
   },
   {
     title: 'Response times remain reasonable (<5 s for simple commands)',
-    tests: ['single', 'concurrent'],
+    needs: [
+      ['single', 'command_duration'],
+      ['concurrent', 'command_duration'],
+    ],
     of: (each) => metricOf(each) === 'command_duration' && each.selector.includes('class:simple'),
     tellsMost: /^command_duration/,
   },
@@ -77,9 +97,12 @@ const nearest = (criteria: readonly JudgedCriterion[]): JudgedCriterion | undefi
  * where a test that it rests on was left out.
  */
 export const successCriteria = (judged: readonly JudgedCriterion[], tests: readonly string[]): SuccessCriterion[] =>
-  parts.map(({ title, tests: needed, of, tellsMost }) => {
+  parts.map(({ title, needs, of, tellsMost }) => {
     const mine = judged.filter(of);
-    const left = needed.filter((test) => !tests.includes(test));
+    const missing = needs.filter(
+      ([test, metric]) => !mine.some((each) => each.test === test && metricOf(each) === metric),
+    );
+    const left = [...new Set(missing.map(([test, metric]) => (tests.includes(test) ? `${test} ${metric}` : test)))];
     const worst = criterionStatuses.find((status) => mine.some((each) => each.status === status)) ?? 'NOT RUN';
     const status =
       left.length > 0 && criterionStatuses.indexOf(worst) > criterionStatuses.indexOf('NOT RUN') ? 'NOT RUN' : worst;

@@ -194,17 +194,22 @@ const findingsOf = (test: string, metrics: Metrics): Findings => {
   return { test, conforming, deviating, bypass, breaking };
 };
 
+/** Whether a metric tells of what was asked; counters alone do not. */
+const isEvidence = (metric: MetricName): boolean => {
+  const row: MetricRow = metricsTable[metric];
+  return row.ofCases === true || row.ofRounds === true;
+};
+
+/** What a run that was cut short says nothing of: it proves nothing, and loses sessions by that alone. */
+const isOpen = ({ status, selector }: JudgedCriterion): boolean => status === 'PASS' || selector === 'unsettled';
+
 /** Why a run asked nothing at all, where it did not: counters alone, of sessions that only found that out, prove nothing. */
 const nothingAsked = (
   criteria: readonly Criterion[],
   judged: readonly JudgedCriterion[],
 ): 'NOT RUN' | 'NOT APPLICABLE' | undefined => {
-  const proves = (metric: MetricName): boolean => {
-    const row: MetricRow = metricsTable[metric];
-    return row.ofCases === true || row.ofRounds === true;
-  };
   const statuses = judged
-    .filter((_, index) => proves(criteria[index]?.metric ?? 'unsettled'))
+    .filter((_, index) => isEvidence(criteria[index]?.metric ?? 'unsettled'))
     .map(({ status }) => status);
   if (statuses.includes('PASS') || statuses.length === 0) return undefined;
   return statuses.includes('NOT RUN') ? 'NOT RUN' : 'NOT APPLICABLE';
@@ -231,7 +236,11 @@ export const judgeRun = (
   { rounds, cases }: Pick<Profile, 'rounds' | 'cases'>,
   ran: 'whole' | 'cut short' | 'never',
 ): RunResult => {
-  const judged = criteria.map((criterion) => judgeCriterion(criterion, metrics, rounds));
+  const judged = criteria.map((criterion) => {
+    const each = judgeCriterion(criterion, metrics, rounds);
+    if (ran === 'cut short' && isOpen(each)) each.status = 'NOT RUN';
+    return each;
+  });
   const outcomes: RunResult['outcomes'] = {};
   for (const kind of outcomeKinds) {
     const count = countOf(metrics, ofOutcome(kind));
@@ -261,7 +270,7 @@ export const judgeRun = (
     if (ran === 'never') return 'NOT RUN';
     if (generatorFailed) return 'INVALID';
     if (ran === 'cut short') {
-      return judged.some(({ status, selector }) => status === 'FAIL' && selector !== 'unsettled') ? 'FAIL' : 'INVALID';
+      return judged.some(({ status }) => status === 'FAIL') ? 'FAIL' : 'INVALID';
     }
     if (judged.some(({ status }) => status === 'FAIL' || status === 'NO DATA')) return 'FAIL';
     return nothingAsked(criteria, judged) ?? 'PASS';
