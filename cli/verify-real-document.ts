@@ -1,3 +1,4 @@
+import { hide } from '../lib/results/redact.ts';
 import type { SuccessCriterion } from '../lib/results/success-criteria.ts';
 import type { Figures, JudgedCriterion, RunResult } from '../lib/results/verdict.ts';
 import type { Difference, ExpectedOfService } from './expected-findings.ts';
@@ -134,7 +135,7 @@ const expectation = (
 /** The document of a run against a real service. */
 export const realServiceDocument = (showing: Showing): string => {
   const { result, success, findings, secrets } = showing;
-  const say = (text: string): string => cell(secrets.reduce((told, secret) => told.replaceAll(secret, '…'), text));
+  const say = (text: string): string => cell(hide(text, secrets));
   const asked = findings.filter((each) => !isExcuse(each));
   const sorted = findingOrder.flatMap((kind) => asked.filter(({ finding }) => finding === kind));
   const notHolding = result.criteria.filter(({ status }) => status !== 'PASS');

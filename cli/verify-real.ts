@@ -7,6 +7,7 @@ import { rawConformanceCases } from '../lib/cases/conformance-raw.ts';
 import { testNames } from '../lib/load/scenario-names.ts';
 import { parseSettings, refusal, shownUrl, type Settings } from '../lib/load/settings.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
+import { secretsIn } from '../lib/results/redact.ts';
 import type { RunIdentity } from '../lib/results/run.ts';
 import type { SuccessCriterion } from '../lib/results/success-criteria.ts';
 import type { RunResult } from '../lib/results/verdict.ts';
@@ -71,8 +72,6 @@ const judged = new Set([0, 99]);
 const caseMs = 5_000;
 /** How long a service that accepts no session is given to accept one again, milliseconds. */
 const recoveryMs = 10_000;
-/** A shorter value of a header is no secret and stands in many words. */
-const shortestSecret = 4;
 
 const isCheckout = (): boolean => existsSync(path.join(packageRoot, 'tsconfig.json'));
 
@@ -306,7 +305,7 @@ const verify = async ({ k6, env, values, folder, ca, expect, out, update }: Veri
       failures: failureLines(failures),
       expected,
       difference,
-      secrets: secretsOf(settings),
+      secrets: secretsIn(settings.headers),
     }),
   );
   console.error(`written: ${out}`);
@@ -340,9 +339,3 @@ const lacking = (
   ]);
   return (test) => lacks.has(test);
 };
-
-/** What a service says may repeat what it was told. */
-const secretsOf = ({ headers }: Settings): string[] =>
-  Object.values(headers)
-    .flatMap((value) => [value, value.replace(/^Bearer /, '')])
-    .filter(({ length }) => length >= shortestSecret);

@@ -213,6 +213,13 @@ const rows: { name: string; command?: Command; events: Event[]; outcome: Outcome
     match: /no more lines/,
   },
   {
+    name: 'several lines in one message, the first of which is none of the command’s',
+    command: counting,
+    events: [connected, started(1), ...lines(1, 2), output('\n[timed out]'), completed()],
+    outcome: 'output-mismatch',
+    match: /line 3: expected "n 3", received "", in "\\n\[timed out\]\\n"/,
+  },
+  {
     name: 'no output',
     events: [connected, started(1), completed()],
     outcome: 'output-mismatch',

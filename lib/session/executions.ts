@@ -99,6 +99,7 @@ export const createExecutions = (now: () => number): Executions => {
 
   const linesOf = (run: ExecutionState, lines: readonly string[], data: string, text: string): void => {
     for (const line of lines) run.mismatch ??= run.check.line(line);
+    if (run.mismatch !== undefined && lines.length > 1) run.mismatch += `, in ${excerpt(data)}`;
     const progress = run.check.numbered;
     if (!progress || run.mismatch !== undefined) {
       template = undefined;
