@@ -6,16 +6,15 @@ import { scenarioEntries } from './build.mjs';
 const root = path.dirname(fileURLToPath(import.meta.url));
 const outdir = path.join(root, 'dist-webpack');
 
-export default async () => ({
+const config = (entry) => ({
   // Naming no platform: k6 is neither a browser nor Node.
   target: 'es2022',
   mode: 'production',
   context: root,
-  entry: await scenarioEntries(),
+  entry,
   output: {
     path: outdir,
     filename: '[name].js',
-    clean: true,
     module: true,
     library: { type: 'module' },
     // As esbuild has it: k6 shows a source file by its path from the bundle.
@@ -30,3 +29,6 @@ export default async () => ({
   devtool: 'inline-nosources-source-map',
   performance: { hints: false },
 });
+
+// Each by itself: what several entries share webpack would keep apart, and take k6's modules as namespaces, which have no default.
+export default async () => Object.entries(await scenarioEntries()).map(([name, file]) => config({ [name]: file }));

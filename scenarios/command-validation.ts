@@ -1,10 +1,11 @@
 import { allowList, hasAllowList, validationCases } from '../lib/cases/validation.ts';
 import { scenario } from '../lib/k6/scenario.ts';
+import { asks } from '../lib/k6/stage.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
 
 /** Where a service has an allow-list: does it hold, and does a rejected command leave its session unharmed? */
 export const { definition, options, setup, handleSummary, run } = scenario('command-validation', {
-  cases: (stage) => {
+  cases: asks((stage) => {
     const { allowedCommand, limitedUrl, url } = stage.settings;
     const cases = validationCases(allowedCommand);
     const target = limitedUrl ?? url;
@@ -25,7 +26,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('comm
     } else {
       stage.excuse(cases, 'not-applicable', 'the service runs whatever it is given: it has no allow-list');
     }
-  },
+  }),
 });
 
 export default run;

@@ -1,6 +1,7 @@
 import { judgeUnread, longLineCase, slowReaderCase, unreadMemory } from '../lib/cases/output.ts';
 import { highOutput } from '../lib/commands/high-output.ts';
 import { scenario } from '../lib/k6/scenario.ts';
+import { asks } from '../lib/k6/stage.ts';
 import { memoryReader } from '../lib/k6/service.ts';
 
 /** Does every one of 10,000 lines come, in order, alone and in several sessions at once, and to a slow reader too? */
@@ -11,7 +12,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('high
     const output = yield* session.execute(command);
     yield* output.completes();
   },
-  cases: (stage) => {
+  cases: asks((stage) => {
     const python = stage.settings.commands === 'python';
     stage.ask([longLineCase(python)]);
 
@@ -32,7 +33,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('high
       const { isHeldBack, told } = judgeUnread(before, during);
       stage.found(unreadMemory, isHeldBack ? 'conforming' : 'breaking', told);
     }
-  },
+  }),
 });
 
 export default run;

@@ -1,6 +1,7 @@
 import { countsLeftovers, leak, leakFinding, leftOver, leftovers } from '../lib/cases/memory.ts';
 import { mostTimes, watchMemory, wave } from '../lib/k6/memory-watch.ts';
 import { scenario } from '../lib/k6/scenario.ts';
+import { asks } from '../lib/k6/stage.ts';
 import { memoryReader } from '../lib/k6/service.ts';
 
 const settlesMs = 10_000;
@@ -8,7 +9,7 @@ const settlesMs = 10_000;
 /** Does the service's memory grow with the sessions it has served, and is anything left when they have gone? */
 export const { definition, options, setup, handleSummary, run } = scenario('memory', {
   casesMs: ({ memoryDurationMs, sessionTimeoutMs }) => mostTimes * (memoryDurationMs + sessionTimeoutMs) + settlesMs,
-  cases: async (stage) => {
+  cases: asks(async (stage) => {
     const read = memoryReader(stage.settings);
     if (!read) {
       const reason = 'no figures of its memory: neither /metrics nor --target-pid tells them';
@@ -32,7 +33,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('memo
     }
     const left = await stage.eventually(settlesMs, () => leftOver(before, read()));
     stage.found(leftovers, left === undefined ? 'conforming' : 'breaking', left ?? 'nothing is left');
-  },
+  }),
 });
 
 export default run;

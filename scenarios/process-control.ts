@@ -1,6 +1,7 @@
 import { countToThirty } from '../lib/commands/count.ts';
 import { controlCases } from '../lib/cases/control.ts';
 import { scenario } from '../lib/k6/scenario.ts';
+import { asks } from '../lib/k6/stage.ts';
 
 /** Does PAUSE silence a running command, does RESUME lose nothing, does CANCEL end it? */
 export const { definition, options, setup, handleSummary, run } = scenario('process-control', {
@@ -27,7 +28,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('proc
     });
     yield* next.completes();
   },
-  cases: (stage) => stage.ask(controlCases()),
+  cases: asks((stage) => stage.ask(controlCases())),
 });
 
 export default run;

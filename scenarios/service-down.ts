@@ -1,13 +1,14 @@
 import { downCases, judgeBack, judgeCloses, judgeRefused } from '../lib/cases/down.ts';
 import { greets, openStreams, untilBack } from '../lib/k6/outage.ts';
 import { scenario } from '../lib/k6/scenario.ts';
+import { asks } from '../lib/k6/stage.ts';
 import { helperOf } from '../lib/k6/service.ts';
 
 /** Is a service that is down told as such, and is all well again when it went away under load and came back? */
 export const { definition, options, setup, handleSummary, run } = scenario('service-down', {
   mayBeDown: true,
   casesMs: ({ recoveryTimeoutMs, sessionTimeoutMs }) => 300_000 + recoveryTimeoutMs + sessionTimeoutMs,
-  cases: async (stage) => {
+  cases: asks(async (stage) => {
     const { refused, closes, down, recovery } = downCases;
     stage.found(refused, ...judgeRefused(stage.session(refused.name, greets, stage.settings.downUrl)));
 
@@ -26,7 +27,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('serv
     const { last, tookMs } = await untilBack(stage, recovery.name, startedAt);
     if (last.outcome.kind === 'ok') stage.figure('recovery_duration', recovery, tookMs);
     stage.found(recovery, ...judgeBack(last.outcome, tookMs, failure));
-  },
+  }),
 });
 
 export default run;

@@ -1,17 +1,15 @@
 import { judgeCount, judgeEnds, judgeFill, judgeRefusals, limitCases } from '../lib/cases/limit.ts';
 import { emptyHouse, notFilled } from '../lib/k6/guest.ts';
 import { scenario } from '../lib/k6/scenario.ts';
+import { asks } from '../lib/k6/stage.ts';
 import { sessionsOf } from '../lib/k6/service.ts';
 
 /** Is the session limit kept cleanly: refusals by error and close, nobody disturbed, every slot free again? */
 export const { definition, options, setup, handleSummary, run } = scenario('session-limit', {
-  cases: async (stage) => {
+  cases: asks(async (stage) => {
     const url = stage.settings.limitedUrl ?? stage.settings.url;
     const { guests, others, limit, problem, fill, knock, slotAfter, slotAfterVanished } = await emptyHouse(stage, url);
-    if (problem !== undefined) {
-      stage.excuse(Object.values(limitCases), 'not-run', problem);
-      return;
-    }
+    if (problem !== undefined) return stage.excuse(Object.values(limitCases), 'not-run', problem);
     const full = await fill(limit - others - 1);
     if (full !== undefined && (guests.length === 0 || !/session limit/.test(full))) {
       await notFilled(stage, guests, full);
@@ -34,7 +32,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('sess
 
     const ends = await Promise.all(guests.map((guest) => guest.leave()));
     stage.found(limitCases.undisturbed, ...judgeEnds(ends));
-  },
+  }),
 });
 
 export default run;

@@ -10,7 +10,7 @@ import { packageRoot } from '../cli/package-root.ts';
 const mostLinesOfAScenario = 40;
 
 const bundled = async (): Promise<Metafile['inputs']> => {
-  const k6 = await build({ ...(await k6Build('dist')), write: false, metafile: true });
+  const k6 = await build({ ...(await k6Build('dist')), plugins: [], write: false, metafile: true });
   const node = await build({
     entryPoints: ['cli/main.ts', 'target/server.ts'],
     absWorkingDir: packageRoot,

@@ -1,4 +1,5 @@
 import { scenario } from '../../lib/k6/scenario.ts';
+import { asks } from '../../lib/k6/stage.ts';
 
 /** Does a paused command stay silent and lose no line, can the session then run another one, and are hooks reported? */
 export const { definition, options, setup, handleSummary, run } = scenario('pause-and-resume', {
@@ -27,7 +28,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('paus
     });
     yield* again.completes();
   },
-  cases: (stage) =>
+  cases: asks((stage) =>
     stage.ask([
       {
         name: 'hook-status',
@@ -40,6 +41,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('paus
         },
       },
     ]),
+  ),
 });
 
 export default run;

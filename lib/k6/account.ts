@@ -1,41 +1,31 @@
 import exec from 'k6/execution';
-import type { Case, Finding } from '../cases/case.ts';
-import type { Settings } from '../load/settings.ts';
-import type { Excuse } from '../load/thresholds.ts';
 import { describeOutcome, isGeneratorLimit } from '../results/outcome.ts';
-import { findingRecord, sessionRecord, type SessionPlace } from '../results/record.ts';
-import { hide, hiding, secretsIn, secretsInQuery } from '../results/redact.ts';
+import { sessionRecord, type SessionPlace } from '../results/record.ts';
+import { hide, hiding, type Replacer } from '../results/redact.ts';
 import type { RunIdentity } from '../results/run.ts';
 import type { SessionResult } from '../session/session.ts';
-import {
-  countCaseSession,
-  countFinding,
-  countGeneratorFailures,
-  countSession,
-  excuseCase,
-  type SessionTags,
-} from './metrics.ts';
-
-/** What a case is called, and where it is written what must happen. */
-export type CaseName = Pick<Case, 'name' | 'section' | 'expected'>;
+import { countGeneratorFailures, countSession, type SessionTags } from './metrics.ts';
+import type { Plan } from './plan.ts';
 
 /** The one door for results of a VU: metrics, records and what the console tells of failures. */
 export interface Account {
-  /** A session of a round. */
+  readonly run: RunIdentity;
+  /** Hides secrets in records. */
+  readonly replacer: Replacer | undefined;
+  /** A session of a round; the VU's first failure of each kind is told. */
   session: (result: SessionResult, place: SessionPlace, tags: SessionTags, command: string) => void;
-  /** A session that a case opened. */
-  caseSession: (result: SessionResult, place: SessionPlace & { case: string }) => void;
-  finding: (test: string, asked: CaseName, finding: Finding, session?: SessionResult) => void;
-  /** Cases that could not be asked, and why. */
-  excuse: (test: string, asked: readonly CaseName[], as: Excuse, reason: string) => void;
-  /** A case that was asked and has no answer: it stays without data. */
-  inconclusive: (test: string, asked: CaseName, reason: string) => void;
+  /** Tells on the console, where no records do. */
+  say: (text: string) => void;
+  /** Writes a record, where such are asked for. */
+  record: (isFailure: boolean, text: () => string) => void;
 }
 
-const traceOf = ({ trace }: { trace?: string[] | undefined }): string => (trace ? `\n    ${trace.join('\n    ')}` : '');
+/** A trace as lines below what it belongs to. */
+export const traceText = (trace: readonly string[] | undefined): string =>
+  trace === undefined ? '' : `\n    ${trace.join('\n    ')}`;
 
 /** Ends the run where the generator or a script failed, not the service. */
-const judgeGenerator = ({ outcome, bug }: SessionResult): void => {
+export const judgeGenerator = ({ outcome, bug }: SessionResult): void => {
   if (isGeneratorLimit(outcome)) {
     countGeneratorFailures(1);
     exec.test.fail(`INVALID: this machine has no more connections to give: ${describeOutcome(outcome)}`);
@@ -46,56 +36,30 @@ const judgeGenerator = ({ outcome, bug }: SessionResult): void => {
   }
 };
 
-/** An account for a VU; it tells the VU's first failure of each kind. */
-export const createAccount = (settings: Settings, run: RunIdentity): Account => {
-  const told = new Set<string>();
-  const { url, helperToken = '' } = settings;
-  const secrets = [...secretsIn({ ...settings.headers, helperToken }), ...secretsInQuery(url)];
-  const replacer = hiding(secrets);
-  const say = (text: string): void => {
-    if (settings.records === 'off') console.warn(hide(text, secrets));
-  };
-  const record = (text: () => string, isFailure = true): void => {
-    if (settings.records === 'all' || (isFailure && settings.records === 'failures')) console.log(text());
-  };
-  return {
+/** An account for a VU. */
+export const createAccount = ({ settings: { records }, secrets }: Plan, run: RunIdentity): Account => {
+  const told: string[] = [];
+  const account: Account = {
+    run,
+    replacer: hiding(secrets),
+    say: (text) => {
+      if (records === 'off') console.warn(hide(text, secrets));
+    },
+    record: (isFailure, text) => {
+      if (records === 'all' || (isFailure && records === 'failures')) console.log(text());
+    },
     session: (result, place, tags, command) => {
       countSession(result, tags);
       const { outcome } = result;
-      record(() => sessionRecord(run, place, result, replacer), outcome.kind !== 'ok');
-      if (outcome.kind !== 'ok' && !told.has(outcome.kind)) {
-        told.add(outcome.kind);
+      account.record(outcome.kind !== 'ok', () => sessionRecord(run, place, result, account.replacer));
+      if (outcome.kind !== 'ok' && !told.includes(outcome.kind)) {
+        told.push(outcome.kind);
         const { test, round, session } = place;
-        say(`${test} round ${round} session ${session} (${command}): ${describeOutcome(outcome)}${traceOf(result)}`);
+        const what = `${test} round ${round} session ${session} (${command}): ${describeOutcome(outcome)}`;
+        account.say(what + traceText(result.trace));
       }
       judgeGenerator(result);
-    },
-    caseSession: (result, place) => {
-      countCaseSession(result, place.test, place.case);
-      record(() => sessionRecord(run, place, result, replacer), result.outcome.kind !== 'ok');
-      judgeGenerator(result);
-    },
-    finding: (test, asked, finding, session) => {
-      countFinding(test, asked.name, finding);
-      const isExpected = finding.kind === 'conforming';
-      const trace = isExpected ? undefined : session?.trace;
-      record(() => findingRecord(run, test, asked, finding, { trace, replacer }));
-      if (isExpected) return;
-      say(
-        `${test} ${asked.name}: ${finding.kind} (${asked.section}): expected ${asked.expected}; received ${finding.received}${traceOf({ trace })}`,
-      );
-    },
-    excuse: (test, asked, as, reason) => {
-      for (const each of asked) {
-        excuseCase(test, each.name, as);
-        record(() => findingRecord(run, test, each, { kind: as, received: reason }, { replacer }));
-      }
-      const names = asked.length > 3 ? `${asked.length} cases` : asked.map(({ name }) => name).join(', ');
-      say(`${test} ${names}: ${as === 'not-run' ? 'NOT RUN' : 'NOT APPLICABLE'}: ${reason}`);
-    },
-    inconclusive: (test, asked, reason) => {
-      record(() => findingRecord(run, test, asked, { kind: 'inconclusive', received: reason }, { replacer }));
-      say(`${test} ${asked.name}: NO DATA: ${reason}`);
     },
   };
+  return account;
 };

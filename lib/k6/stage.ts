@@ -9,10 +9,13 @@ import {
   type SessionLimits,
   type SessionResult,
 } from '../session/session.ts';
-import type { Account, CaseName } from './account.ts';
+import { createCaseAccount, type CaseAccount, type CaseName } from './case-account.ts';
+import { addCaseFigure, countCasesAsked } from './case-metrics.ts';
 import { runOverWebSocket } from './connect.ts';
-import { addCaseFigure, countBegun } from './metrics.ts';
+import type { AskCases } from './scenario.ts';
+import { countBegun } from './metrics.ts';
 import { openSession, type OpenSession } from './open.ts';
+import type { Plan } from './plan.ts';
 
 /** What the VU that asks a test's cases can do. */
 export interface Stage {
@@ -45,16 +48,26 @@ export interface Stage {
 /** Longest that a case waits for an answer, milliseconds: what takes longer hangs. */
 const answerMs = 5000;
 
-/** The stage of a test's cases. */
-export const createStage = (settings: Settings, test: string, account: Account): Stage => {
-  const limits: SessionLimits = {
-    ackTimeoutMs: Math.min(settings.ackTimeoutMs, answerMs),
-    messageTimeoutMs: settings.messageTimeoutMs,
-    sessionTimeoutMs: settings.sessionTimeoutMs,
-    ...(settings.executeTimeoutS !== undefined && { executeTimeoutS: settings.executeTimeoutS }),
+/** Asks the cases of a scenario in this way, in one VU; `ask` may be `async`. */
+export const asks =
+  (ask: (stage: Stage) => void | Promise<void>): AskCases =>
+  async (plan, test, account) => {
+    const stage = createStage(plan, test, createCaseAccount(test, account));
+    try {
+      await ask(stage);
+      countCasesAsked(test);
+    } catch (error) {
+      exec.test.fail(`the cases of ${test} failed, not the service: ${String(error)}`);
+      throw error;
+    }
+    return stage.idleBecause;
   };
+
+/** The stage of a test's cases. */
+const createStage = ({ settings, limits: general }: Plan, test: string, account: CaseAccount): Stage => {
+  const limits: SessionLimits = { ...general, ackTimeoutMs: Math.min(general.ackTimeoutMs, answerMs) };
   const counted = (name: string, result: SessionResult, startedAtMs: number): SessionResult => {
-    account.caseSession(result, { test, case: name, vu: exec.vu.idInTest, startedAtMs });
+    account.session(result, { test, case: name, vu: exec.vu.idInTest, startedAtMs });
     return result;
   };
   let idleBecause: string | undefined;
@@ -81,7 +94,7 @@ export const createStage = (settings: Settings, test: string, account: Account):
         const run = runCase(each);
         const result = stage.session(each.name, run.script, url);
         isIdle = false;
-        account.finding(test, each, run.finding(result), result);
+        account.finding(each, run.finding(result), result);
         if (result.outcome.kind !== 'connect-failed') continue;
         stage.excuse(cases.slice(index + 1), 'not-run', `no connection since ${each.name}: ${result.outcome.reason}`);
         return;
@@ -89,15 +102,15 @@ export const createStage = (settings: Settings, test: string, account: Account):
     },
     found: (asked, kind, received) => {
       isIdle = false;
-      account.finding(test, asked, { kind, received });
+      account.finding(asked, { kind, received });
     },
     excuse: (asked, as, reason) => {
       if (as === 'not-run') idleBecause ??= reason;
-      account.excuse(test, asked, as, reason);
+      account.excuse(asked, as, reason);
     },
     inconclusive: (asked, reason) => {
       isIdle = false;
-      account.inconclusive(test, asked, reason);
+      account.inconclusive(asked, reason);
     },
     figure: (metric, { name }, value) => addCaseFigure(metric, test, name, value),
     eventually: async (withinMs, problem) => {

@@ -11,3 +11,15 @@ export const runMarker = (epochMs: number): string => {
   const digits = new Date(epochMs).toISOString().replaceAll(/[-:]/g, '');
   return `WEBSOCKET_STRESS_${digits.slice(0, 8)}_${digits.slice(9, 15)}`;
 };
+
+const randomId = (): string =>
+  Math.floor(Math.random() * 2 ** 48)
+    .toString(16)
+    .padStart(12, '0');
+
+/** A run that begins now; its id is random where none is given. */
+export const runOf = (id: string | undefined, test: string): RunIdentity => ({
+  id: id ?? randomId(),
+  marker: runMarker(Date.now()),
+  test,
+});

@@ -1,0 +1,131 @@
+import exec from 'k6/execution';
+import type { Options } from 'k6/options';
+import { metricsTable, type MetricRow } from '../load/metrics.ts';
+import { isComplete, type Profile } from '../load/profile.ts';
+import { refusal } from '../load/settings.ts';
+import { k6Thresholds } from '../load/thresholds.ts';
+import { runOf } from '../results/run.ts';
+import { successCriteria } from '../results/success-criteria.ts';
+import { metricsOf } from '../results/summary-data.ts';
+import { summaryText } from '../results/summary.ts';
+import { casesAsked, figureSelectors, judgeRun } from '../results/verdict.ts';
+import type { K6Script, SetupData } from './scenario.ts';
+import { countCasesAsked } from './case-metrics.ts';
+import { excuseCriterion, markOwnOptions, markSegment } from './ends-metrics.ts';
+import type { WholePlan } from './plan.ts';
+import { preflight, unknownService } from './preflight.ts';
+
+/** Whether k6's own options (`--vus`, `--duration`, `--stage`) replaced our scenarios. */
+const isForeign = (): boolean => Object.hasOwn(exec.test.options.scenarios ?? {}, 'default');
+
+/** Whether k6 runs the load that the settings ask for: an archive keeps the load of the settings it was made with. */
+const isPlanned = ({ scenarios }: Profile): boolean => {
+  const actual = (exec.test.options.scenarios ?? {}) as unknown as Record<string, Record<string, unknown>>;
+  const same = (name: string): boolean =>
+    ['executor', 'vus', 'rate', 'preAllocatedVUs'].every(
+      (key) => (actual[name]?.[key] ?? undefined) === scenarios[name]?.[key],
+    );
+  return sameNames(actual, scenarios) && Object.keys(scenarios).every(same);
+};
+
+const sameNames = (a: object, b: object): boolean =>
+  Object.keys(a).length === Object.keys(b).length && Object.keys(b).every((name) => Object.hasOwn(a, name));
+
+/** What k6 itself lets a run be split or replaced by, and this run can't be; undefined where all is well. */
+const misfit = (profile: Profile, sameCriteria: boolean): string | undefined => {
+  const foreign = isForeign();
+  if (!sameCriteria || (!foreign && !isPlanned(profile))) {
+    return 'Load and criteria were fixed when the archive was made, and other settings are given now: give the same, or make the archive anew.';
+  }
+  if (foreign && (profile.rounds.length === 0 || profile.cases.length > 1)) {
+    return "This scenario has no sessions for k6's own --vus, --duration or --stage: run it without them.";
+  }
+  const parts = Object.keys(profile.scenarios).length - (profile.owed === undefined ? 0 : 1);
+  if (exec.test.options.executionSegment && (parts > 1 || profile.cases.length > 0) && !foreign) {
+    return 'Rounds and cases follow one another within one k6 process only: with --execution-segment give one round of sessions, such as -e STRESS_VUS=50, or a duration.';
+  }
+  return undefined;
+};
+
+/** What k6 needs of a run before and behind its sessions, in VU 0 alone: options, set-up and summary. */
+export const makeEnds = (test: string, { plan, criteria, unfit, mayBeDown }: WholePlan): Omit<K6Script, 'run'> => {
+  const { settings, profile, names } = plan;
+  const isSuite = test === 'suite';
+  const thresholds = k6Thresholds(criteria);
+  if (profile.cases.length > 0) thresholds[casesAsked] = [`count>=${profile.cases.length}`];
+  for (const selector of figureSelectors(criteria, profile)) thresholds[selector] ??= [];
+  const options = {
+    scenarios: profile.scenarios,
+    thresholds,
+    insecureSkipTLSVerify: settings.insecure,
+    setupTimeout: '120s',
+    // No `url`, for a query may hold a secret; no `ip`, for k6 panics with it when a connection is refused.
+    systemTags: ['scenario', 'status', 'proto', 'expected_response', 'error_code'],
+    summaryTrendStats: ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)', 'p(99)'],
+  } as unknown as Options;
+
+  const setup = (): SetupData => {
+    const run = runOf(settings.runId, test);
+    const problem = misfit(profile, sameNames(exec.test.options.thresholds ?? {}, thresholds));
+    if (problem !== undefined) exec.test.abort(problem);
+    if (unfit.length > 0) exec.test.abort(refusal(unfit));
+    if (settings.insecure) console.warn('STRESS_INSECURE: the TLS certificate of the service is not verified.');
+    const service = mayBeDown ? unknownService : preflight(settings);
+    if (typeof service === 'string') {
+      exec.test.abort(service);
+      throw new Error(service);
+    }
+    const foreign = isForeign();
+    if (foreign) {
+      markOwnOptions();
+      profile.cases.forEach(countCasesAsked);
+    }
+    for (const criterion of criteria) {
+      const { metric, round } = criterion;
+      const isOfCases = (metricsTable[metric] as MetricRow).ofCases === true;
+      const isLeftOut = isOfCases ? foreign || !profile.cases.includes(criterion.test) : foreign && (round ?? 1) > 1;
+      if (isLeftOut) excuseCriterion(criterion);
+    }
+    if (exec.test.options.executionSegment) markSegment();
+    if (settings.records === 'off') console.info(`${run.marker}: starting ${test}, run ${run.id}`);
+    return { run, service };
+  };
+
+  const handleSummary = (data: unknown): Record<string, string> => {
+    const metrics = metricsOf(data);
+    const { setup_data: setupData, state } = data as {
+      setup_data?: SetupData;
+      state?: { isStdOutTTY?: boolean; testRunDurationMs?: number };
+    };
+    const { passes = 0, fails = 0 } = metrics.session_success?.values ?? {};
+    const begun = passes + fails + (metrics.unsettled?.values.count ?? 0);
+    const foreign = metrics.own_options !== undefined;
+    const countable = !foreign && metrics.segment === undefined;
+    const complete =
+      !countable ||
+      (isComplete(profile, begun, state?.testRunDurationMs ?? Infinity) &&
+        (metrics[casesAsked]?.values.count ?? 0) >= profile.cases.length);
+    const nothingBegun = begun === 0 && !metrics.sessions?.values.count && setupData === undefined;
+    const ran = nothingBegun ? 'never' : complete ? 'whole' : 'cut short';
+    const foreignRound = { test, number: 1, label: "k6's own options", sessions: undefined };
+    const judged = foreign ? { rounds: [foreignRound], cases: [] } : profile;
+    const result = judgeRun(criteria, metrics, judged, ran);
+    const success = isSuite ? successCriteria(result.criteria, names) : undefined;
+    const service = [setupData?.service.name, setupData?.service.version]
+      .filter((each) => typeof each === 'string')
+      .join(' ');
+    const text = summaryText(test, setupData?.run, settings.url, service, result, success, state?.isStdOutTTY === true);
+    if (settings.result === undefined) return { stdout: text };
+    const file = {
+      type: 'result',
+      version: 1,
+      run: setupData?.run,
+      service: setupData?.service,
+      ...result,
+      ...(success && { success }),
+    };
+    return { stdout: text, [settings.result]: `${JSON.stringify(file, undefined, 2)}\n` };
+  };
+
+  return { options, setup, handleSummary };
+};
