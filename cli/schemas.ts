@@ -200,6 +200,8 @@ export const commandSetSchema = (): JsonSchema => ({
           format: 'regex',
           description: 'A regular expression that at least one line matches',
         },
+        each: { type: 'string', format: 'regex', description: 'A regular expression that every line matches' },
+        count: { ...count, description: 'Exactly so many lines' },
         maxLines: { ...count, description: 'At most so many lines' },
         minDurationMs: { ...count, description: 'At least so long from the request to completion, milliseconds' },
       },

@@ -49,12 +49,22 @@ test('{session} is replaced everywhere, {i} only in numbered lines', () => {
       name: 'x',
       class: 'burst',
       command: 'a {session} {i} {session}',
-      proof: { lines: ['{session}'], numbered: { line: '{session}: {i}', from: 0, to: 1 }, pattern: '^{session}$' },
+      proof: {
+        lines: ['{session}'],
+        numbered: { line: '{session}: {i}', from: 0, to: 1 },
+        pattern: '^{session}$',
+        each: '{session}',
+      },
     },
     3,
   );
   assert.equal(command.command, 'a 3 {i} 3');
-  assert.deepEqual(command.proof, { lines: ['3'], numbered: { line: '3: {i}', from: 0, to: 1 }, pattern: '^3$' });
+  assert.deepEqual(command.proof, {
+    lines: ['3'],
+    numbered: { line: '3: {i}', from: 0, to: 1 },
+    pattern: '^3$',
+    each: '3',
+  });
 });
 
 test('a pattern needs one line that matches, maxLines no line more', () => {
@@ -66,6 +76,15 @@ test('a pattern needs one line that matches, maxLines no line more', () => {
   const few = checkOutput({ maxLines: 1 });
   assert.equal(few.line('a'), undefined);
   assert.match(few.line('b') ?? '', /at most 1 lines/);
+});
+
+test('each holds every line to its form, count holds their number', () => {
+  const random = checkOutput({ each: '^[a-z]{3}$', count: 2 });
+  assert.equal(random.line('abc'), undefined);
+  assert.equal(random.end(), 'expected 2 lines, received 1');
+  assert.match(random.line('ab') ?? '', /line 2: expected a line that matches \/\^\[a-z\]\{3\}\$\/, received "ab"/);
+  assert.equal(random.end(), undefined);
+  assert.match(random.line('xyz') ?? '', /line 3: expected no more lines, received "xyz"/);
 });
 
 const one = (changes: object): string =>
@@ -89,6 +108,8 @@ const bad: [name: string, text: string, message: RegExp][] = [
   ['numbered backwards', one({ proof: { numbered: { line: '{i}', from: 2, to: 1 } } }), /numbered: expected/],
   ['lines and numbered', one({ proof: { lines: [], numbered: { line: '{i}', from: 0, to: 1 } } }), /received both/],
   ['pattern', one({ proof: { pattern: '(' } }), /a regular expression/],
+  ['each', one({ proof: { each: '(' } }), /each: expected a regular expression/],
+  ['count', one({ proof: { count: 1.5 } }), /count: expected a whole number/],
   ['maxLines', one({ proof: { maxLines: -1 } }), /maxLines: expected/],
 ];
 

@@ -187,6 +187,7 @@ const goodProofs: object[] = [
   { exitCode: -1 },
   { lines: [] },
   { lines: ['a', ''], pattern: '^a', maxLines: 0, minDurationMs: 0 },
+  { each: '^a', count: 3 },
   { numbered: { line: '{i}', from: 0, to: 0 } },
   { numbered: { line: 'a {i} of {session}', from: 1, to: 10_000 } },
 ];
@@ -208,6 +209,9 @@ const badProofs: unknown[] = [
   { numbered: { line: '{i}', from: 0, to: 1, step: 2 } },
   { pattern: '(' },
   { pattern: 5 },
+  { each: '(' },
+  { each: 5 },
+  { count: -1 },
   { maxLines: -1 },
   { minDurationMs: 1.5 },
 ];

@@ -1,35 +1,38 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Command } from '../lib/commands/command.ts';
+import type { Command, Proof } from '../lib/commands/command.ts';
 import { checkOutput } from '../lib/commands/output-check.ts';
 import { isObject, parseMessage } from '../lib/jsonrpc/messages.ts';
-import { learnTemplate } from '../lib/session/prediction.ts';
+import { learnEnvelope, learnTemplate } from '../lib/session/prediction.ts';
 import type { SessionResult } from '../lib/session/session.ts';
-import { executeAndComplete, service, startInMemory } from './memory-socket.ts';
+import { countingParsed, executeAndComplete, service, startInMemory } from './memory-socket.ts';
 
 const { connected, started, completed } = service;
 
-/** Plays messages to a session that expects numbered lines; with `learn` off, every one is parsed. */
-const play = (line: string, to: number, messages: readonly string[], learn: boolean): SessionResult | undefined => {
-  const command: Command = { name: 'n', class: 'burst', command: 'n', proof: { numbered: { line, from: 0, to } } };
+/** Plays messages to a session whose command has this proof; with `learn` off, every one is parsed. */
+const playTo = (proof: Proof, messages: readonly string[], learn: boolean): SessionResult | undefined => {
+  const command: Command = { name: 'n', class: 'burst', command: 'n', proof };
   const session = startInMemory(executeAndComplete(command));
   session.events.message(connected);
   session.events.message(started(1));
-  for (const message of messages) {
-    // A blank before the object means the same to a parser and never equals what was predicted.
-    session.events.message(learn ? message : ` ${message}`);
-    if (!learn) session.events.message('{"method":"hook.warning"}');
+  for (const [index, message] of messages.entries()) {
+    // Blanks before the object mean the same to a parser; as many as no message before had never are what was predicted.
+    session.events.message(learn ? message : `${' '.repeat(index + 1)}${message}`);
   }
   session.events.message(completed());
   session.events.pong();
   return session.result;
 };
 
+const play = (line: string, to: number, messages: readonly string[], learn: boolean): SessionResult | undefined =>
+  playTo({ numbered: { line, from: 0, to } }, messages, learn);
+
 const judged = (result: SessionResult | undefined) => ({
   kind: result?.outcome.kind,
   detail: result?.outcome.kind === 'output-mismatch' ? result.outcome.detail : undefined,
   lines: result?.commands[0]?.lines,
+  bytes: result?.commands[0]?.bytes,
 });
 
 const lineText = fc
@@ -161,6 +164,8 @@ test('a template is not learnt where the number is not that of the line which a 
   assert.equal(template && template.head + 1 + template.tail, plain);
 });
 
+const dataOf = (message: string): string => (JSON.parse(message) as { params: { data: string } }).params.data;
+
 test('adversarial lines: NUL, lone surrogates, quotes, escapes and huge numbers are judged alike on both paths', () => {
   for (const line of [
     '\u0000{i}\u0000',
@@ -175,9 +180,70 @@ test('adversarial lines: NUL, lone surrogates, quotes, escapes and huge numbers 
     '\ud83d{i}\ude00',
   ]) {
     const messages = Array.from({ length: 1101 }, (_, number) => service.output(line.replace('{i}', String(number))));
-    assert.deepEqual(judged(play(line, 1100, messages, true)), { kind: 'ok', detail: undefined, lines: 1101 }, line);
+    assert.deepEqual(
+      judged(play(line, 1100, messages, true)),
+      { kind: 'ok', detail: undefined, lines: 1101, bytes: Buffer.byteLength(messages.map(dataOf).join('')) },
+      line,
+    );
     const altered = messages.with(777, service.output(line.replace('{i}', '778')));
     assert.deepEqual(judged(play(line, 1100, altered, true)), judged(play(line, 1100, altered, false)), line);
     assert.equal(judged(play(line, 1100, altered, true)).kind, 'output-mismatch');
   }
+});
+
+const anyLine = fc.oneof(
+  fc.string({ minLength: 1, maxLength: 12 }),
+  fc.string({ unit: fc.constantFrom('a', 'z', ' ', '-', '~'), maxLength: 12 }),
+  fc.string({ unit: 'binary', maxLength: 6 }),
+  fc.constantFrom('-', '', '"}}', '\\', '\u0000', '\u007f', '\ud800', '{"data":"x"}', '1e400', 'Line 1'),
+);
+
+test('property: lines that cannot be known are judged alike, parsed or not, however they are written and damaged', () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        anyLine.filter((text) => !text.includes('\n')),
+        { minLength: 12, maxLength: 60 },
+      ),
+      writer,
+      damage,
+      fc.nat(59),
+      fc.constantFrom('', '^[^z]*$', '^.{0,12}$'),
+      (lines, write, harm, at, each) => {
+        const arrived = harm(lines.map(write), at % lines.length);
+        const proof = { count: lines.length, ...(each !== '' && { each }) };
+        assert.deepEqual(judged(playTo(proof, arrived, true)), judged(playTo(proof, arrived, false)));
+      },
+    ),
+    { numRuns: 1500 },
+  );
+});
+
+const thousandOf = (line: string): string[] =>
+  Array.from({ length: 1000 }, (_, index) => service.output(`${line} ${index}`));
+
+test('of a thousand plain lines in a known envelope a few are parsed, of as many that are not plain all', () => {
+  const proof = { count: 1000 };
+  const [plain, parsed] = countingParsed(() => playTo(proof, thousandOf('plain ~'), true));
+  assert.equal(plain?.outcome.kind, 'ok');
+  assert.ok(parsed < 50, `${parsed} were parsed`);
+  const [other, ofOther] = countingParsed(() => playTo(proof, thousandOf('not so plain: é'), true));
+  assert.equal(other?.outcome.kind, 'ok');
+  assert.ok(ofOther > 1000, `${ofOther} were parsed`);
+});
+
+test('an envelope is not learnt where the line is not what a parser sees of it', () => {
+  const rows: Record<string, string> = {
+    'in a duplicate member that loses':
+      '{"method":"process.output","params":{"type":"stdout","data":"abc\\n","data":"\\u0061bc\\n"}}',
+    'in another string': '{"note":"abc","method":"process.output","params":{"type":"stdout","data":"\\u0061bc\\n"}}',
+    'of stderr': '{"method":"process.output","params":{"type":"stderr","data":"abc\\n"}}',
+    'of a chunk':
+      '{"method":"process.output","params":{"type":"stdout","data":"abc\\n","chunk_index":0,"total_chunks":2}}',
+    'of another method': '{"method":"process.started","params":{"type":"stdout","data":"abc\\n"}}',
+  };
+  for (const [name, raw] of Object.entries(rows)) assert.equal(learnEnvelope(raw, 'abc\n'), undefined, name);
+  const raw = '{"method":"process.output","params":{"type":"stdout","data":"abc\\n"}}';
+  const envelope = learnEnvelope(raw, 'abc\n');
+  assert.equal(envelope && `${envelope.head}abc${envelope.tail}`, raw);
 });

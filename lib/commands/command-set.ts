@@ -22,10 +22,10 @@ const proofProblems = (proof: unknown, where: string): string[] => {
   if (!isObject(proof)) return [`${where}: expected a proof, such as {"lines": ["done"]}, received ${show(proof)}`];
   const problems = unknownMembers(
     proof,
-    ['exitCode', 'lines', 'numbered', 'pattern', 'maxLines', 'minDurationMs'],
+    ['exitCode', 'lines', 'numbered', 'pattern', 'each', 'count', 'maxLines', 'minDurationMs'],
     `${where}.proof`,
   );
-  const { exitCode, lines, numbered, pattern, maxLines, minDurationMs } = proof;
+  const { exitCode, lines, numbered, pattern, each, count, maxLines, minDurationMs } = proof;
   if (exitCode !== undefined && !Number.isInteger(exitCode)) {
     problems.push(`${where}.proof.exitCode: expected a whole number, received ${show(exitCode)}`);
   }
@@ -49,12 +49,12 @@ const proofProblems = (proof: unknown, where: string): string[] => {
     }
     if (lines !== undefined) problems.push(`${where}.proof: expected lines or numbered, received both`);
   }
-  if (pattern !== undefined) {
-    if (!isPattern(pattern)) {
-      problems.push(`${where}.proof.pattern: expected a regular expression, received ${show(pattern)}`);
+  for (const [name, value] of Object.entries({ pattern, each })) {
+    if (value !== undefined && !isPattern(value)) {
+      problems.push(`${where}.proof.${name}: expected a regular expression, received ${show(value)}`);
     }
   }
-  for (const [name, value] of Object.entries({ maxLines, minDurationMs })) {
+  for (const [name, value] of Object.entries({ count, maxLines, minDurationMs })) {
     if (value !== undefined && !isCount(value)) {
       problems.push(`${where}.proof.${name}: expected a whole number of 0 or more, received ${show(value)}`);
     }

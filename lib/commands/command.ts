@@ -19,13 +19,17 @@ export interface Proof {
   numbered?: NumberedLines;
   /** A regular expression that at least one line matches. */
   pattern?: string;
+  /** A regular expression that every line matches. */
+  each?: string;
+  /** Exactly so many lines. */
+  count?: number;
   /** At most so many lines. */
   maxLines?: number;
   /** At least so long from the request to completion, milliseconds. */
   minDurationMs?: number;
 }
 
-/** A command and its proof. `{session}` in `command`, `lines`, `numbered.line` and `pattern` is the session's number. */
+/** A command and its proof. `{session}` in `command`, `lines`, `numbered.line`, `pattern` and `each` is the session's number. */
 export interface Command {
   name: string;
   class: CommandClass;
@@ -37,7 +41,7 @@ const fill = (text: string, session: number): string => text.replaceAll('{sessio
 
 /** The command as session number `session` runs it: every `{session}` replaced. */
 export const forSession = (command: Command, session: number): Command => {
-  const { lines, numbered, pattern } = command.proof;
+  const { lines, numbered, pattern, each } = command.proof;
   return {
     ...command,
     command: fill(command.command, session),
@@ -46,6 +50,7 @@ export const forSession = (command: Command, session: number): Command => {
       ...(lines && { lines: lines.map((line) => fill(line, session)) }),
       ...(numbered && { numbered: { ...numbered, line: fill(numbered.line, session) } }),
       ...(pattern !== undefined && { pattern: fill(pattern, session) }),
+      ...(each !== undefined && { each: fill(each, session) }),
     },
   };
 };

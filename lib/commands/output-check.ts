@@ -36,7 +36,8 @@ export const checkOutput = (proof: Proof): OutputCheck => {
   let count = 0;
   let matched = proof.pattern === undefined;
   const pattern = proof.pattern === undefined ? undefined : new RegExp(proof.pattern);
-  const { lines, maxLines } = proof;
+  const each = proof.each === undefined ? undefined : new RegExp(proof.each);
+  const { lines, maxLines, count: exactly } = proof;
   let numbered: NumberedProgress | undefined;
   if (proof.numbered) {
     const at = proof.numbered.line.indexOf('{i}');
@@ -63,6 +64,8 @@ export const checkOutput = (proof: Proof): OutputCheck => {
         const expected = lines[count - 1];
         return mismatch(count, expected === undefined ? 'no more lines' : excerpt(expected), excerpt(text));
       }
+      if (each?.test(text) === false) return mismatch(count, `a line that matches /${proof.each}/`, excerpt(text));
+      if (exactly !== undefined && count > exactly) return mismatch(count, 'no more lines', excerpt(text));
       if (maxLines !== undefined && count > maxLines) return `expected at most ${maxLines} lines, received more`;
       return undefined;
     },
@@ -74,6 +77,7 @@ export const checkOutput = (proof: Proof): OutputCheck => {
       if (lines && count < lines.length) {
         return `expected ${lines.length} lines, received ${count}: ${excerpt(lines[count] ?? '')} is missing`;
       }
+      if (exactly !== undefined && count < exactly) return `expected ${exactly} lines, received ${count}`;
       if (!matched)
         return `expected a line that matches /${proof.pattern}/, received ${count} lines, none of which does`;
       return undefined;

@@ -72,7 +72,8 @@ export const createExecution = (command: Command, sentAt: number, first: boolean
   learned: 0,
 });
 
-const keptLines = 10;
+/** So many lines belong to a command's beginning. */
+export const keptLines = 10;
 const keptLength = 200;
 
 /** Keeps of some lines what belongs to a command's beginning. */

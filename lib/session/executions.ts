@@ -1,8 +1,15 @@
 import { excerpt, isObject } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
 import type { Outcome } from '../results/outcome.ts';
-import { commandResult, createExecution, keepBeginning, type CommandResult, type ExecutionState } from './execution.ts';
-import { learnTemplate, utf8Bytes, type MessageTemplate } from './prediction.ts';
+import {
+  commandResult,
+  createExecution,
+  keepBeginning,
+  keptLines,
+  type CommandResult,
+  type ExecutionState,
+} from './execution.ts';
+import { learnEnvelope, learnTemplate, utf8Bytes, type Envelope, type MessageTemplate } from './prediction.ts';
 
 /**
  * The commands of one session: which of them a message belongs to, and what it does to it. What can end the session
@@ -21,7 +28,7 @@ export interface Executions {
   watch: (run: ExecutionState, isWatched: boolean) => void;
   /** Expects no more of a canceled command than that its end may be told, late. */
   linger: (run: ExecutionState) => void;
-  /** The fast path: takes a message that is, letter by letter, the one due next. */
+  /** The fast path: takes a message that is, letter by letter, the one due next, or a plain line in a known envelope. */
   take: (text: string) => boolean;
   /** How many messages the fast path has taken. */
   taken: () => number;
@@ -58,6 +65,8 @@ export const createExecutions = (now: () => number): Executions => {
   // The fast path: the whole text of the message due next, and what the following ones are made of.
   let predicted: string | undefined;
   let template: MessageTemplate | undefined;
+  // Where its text can't be known: what surrounds a line.
+  let envelope: Envelope | undefined;
 
   const predict = (): void => {
     const progress = current?.check.numbered;
@@ -75,7 +84,7 @@ export const createExecutions = (now: () => number): Executions => {
   const next = (): void => {
     if (current === underWay[0]) return;
     current = underWay[0];
-    predicted = template = undefined;
+    predicted = template = envelope = undefined;
   };
 
   const leave = (run: ExecutionState): void => {
@@ -97,12 +106,36 @@ export const createExecutions = (now: () => number): Executions => {
     leave(run);
   };
 
+  /** Not of a short output, whose beginning is kept line by line. */
+  const learnWhatSurrounds = (run: ExecutionState, lines: readonly string[], data: string, text: string): void => {
+    if (lines.length !== 1 || run.beginning.length < keptLines || run.learned >= maxLearning) return;
+    run.learned++;
+    envelope = learnEnvelope(text, data);
+  };
+
+  /** A line whose text is not known beforehand, in a message that need not be parsed. */
+  const takePlain = (text: string, { head, tail, plain, endingBytes }: Envelope): boolean => {
+    const run = current as ExecutionState;
+    const end = text.length - tail.length;
+    if (end < head.length || !text.startsWith(head) || !text.endsWith(tail)) return false;
+    const line = text.slice(head.length, end);
+    if (!plain.test(line) || run.watched === true || run.assembly.pending() !== undefined) return false;
+    run.lines++;
+    run.bytes += line.length + endingBytes;
+    taken++;
+    run.mismatch = run.check.line(line);
+    if (run.mismatch !== undefined) envelope = undefined;
+    return true;
+  };
+
   const linesOf = (run: ExecutionState, lines: readonly string[], data: string, text: string): void => {
     for (const line of lines) run.mismatch ??= run.check.line(line);
     if (run.mismatch !== undefined && lines.length > 1) run.mismatch += `, in ${excerpt(data)}`;
     const progress = run.check.numbered;
-    if (!progress || run.mismatch !== undefined) {
-      template = undefined;
+    if (run.mismatch !== undefined) {
+      template = envelope = undefined;
+    } else if (!progress) {
+      learnWhatSurrounds(run, lines, data, text);
     } else if (lines.length === 1 && run.learned < maxLearning && progress.next <= progress.to) {
       run.learned++;
       template = learnTemplate(text, data, progress);
@@ -140,7 +173,7 @@ export const createExecutions = (now: () => number): Executions => {
     },
     linger,
     take: (text) => {
-      if (text !== predicted) return false;
+      if (text !== predicted) return envelope !== undefined && takePlain(text, envelope);
       const run = current as ExecutionState;
       const progress = run.check.numbered as { next: number; to: number };
       const { head, tail, overhead } = template as MessageTemplate;

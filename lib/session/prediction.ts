@@ -47,6 +47,37 @@ export const learnTemplate = (raw: string, data: string, progress: NumberedProgr
   const { type, data: nextData } = next.params;
   const line = progress.head + progress.next + progress.tail + ending;
   if (type !== 'stdout' || nextData !== line || !isUnchunked(next.params)) return undefined;
-  const overhead = head.length + tail.length - utf8Bytes(progress.head + progress.tail + ending);
+  // Apart, for half a surrogate pair at the end of one and at the beginning of the other are no pair.
+  const overhead = head.length + tail.length - utf8Bytes(progress.head) - utf8Bytes(progress.tail + ending);
   return { head, tail, overhead };
+};
+
+/** A message of one line of output but for what the line says, where that is plain: `head + plain text + tail`. */
+export interface Envelope {
+  head: string;
+  tail: string;
+  /** ASCII that JSON writes as it is. */
+  plain: RegExp;
+  /** Bytes of the line end that the tail has. */
+  endingBytes: number;
+}
+
+const placeholder = '-';
+
+/**
+ * Learns from a message what surrounds the line that it carried, so that a message which differs in plain text alone need not
+ * be parsed. Returns undefined where it can't be sure: with another text in the place of the line it must parse to that text
+ * as a line of stdout, and then it does so with any plain text, for plain text ends no JSON string and escapes nothing.
+ */
+export const learnEnvelope = (raw: string, data: string): Envelope | undefined => {
+  const ending = data.endsWith('\n') ? '\n' : '';
+  const literal = escaped(data.slice(0, data.length - ending.length));
+  const at = literal === placeholder ? -1 : raw.indexOf(literal);
+  if (at < 0) return undefined;
+  const [head, tail] = [raw.slice(0, at), raw.slice(at + literal.length)];
+  const message = parseMessage(head + placeholder + tail);
+  if (message.kind !== 'notification' || message.method !== 'process.output') return undefined;
+  const { type, data: parsed } = message.params;
+  if (type !== 'stdout' || parsed !== placeholder + ending || !isUnchunked(message.params)) return undefined;
+  return { head, tail, plain: /^[ !#-[\]-~]*$/, endingBytes: ending.length };
 };

@@ -425,8 +425,8 @@ export const startSession = (
     message: (text) => {
       if (done) return;
       received++;
-      if (executions.take(text)) return;
       trace?.add('<', text);
+      if (executions.take(text)) return;
       handle(parseMessage(text), text);
       step();
     },
