@@ -104,7 +104,7 @@ export const runOverNode = (
         if (isBinary) session.binary(bytes.length);
         else session.message(bytes.toString('utf8'));
       });
-      socket.on('pong', session.pong);
+      socket.on('pong', () => session.pong());
       // Before the listener that resolves, so that there is a result.
       socket.prependListener('close', (code: number) => session.closed(code, closeDetail(code, failure)));
     });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { forSession, type Command } from '../lib/commands/command.ts';
 import { parseCommandSet } from '../lib/commands/command-set.ts';
-import { checkOutput } from '../lib/commands/output-check.ts';
+import { OutputCheck } from '../lib/commands/output-check.ts';
 
 const read = (name: string): Command[] => {
   const parsed = parseCommandSet(readFileSync(new URL(`../lib/commands/${name}.json`, import.meta.url), 'utf8'));
@@ -36,7 +36,7 @@ for (const set of ['posix', 'python'] as const) {
       const started = performance.now();
       const lines = execFileSync('sh', ['-c', text], { encoding: 'utf8' }).split('\n').slice(0, -1);
       assert.ok(performance.now() - started >= (proof.minDurationMs ?? 0));
-      const check = checkOutput(proof);
+      const check = new OutputCheck(proof);
       for (const line of lines) assert.equal(check.line(line), undefined);
       assert.equal(check.end(), undefined);
     });
@@ -68,18 +68,18 @@ test('{session} is replaced everywhere, {i} only in numbered lines', () => {
 });
 
 test('a pattern needs one line that matches, maxLines no line more', () => {
-  const pattern = checkOutput({ pattern: '^total' });
+  const pattern = new OutputCheck({ pattern: '^total' });
   assert.equal(pattern.line('x'), undefined);
   assert.match(pattern.end() ?? '', /a line that matches \/\^total\/, received 1 lines/);
   assert.equal(pattern.line('total 5'), undefined);
   assert.equal(pattern.end(), undefined);
-  const few = checkOutput({ maxLines: 1 });
+  const few = new OutputCheck({ maxLines: 1 });
   assert.equal(few.line('a'), undefined);
   assert.match(few.line('b') ?? '', /at most 1 lines/);
 });
 
 test('each holds every line to its form, count holds their number', () => {
-  const random = checkOutput({ each: '^[a-z]{3}$', count: 2 });
+  const random = new OutputCheck({ each: '^[a-z]{3}$', count: 2 });
   assert.equal(random.line('abc'), undefined);
   assert.equal(random.end(), 'expected 2 lines, received 1');
   assert.match(random.line('ab') ?? '', /line 2: expected a line that matches \/\^\[a-z\]\{3\}\$\/, received "ab"/);

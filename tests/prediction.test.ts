@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Command, Proof } from '../lib/commands/command.ts';
-import { checkOutput } from '../lib/commands/output-check.ts';
+import { OutputCheck } from '../lib/commands/output-check.ts';
 import { isObject, parseMessage } from '../lib/jsonrpc/messages.ts';
 import { learnEnvelope, learnTemplate } from '../lib/session/prediction.ts';
 import type { SessionResult } from '../lib/session/session.ts';
@@ -120,7 +120,7 @@ test('property: a learnt template parses to its line for every number', () => {
       fc.nat(1_000_000),
       fc.nat(1_000_000),
       (head, tail, write, number, other) => {
-        const { numbered } = checkOutput({ numbered: { line: `${head}{i}${tail}`, from: number, to: number + 1 } });
+        const { numbered } = new OutputCheck({ numbered: { line: `${head}{i}${tail}`, from: number, to: number + 1 } });
         assert.ok(numbered);
         numbered.next++;
         const raw = write(head + number + tail);
@@ -140,7 +140,7 @@ test('property: a learnt template parses to its line for every number', () => {
 });
 
 const learn = (raw: string, line: string, number: number) => {
-  const { numbered } = checkOutput({ numbered: { line, from: number, to: number + 9 } });
+  const { numbered } = new OutputCheck({ numbered: { line, from: number, to: number + 9 } });
   assert.ok(numbered);
   numbered.next++;
   return learnTemplate(raw, line.replace('{i}', String(number)) + '\n', numbered);

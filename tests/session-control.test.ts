@@ -448,8 +448,8 @@ holdsFor('endsWithin, documented', cancelAndGoOn, [
 
 test('a grace that is longer than the time for the end is cut to it', () => {
   const session = play(
-    during(function* (run, { control }) {
-      yield* control('CANCEL');
+    during(function* (run, session) {
+      yield* session.control('CANCEL');
       yield* run.endsWithin(100);
     }),
     [connected, started(1), canceled, passes(101), pong],
@@ -512,8 +512,8 @@ test('canceled commands linger side by side, each told apart by its process', ()
 });
 
 test('where a service reports no process ids, the late end of a canceled process is tolerated once', () => {
-  const script = during(function* (run, { control }) {
-    yield* control('CANCEL');
+  const script = during(function* (run, session) {
+    yield* session.control('CANCEL');
     yield* run.endsWithin(600);
   });
   const late = notification('process.completed');
@@ -962,10 +962,10 @@ test('a poke that nothing waits for, or before or after the session, changes not
 
 test('stall: the time passes, and the session goes on', () => {
   const session = play(
-    during(function* (run, { stall }) {
+    during(function* (run, open) {
       for (let due = 1; due <= 3; due++) {
         yield* run.reaches(due);
-        stall(1000);
+        open.stall(1000);
       }
       yield* run.completes();
     }, short),

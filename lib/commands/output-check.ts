@@ -1,15 +1,5 @@
 import { excerpt } from '../jsonrpc/messages.ts';
-import type { Proof } from './command.ts';
-
-/** Checks a command's stdout against its proof, line by line, in constant memory. */
-export interface OutputCheck {
-  /** Takes the next line, without its line end; returns the mismatch, or undefined. */
-  line: (text: string) => string | undefined;
-  /** Call when the output is complete; returns what is missing, or undefined. */
-  end: () => string | undefined;
-  /** Where the proof is numbered lines: what the lines are made of and the number due next. */
-  readonly numbered: NumberedProgress | undefined;
-}
+import type { NumberedLines, Proof } from './command.ts';
 
 /** How far numbered lines have come: the next line is `head + next + tail`; past `to` none is due. */
 export interface NumberedProgress {
@@ -18,6 +8,11 @@ export interface NumberedProgress {
   next: number;
   readonly to: number;
 }
+
+const progressOf = ({ line, from, to }: NumberedLines): NumberedProgress => {
+  const at = line.indexOf('{i}');
+  return { head: line.slice(0, at), tail: line.slice(at + 3), next: from, to };
+};
 
 const mismatch = (lineNumber: number, expected: string, received: string): string =>
   `line ${lineNumber}: expected ${expected}, received ${received}`;
@@ -31,56 +26,60 @@ const numberedMismatch = (progress: NumberedProgress, from: number, text: string
   return mismatch(next - from + 1, due, excerpt(text)) + because;
 };
 
-/** A check for one run of a command. */
-export const checkOutput = (proof: Proof): OutputCheck => {
-  let count = 0;
-  let matched = proof.pattern === undefined;
-  const pattern = proof.pattern === undefined ? undefined : new RegExp(proof.pattern);
-  const each = proof.each === undefined ? undefined : new RegExp(proof.each);
-  const { lines, maxLines, count: exactly } = proof;
-  let numbered: NumberedProgress | undefined;
-  if (proof.numbered) {
-    const at = proof.numbered.line.indexOf('{i}');
-    numbered = {
-      head: proof.numbered.line.slice(0, at),
-      tail: proof.numbered.line.slice(at + 3),
-      next: proof.numbered.from,
-      to: proof.numbered.to,
-    };
+/** Checks a command's stdout against its proof, line by line, in constant memory. */
+export class OutputCheck {
+  /** Where the proof is numbered lines: what the lines are made of and the number due next. */
+  readonly numbered: NumberedProgress | undefined;
+  private readonly proof: Proof;
+  private readonly pattern: RegExp | undefined;
+  private readonly each: RegExp | undefined;
+  private matched: boolean;
+  private count = 0;
+
+  constructor(proof: Proof) {
+    this.proof = proof;
+    this.numbered = proof.numbered && progressOf(proof.numbered);
+    this.pattern = proof.pattern === undefined ? undefined : new RegExp(proof.pattern);
+    this.each = proof.each === undefined ? undefined : new RegExp(proof.each);
+    this.matched = proof.pattern === undefined;
   }
-  const from = proof.numbered?.from ?? 0;
-  return {
-    numbered,
-    line: (text) => {
-      count++;
-      matched ||= pattern?.test(text) === true;
-      if (numbered) {
-        if (numbered.next > numbered.to || text !== numbered.head + numbered.next + numbered.tail) {
-          return numberedMismatch(numbered, from, text);
-        }
-        numbered.next++;
+
+  /** Takes the next line, without its line end; returns the mismatch, or undefined. */
+  line(text: string): string | undefined {
+    const count = ++this.count;
+    const { numbered, proof } = this;
+    if (!this.matched) this.matched = this.pattern?.test(text) === true;
+    if (numbered) {
+      if (numbered.next > numbered.to || text !== numbered.head + numbered.next + numbered.tail) {
+        return numberedMismatch(numbered, proof.numbered?.from ?? 0, text);
       }
-      if (lines && text !== lines[count - 1]) {
-        const expected = lines[count - 1];
-        return mismatch(count, expected === undefined ? 'no more lines' : excerpt(expected), excerpt(text));
-      }
-      if (each?.test(text) === false) return mismatch(count, `a line that matches /${proof.each}/`, excerpt(text));
-      if (exactly !== undefined && count > exactly) return mismatch(count, 'no more lines', excerpt(text));
-      if (maxLines !== undefined && count > maxLines) return `expected at most ${maxLines} lines, received more`;
-      return undefined;
-    },
-    end: () => {
-      if (numbered && numbered.next <= numbered.to) {
-        const last = numbered.to - from + 1;
-        return `expected ${last} lines, received ${numbered.next - from}: ${excerpt(numbered.head + numbered.next + numbered.tail)} is missing`;
-      }
-      if (lines && count < lines.length) {
-        return `expected ${lines.length} lines, received ${count}: ${excerpt(lines[count] ?? '')} is missing`;
-      }
-      if (exactly !== undefined && count < exactly) return `expected ${exactly} lines, received ${count}`;
-      if (!matched)
-        return `expected a line that matches /${proof.pattern}/, received ${count} lines, none of which does`;
-      return undefined;
-    },
-  };
-};
+      numbered.next++;
+    }
+    const { lines, maxLines, count: exactly } = proof;
+    if (lines && text !== lines[count - 1]) {
+      const expected = lines[count - 1];
+      return mismatch(count, expected === undefined ? 'no more lines' : excerpt(expected), excerpt(text));
+    }
+    if (this.each?.test(text) === false) return mismatch(count, `a line that matches /${proof.each}/`, excerpt(text));
+    if (exactly !== undefined && count > exactly) return mismatch(count, 'no more lines', excerpt(text));
+    if (maxLines !== undefined && count > maxLines) return `expected at most ${maxLines} lines, received more`;
+    return undefined;
+  }
+
+  /** Call when the output is complete; returns what is missing, or undefined. */
+  end(): string | undefined {
+    const { count, numbered, proof } = this;
+    const { lines, count: exactly } = proof;
+    if (numbered && numbered.next <= numbered.to) {
+      const from = proof.numbered?.from ?? 0;
+      return `expected ${numbered.to - from + 1} lines, received ${numbered.next - from}: ${excerpt(numbered.head + numbered.next + numbered.tail)} is missing`;
+    }
+    if (lines && count < lines.length) {
+      return `expected ${lines.length} lines, received ${count}: ${excerpt(lines[count] ?? '')} is missing`;
+    }
+    if (exactly !== undefined && count < exactly) return `expected ${exactly} lines, received ${count}`;
+    if (!this.matched)
+      return `expected a line that matches /${proof.pattern}/, received ${count} lines, none of which does`;
+    return undefined;
+  }
+}

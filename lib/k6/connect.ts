@@ -46,9 +46,9 @@ export const runOverWebSocket = (
       },
     );
     events = session;
-    socket.on('message', session.message);
+    socket.on('message', (text) => session.message(text));
     socket.on('binaryMessage', (data: ArrayBuffer) => session.binary(data.byteLength));
-    socket.on('pong', session.pong);
+    socket.on('pong', () => session.pong());
     socket.on('error', (error: { error(): string }) => {
       failure = error.error();
     });

@@ -1,8 +1,8 @@
 import { excerpt } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
-import { checkOutput } from '../commands/output-check.ts';
+import { OutputCheck } from '../commands/output-check.ts';
 import type { Outcome } from '../results/outcome.ts';
-import { createLineAssembly } from './line-assembly.ts';
+import { LineAssembly } from './line-assembly.ts';
 
 /** What became of one command. Times are milliseconds; undefined where it did not come so far. */
 export interface CommandResult {
@@ -28,14 +28,15 @@ export interface ExecutionState {
   command: Command;
   first: boolean;
   sentAt: number;
-  check: ReturnType<typeof checkOutput>;
-  assembly: ReturnType<typeof createLineAssembly>;
+  check: OutputCheck;
+  assembly: LineAssembly;
   lines: number;
   bytes: number;
   /** Its first lines, each cut. */
   beginning: string[];
-  /** Messages of output that the fast path did not take. */
+  /** Messages of output that the fast path did not take, and the lines in them. */
   parsed: number;
+  parsedLines: number;
   /** What the last of these carried. */
   last?: string;
   learned: number;
@@ -63,12 +64,13 @@ export const createExecution = (command: Command, sentAt: number, first: boolean
   command,
   first,
   sentAt,
-  check: checkOutput(command.proof),
-  assembly: createLineAssembly(),
+  check: new OutputCheck(command.proof),
+  assembly: new LineAssembly(),
   lines: 0,
   bytes: 0,
   beginning: [],
   parsed: 0,
+  parsedLines: 0,
   learned: 0,
 });
 

@@ -1,4 +1,4 @@
-import { createCorrelation, type Response } from '../jsonrpc/correlation.ts';
+import { Correlation, type Response } from '../jsonrpc/correlation.ts';
 import {
   excerpt,
   isObject,
@@ -10,11 +10,11 @@ import {
 import type { Command } from '../commands/command.ts';
 import type { Outcome, Phase } from '../results/outcome.ts';
 import type { CommandResult } from './execution.ts';
-import { executionSteps, type CommandEnd, type Execution } from './execution-steps.ts';
-import { createExecutions } from './executions.ts';
+import { Execution, type CommandEnd } from './execution-steps.ts';
+import { Executions } from './executions.ts';
 import { classifyRejection, type Dialect, type Rejection, type Stage } from './rejection.ts';
 import { SessionEnd, sleepUntil, type Script, type Wait } from './script.ts';
-import { createTrace } from './trace.ts';
+import { createTrace, type Trace } from './trace.ts';
 
 export type { CommandEnd, Execution, Script, Wait };
 
@@ -142,6 +142,13 @@ export const connectFailed = (reason: string, durationMs: number): SessionResult
   messagesReceived: 0,
 });
 
+/** What a session is started with. */
+export interface SessionOptions {
+  startedAt: number;
+  limits: SessionLimits;
+  trace: boolean;
+}
+
 /**
  * Runs a script over an opened WebSocket: waits for `connected`, resumes the script as messages and timers come,
  * drains (ping, pong) what is under way and closes. Whatever happens, `settled` is called exactly once and nothing
@@ -150,51 +157,359 @@ export const connectFailed = (reason: string, durationMs: number): SessionResult
 export const startSession = (
   socket: SessionSocket,
   script: (session: Session) => Script,
-  options: { startedAt: number; limits: SessionLimits; trace: boolean },
+  options: SessionOptions,
   settled: (result: SessionResult) => void,
 ): SessionEvents => {
-  const { startedAt, limits } = options;
-  const sessionDeadline = startedAt + limits.sessionTimeoutMs;
-  const correlation = createCorrelation();
-  const trace = options.trace ? createTrace() : undefined;
-  const openedAt = socket.now();
-  const executions = createExecutions(socket.now);
-  let connectedAt: number | undefined;
-  const controls: SessionResult['controls'] = [];
-  let greeting: Record<string, unknown> | undefined;
-  let refused: Rejected | undefined;
-  let closeCode: number | undefined;
-  // What came since a probe, but for the responses to our own requests.
-  let probed: Incoming[] | undefined;
-  let dialect: Dialect | undefined;
-  let received = 0;
-  let takenAtLastLook = 0;
-  let lastActivityAt = openedAt;
-  let armedFor = Infinity;
-  let armed = 0;
-  let open = true;
-  let ponged = false;
-  let draining = false;
-  let done = false;
-  let stepping = false;
-  let wait: Wait | undefined;
+  const machine = new SessionMachine(socket, script, options, settled);
+  machine.poke();
+  return machine;
+};
 
-  const since = (at: number): number => at - startedAt;
+/** One session's state; its methods are shared, for many sessions may live in one VU. */
+class SessionMachine implements Session, SessionEvents {
+  private readonly socket: SessionSocket;
+  private readonly limits: SessionLimits;
+  private readonly startedAt: number;
+  private readonly openedAt: number;
+  private readonly settled: (result: SessionResult) => void;
+  private readonly correlation = new Correlation();
+  private readonly executions: Executions;
+  private readonly controls: SessionResult['controls'] = [];
+  private readonly main: Script;
+  private readonly trace: Trace | undefined;
+  private connectedAt: number | undefined;
+  private greeting: Record<string, unknown> | undefined;
+  private refused: Rejected | undefined;
+  private closeCode: number | undefined;
+  private dialect: Dialect | undefined;
+  /** What came since a probe, but for the responses to our own requests. */
+  private probed: Incoming[] | undefined;
+  private received = 0;
+  private takenAtLastLook = 0;
+  private lastActivityAt: number;
+  private armedFor = Infinity;
+  private armed = 0;
+  private isOpen = true;
+  private ponged = false;
+  private draining = false;
+  private done = false;
+  private stepping = false;
+  private wait: Wait | undefined;
 
-  const settle = (outcome: Outcome, bug?: unknown): void => {
-    if (done) return;
-    done = true;
-    const now = socket.now();
+  constructor(
+    socket: SessionSocket,
+    script: (session: Session) => Script,
+    { startedAt, limits, trace }: SessionOptions,
+    settled: (result: SessionResult) => void,
+  ) {
+    this.socket = socket;
+    this.limits = limits;
+    this.startedAt = startedAt;
+    this.openedAt = this.lastActivityAt = socket.now();
+    this.settled = settled;
+    this.executions = new Executions(() => socket.now());
+    this.trace = trace ? createTrace() : undefined;
+    this.main = this.run(script);
+  }
+
+  // What the socket tells.
+
+  message(text: string): void {
+    if (this.done) return;
+    this.received++;
+    this.trace?.add('<', text);
+    const { take } = this.executions;
+    if (take !== undefined && take(text)) return;
+    this.handle(parseMessage(text), text);
+    this.step();
+  }
+
+  binary(bytes: number): void {
+    this.received++;
+    this.violate(`expected text messages, received a binary message of ${bytes} bytes`);
+  }
+
+  pong(): void {
+    this.ponged = true;
+    this.step();
+  }
+
+  closed(code: number, detail: string): void {
+    this.isOpen = false;
+    this.closeCode = code;
+    if (this.refused) this.settle(this.refused);
+    if (this.draining && code === 1000) this.settle({ kind: 'ok' });
+    else this.settle({ kind: 'closed', code, detail });
+  }
+
+  wake(token: number): void {
+    // k6 can't cancel a timer: an older one than the last is over.
+    if (this.done || token !== this.armed) return;
+    this.armedFor = Infinity;
+    const { wait, limits } = this;
+    const now = this.socket.now();
+    const { taken } = this.executions;
+    // The fast path notes no times.
+    if (taken !== this.takenAtLastLook) this.lastActivityAt = now;
+    this.takenAtLastLook = taken;
+    if (now >= this.startedAt + limits.sessionTimeoutMs) {
+      this.timeout('session', `not at its end after ${limits.sessionTimeoutMs} ms`);
+      return;
+    }
+    if (wait?.deadline !== undefined && now >= wait.deadline) {
+      if (this.refused) this.settle(this.refused);
+      else if (wait.elapses === true) this.wait = undefined;
+      else this.timeout(wait.phase, `nothing after ${limits.ackTimeoutMs} ms`);
+    } else if (wait?.progress === true && now >= this.lastActivityAt + limits.messageTimeoutMs) {
+      this.timeout(wait.phase, `no message for ${limits.messageTimeoutMs} ms`);
+    }
+    this.step();
+  }
+
+  poke(): void {
+    this.step();
+  }
+
+  // What a script asks for.
+
+  *execute(command: Command): Script<Execution> {
+    const { execution, rejection } = yield* this.attempt(command);
+    if (rejection) throw new SessionEnd(rejection);
+    return execution;
+  }
+
+  *attempt(command: Command): Script<Attempt> {
+    const { executions } = this;
+    const run = executions.begin(command);
+    const { executeTimeoutS: timeout } = this.limits;
+    const id = this.ask('execute', { command: command.command, ...(timeout !== undefined && { timeout }) });
+    yield this.response(id);
+    run.ackAt = this.socket.now();
+    const { result, error } = this.correlation.response(id) as Response;
+    if (error) {
+      const rejection = this.rejected('execute', error);
+      executions.refuse(run, rejection);
+      return { rejection };
+    }
+    const outcome = executions.accept(run, result);
+    if (outcome) throw new SessionEnd(outcome);
+    return { execution: new Execution(run, executions) };
+  }
+
+  *control(type: ControlType): Script<unknown> {
+    const run = this.executions.current;
+    const sentAt = this.socket.now();
+    const id = this.ask('control', { type });
+    yield this.response(id);
+    const durationMs = this.socket.now() - sentAt;
+    const { result, error } = this.correlation.response(id) as Response;
+    if (error) throw new SessionEnd(this.rejected('control', error));
+    this.controls.push({ type, durationMs });
+    const status = isObject(result) ? result.status : undefined;
+    if (!controlStatus[type].includes(status)) {
+      const expected = controlStatus[type].join(' or ');
+      const reason = `control ${type}: expected status ${expected}, received ${JSON.stringify(status)}`;
+      throw new SessionEnd({ kind: 'protocol-violation', reason });
+    }
+    if (type === 'CANCEL') {
+      this.dialect ??= status === 'canceled' ? 'deployed' : 'documented';
+      if (run) run.canceled = String(status);
+    }
+    return result;
+  }
+
+  *request(method: string, params?: object): Script<Response> {
+    const id = this.ask(method, params);
+    yield this.response(id);
+    return this.correlation.response(id) as Response;
+  }
+
+  *probe(message: string | ArrayBuffer, answers: number): Script<Incoming[]> {
+    const probed = (this.probed ??= []);
+    if (typeof message === 'string') {
+      this.send(message);
+    } else {
+      this.trace?.add('>', `${message.byteLength} bytes`);
+      this.socket.sendBinary(message);
+    }
+    yield* this.request('ws-stress.are-you-there');
+    const isAnswered = (): boolean =>
+      answers > 0 && probed.filter(({ kind }) => kind !== 'notification').length >= answers;
+    yield* sleepUntil(this.socket.now() + (answers > 0 ? lateMs : quietMs), isAnswered);
+    return [...probed];
+  }
+
+  sleep(ms: number): Script {
+    return sleepUntil(this.socket.now() + ms);
+  }
+
+  *holds(until: () => boolean): Script {
+    yield { phase: 'session', until };
+  }
+
+  stall(ms: number): void {
+    this.socket.stall(ms);
+  }
+
+  // How it goes on.
+
+  private *run(script: (session: Session) => Script): Script {
+    yield { phase: 'connected', deadline: this.ackDeadline(), until: () => this.connectedAt !== undefined };
+    yield* script(this);
+    this.draining = true;
+    this.socket.ping();
+    yield { phase: 'drain', deadline: this.ackDeadline(), until: () => this.ponged };
+  }
+
+  private step(): void {
+    if (this.stepping) return;
+    this.stepping = true;
+    try {
+      while (!this.done && (this.wait === undefined || this.wait.until())) {
+        const next = this.main.next();
+        this.wait = next.value ?? undefined;
+        if (next.done === true) this.settle({ kind: 'ok' });
+      }
+    } catch (error) {
+      if (error instanceof SessionEnd) this.settle(error.outcome);
+      else this.settle({ kind: 'script-error', detail: error instanceof Error ? error.message : String(error) }, error);
+    }
+    this.stepping = false;
+    // The script's own step may have ended the session, or what it waits for have thrown.
+    if (this.done) this.main.return();
+    else this.arm();
+  }
+
+  private arm(): void {
+    const { wait, limits } = this;
+    const now = this.socket.now();
+    let due = Math.min(this.startedAt + limits.sessionTimeoutMs, wait?.deadline ?? Infinity);
+    // Looked at a few times in each period, for the fast path notes no times.
+    if (wait?.progress === true) {
+      due = Math.min(due, Math.min(this.lastActivityAt + limits.messageTimeoutMs, now + limits.messageTimeoutMs / 4));
+    }
+    if (due >= this.armedFor) return;
+    this.armedFor = due;
+    this.socket.wakeAfter(Math.max(1, Math.ceil(due - now)), ++this.armed);
+  }
+
+  private handle(message: Incoming, text: string): void {
+    if (this.probed && this.isProbed(message)) {
+      this.probed.push(message);
+      return;
+    }
+    if (message.kind === 'malformed') {
+      this.violate(message.reason);
+      return;
+    }
+    if (message.kind === 'request') {
+      this.violate(`a request from the service: ${excerpt(text)}`);
+      return;
+    }
+    if (message.kind === 'notification') {
+      if (message.method === 'ping') {
+        this.send(pong);
+        return; // A heartbeat is no progress: it must not hide a hang.
+      }
+      this.lastActivityAt = this.socket.now();
+      this.notified(message.method, message.params, text);
+      return;
+    }
+    this.lastActivityAt = this.socket.now();
+    if (message.kind === 'error' && this.connectedAt === undefined) {
+      // How it closes belongs to the refusal.
+      this.refused ??= this.rejected('opening', message.error);
+      this.wait = { phase: 'connected', until: () => false, deadline: this.socket.now() + closeMs };
+      return;
+    }
+    const violation = this.correlation.file(message);
+    if (violation !== undefined) this.violate(violation);
+  }
+
+  /** Whether a message may be whatever it is, for a probe has asked for it. */
+  private isProbed(message: Incoming): boolean {
+    if (message.kind === 'notification') return message.method !== 'ping';
+    return message.kind === 'malformed' || message.kind === 'request' || !this.correlation.awaits(message.id);
+  }
+
+  private notified(method: string, params: Record<string, unknown>, text: string): void {
+    switch (method) {
+      case 'connected':
+        if (this.connectedAt !== undefined) this.violate('connected came a second time');
+        this.connectedAt ??= this.socket.now();
+        this.greeting ??= params;
+        return;
+      case 'process.output':
+        this.endsBy(this.executions.output(params, text));
+        return;
+      case 'process.completed':
+        this.endsBy(this.executions.completed(params, text));
+        return;
+      case 'process.error':
+        this.executions.failed(params);
+        return;
+      default:
+      // Every other notification is tolerated.
+    }
+  }
+
+  private send(text: string): void {
+    this.trace?.add('>', text);
+    this.socket.send(text);
+  }
+
+  /** Sends a request; returns its id. */
+  private ask(method: string, params?: object): number {
+    const id = this.correlation.next(method);
+    this.send(serialiseRequest(id, method, params));
+    return id;
+  }
+
+  private response(id: number): Wait {
+    return {
+      phase: 'acknowledgement',
+      deadline: this.ackDeadline(),
+      until: () => this.correlation.response(id) !== undefined,
+    };
+  }
+
+  private ackDeadline(): number {
+    return this.socket.now() + this.limits.ackTimeoutMs;
+  }
+
+  private rejected(stage: Stage, error: { code: number; message: string }): Rejected {
+    const rejection: Rejection = classifyRejection(stage, error);
+    this.dialect ??= rejection.dialect;
+    return { kind: 'rejected', code: error.code, message: error.message, reason: rejection.reason };
+  }
+
+  private violate(reason: string): void {
+    this.settle({ kind: 'protocol-violation', reason });
+  }
+
+  private timeout(phase: Phase, detail: string): void {
+    this.settle({ kind: 'timeout', phase, detail });
+  }
+
+  private endsBy(outcome: Outcome | undefined): void {
+    if (outcome) this.settle(outcome);
+  }
+
+  private settle(outcome: Outcome, bug?: unknown): void {
+    if (this.done) return;
+    this.done = true;
+    const { startedAt, connectedAt, closeCode, greeting, dialect, trace } = this;
+    const now = this.socket.now();
     // Not where the connection is closed already: k6 deadlocks on a close within its close event.
-    if (open) socket.close(outcome.kind === 'protocol-violation' ? 1002 : 1000);
-    settled({
+    if (this.isOpen) this.socket.close(outcome.kind === 'protocol-violation' ? 1002 : 1000);
+    this.settled({
       outcome,
-      openedMs: since(openedAt),
-      ...(connectedAt !== undefined && { connectedMs: since(connectedAt) }),
-      durationMs: since(now),
-      commands: executions.results(outcome, startedAt),
-      controls,
-      messagesReceived: received,
+      openedMs: this.openedAt - startedAt,
+      ...(connectedAt !== undefined && { connectedMs: connectedAt - startedAt }),
+      durationMs: now - startedAt,
+      commands: this.executions.results(outcome, startedAt),
+      controls: this.controls,
+      messagesReceived: this.received,
       ...(closeCode !== undefined && { closeCode }),
       ...(greeting && { greeting }),
       ...(dialect && { dialect }),
@@ -202,252 +517,6 @@ export const startSession = (
       ...(bug !== undefined && { bug }),
     });
     // Last, for a script's finally block may throw, and the result must not be lost with it.
-    if (!stepping) main.return();
-  };
-
-  const violate = (reason: string): void => settle({ kind: 'protocol-violation', reason });
-
-  const send = (text: string): void => {
-    trace?.add('>', text);
-    socket.send(text);
-  };
-
-  const rejected = (stage: Stage, error: { code: number; message: string }): Rejected => {
-    const rejection: Rejection = classifyRejection(stage, error);
-    dialect ??= rejection.dialect;
-    return { kind: 'rejected', code: error.code, message: error.message, reason: rejection.reason };
-  };
-
-  const endsBy = (outcome: Outcome | undefined): void => {
-    if (outcome) settle(outcome);
-  };
-
-  const notified = (method: string, params: Record<string, unknown>, text: string): void => {
-    switch (method) {
-      case 'connected':
-        if (connectedAt !== undefined) violate('connected came a second time');
-        connectedAt ??= socket.now();
-        greeting ??= params;
-        return;
-      case 'process.output':
-        endsBy(executions.output(params, text));
-        return;
-      case 'process.completed':
-        endsBy(executions.completed(params, text));
-        return;
-      case 'process.error':
-        executions.failed(params);
-        return;
-      default:
-      // Every other notification is tolerated.
-    }
-  };
-
-  /** Whether a message may be whatever it is, for a probe has asked for it. */
-  const isProbed = (message: Incoming): boolean => {
-    if (message.kind === 'notification') return message.method !== 'ping';
-    return message.kind === 'malformed' || message.kind === 'request' || !correlation.awaits(message.id);
-  };
-
-  const handle = (message: Incoming, text: string): void => {
-    if (probed && isProbed(message)) {
-      probed.push(message);
-      return;
-    }
-    if (message.kind === 'malformed') {
-      violate(message.reason);
-      return;
-    }
-    if (message.kind === 'request') {
-      violate(`a request from the service: ${excerpt(text)}`);
-      return;
-    }
-    if (message.kind === 'notification') {
-      if (message.method === 'ping') {
-        send(pong);
-        return; // A heartbeat is no progress: it must not hide a hang.
-      }
-      lastActivityAt = socket.now();
-      notified(message.method, message.params, text);
-      return;
-    }
-    lastActivityAt = socket.now();
-    if (message.kind === 'error' && connectedAt === undefined) {
-      // How it closes belongs to the refusal.
-      refused ??= rejected('opening', message.error);
-      wait = { phase: 'connected', until: () => false, deadline: socket.now() + closeMs };
-      return;
-    }
-    const violation = correlation.file(message);
-    if (violation !== undefined) violate(violation);
-  };
-
-  const step = (): void => {
-    if (stepping) return;
-    stepping = true;
-    try {
-      // oxlint-disable-next-line no-unmodified-loop-condition -- settle() modifies it
-      while (!done && (wait === undefined || wait.until())) {
-        const next = main.next();
-        wait = next.value ?? undefined;
-        if (next.done === true) settle({ kind: 'ok' });
-      }
-    } catch (error) {
-      if (error instanceof SessionEnd) settle(error.outcome);
-      else settle({ kind: 'script-error', detail: error instanceof Error ? error.message : String(error) }, error);
-    }
-    stepping = false;
-    // The script's own step may have ended the session, or what it waits for have thrown.
-    if (done) main.return();
-    else arm();
-  };
-
-  const arm = (): void => {
-    const now = socket.now();
-    let due = Math.min(sessionDeadline, wait?.deadline ?? Infinity);
-    // Looked at a few times in each period, for the fast path notes no times.
-    if (wait?.progress === true) {
-      due = Math.min(due, Math.min(lastActivityAt + limits.messageTimeoutMs, now + limits.messageTimeoutMs / 4));
-    }
-    if (due >= armedFor) return;
-    armedFor = due;
-    socket.wakeAfter(Math.max(1, Math.ceil(due - now)), ++armed);
-  };
-
-  const timeout = (phase: Phase, detail: string): void => settle({ kind: 'timeout', phase, detail });
-
-  const wake = (token: number): void => {
-    // k6 can't cancel a timer: an older one than the last is over.
-    if (done || token !== armed) return;
-    armedFor = Infinity;
-    const now = socket.now();
-    if (executions.taken() !== takenAtLastLook) lastActivityAt = now;
-    takenAtLastLook = executions.taken();
-    if (now >= sessionDeadline) {
-      timeout('session', `not at its end after ${limits.sessionTimeoutMs} ms`);
-      return;
-    }
-    if (wait?.deadline !== undefined && now >= wait.deadline) {
-      if (refused) settle(refused);
-      else if (wait.elapses === true) wait = undefined;
-      else timeout(wait.phase, `nothing after ${limits.ackTimeoutMs} ms`);
-    } else if (wait?.progress === true && now >= lastActivityAt + limits.messageTimeoutMs) {
-      timeout(wait.phase, `no message for ${limits.messageTimeoutMs} ms`);
-    }
-    step();
-  };
-
-  const ackDeadline = (): number => socket.now() + limits.ackTimeoutMs;
-
-  const respond = function* (method: string, params?: object, observe?: () => void): Script<Response> {
-    const id = correlation.next(method);
-    send(serialiseRequest(id, method, params));
-    yield {
-      phase: 'acknowledgement',
-      deadline: ackDeadline(),
-      until: () => correlation.response(id) !== undefined,
-    };
-    observe?.();
-    return correlation.response(id) as Response;
-  };
-
-  const attempt = function* (command: Command): Script<Attempt> {
-    const run = executions.begin(command);
-    const { executeTimeoutS: timeout } = limits;
-    const params = { command: command.command, ...(timeout !== undefined && { timeout }) };
-    const response = yield* respond('execute', params, () => (run.ackAt = socket.now()));
-    if (response.error) {
-      const rejection = rejected('execute', response.error);
-      executions.refuse(run, rejection);
-      return { rejection };
-    }
-    const outcome = executions.accept(run, response.result);
-    if (outcome) throw new SessionEnd(outcome);
-    return { execution: executionSteps(run, executions, socket.now) };
-  };
-
-  const session: Session = {
-    attempt,
-    *execute(command) {
-      const { execution: accepted, rejection } = yield* attempt(command);
-      if (rejection) throw new SessionEnd(rejection);
-      return accepted;
-    },
-    *control(type) {
-      const run = executions.current();
-      const sentAt = socket.now();
-      let durationMs = 0;
-      const response = yield* respond('control', { type }, () => (durationMs = socket.now() - sentAt));
-      if (response.error) throw new SessionEnd(rejected('control', response.error));
-      controls.push({ type, durationMs });
-      const status = isObject(response.result) ? response.result.status : undefined;
-      if (!controlStatus[type].includes(status)) {
-        const expected = controlStatus[type].join(' or ');
-        const reason = `control ${type}: expected status ${expected}, received ${JSON.stringify(status)}`;
-        throw new SessionEnd({ kind: 'protocol-violation', reason });
-      }
-      if (type === 'CANCEL') {
-        dialect ??= status === 'canceled' ? 'deployed' : 'documented';
-        if (run) run.canceled = String(status);
-      }
-      return response.result;
-    },
-    request: (method, params) => respond(method, params),
-    *probe(message, answers) {
-      probed ??= [];
-      if (typeof message === 'string') {
-        send(message);
-      } else {
-        trace?.add('>', `${message.byteLength} bytes`);
-        socket.sendBinary(message);
-      }
-      yield* respond('ws-stress.are-you-there');
-      const replies = (): number => probed?.filter(({ kind }) => kind !== 'notification').length ?? 0;
-      yield* sleepUntil(socket.now() + (answers > 0 ? lateMs : quietMs), () => answers > 0 && replies() >= answers);
-      return [...probed];
-    },
-    sleep: (ms) => sleepUntil(socket.now() + ms),
-    *holds(until) {
-      yield { phase: 'session', until };
-    },
-    stall: (ms) => socket.stall(ms),
-  };
-
-  const main = (function* (): Script {
-    yield { phase: 'connected', deadline: ackDeadline(), until: () => connectedAt !== undefined };
-    yield* script(session);
-    draining = true;
-    socket.ping();
-    yield { phase: 'drain', deadline: ackDeadline(), until: () => ponged };
-  })();
-
-  const events: SessionEvents = {
-    message: (text) => {
-      if (done) return;
-      received++;
-      trace?.add('<', text);
-      if (executions.take(text)) return;
-      handle(parseMessage(text), text);
-      step();
-    },
-    binary: (bytes) => {
-      received++;
-      violate(`expected text messages, received a binary message of ${bytes} bytes`);
-    },
-    pong: () => {
-      ponged = true;
-      step();
-    },
-    closed: (code, detail) => {
-      open = false;
-      closeCode = code;
-      if (refused) settle(refused);
-      if (draining && code === 1000) settle({ kind: 'ok' });
-      else settle({ kind: 'closed', code, detail });
-    },
-    wake,
-    poke: step,
-  };
-  step();
-  return events;
-};
+    if (!this.stepping) this.main.return();
+  }
+}

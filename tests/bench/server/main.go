@@ -38,7 +38,7 @@ const (
 type Figures struct {
 	Opened    int64 `json:"opened"`
 	Completed int64 `json:"completed"`
-	// From the first opening handshake to the last close.
+	// From the first opening handshake to the last close, of sessions that executed something.
 	SpanMs float64 `json:"spanMs"`
 	Lines  int64   `json:"lines"`
 	Bytes  int64   `json:"bytes"`
@@ -141,9 +141,6 @@ func serve(writer http.ResponseWriter, request *http.Request) {
 	out := outputOf(request)
 	mutex.Lock()
 	figures.Opened++
-	if firstOpen.IsZero() {
-		firstOpen = opened
-	}
 	figures.MostOpen = max(figures.MostOpen, openNow.Add(1))
 	mutex.Unlock()
 
@@ -162,7 +159,9 @@ func serve(writer http.ResponseWriter, request *http.Request) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		openNow.Add(-1)
-		lastClose = time.Now()
+		if !executed.IsZero() {
+			lastClose = time.Now()
+		}
 		if !done.IsZero() {
 			figures.Completed++
 			figures.Lines += int64(out.lines)
@@ -198,6 +197,11 @@ func serve(writer http.ResponseWriter, request *http.Request) {
 			continue
 		}
 		executed, done = time.Now(), time.Time{}
+		mutex.Lock()
+		if firstOpen.IsZero() || opened.Before(firstOpen) {
+			firstOpen = opened
+		}
+		mutex.Unlock()
 		buffer := message(nil, fmt.Sprintf(`{"jsonrpc":"2.0","result":{"status":"started","pid":1000,"pgid":1000},"id":%s}`, asked.ID))
 		buffer = message(buffer, started)
 		if out.hold > 0 {
