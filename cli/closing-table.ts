@@ -50,6 +50,12 @@ const parseRecord = (line: string): RecordLine | undefined => {
   }
 };
 
+/** What no finding tells: a failed session of a round; of a case what counts as a hang or violation, or was load. */
+const isTold = ({ case: name, outcome }: SessionLine): boolean => {
+  if (outcome.kind === 'ok') return false;
+  return name === undefined || name === 'leak' || outcome.kind === 'timeout' || outcome.kind === 'protocol-violation';
+};
+
 /** Reads the records of a run, as k6's console output has them. */
 export const readFailures = async (file: string): Promise<Failures> => {
   const failures: Failures = { sessions: new Map(), findings: [], other: [] };
@@ -60,7 +66,7 @@ export const readFailures = async (file: string): Promise<Failures> => {
       if (line !== '' && failures.other.length < 100) failures.other.push(line);
     } else if (record.type === 'finding') {
       if (record.finding !== 'conforming') failures.findings.push(record);
-    } else if (record.outcome.kind !== 'ok' && record.case === undefined) {
+    } else if (isTold(record)) {
       const kind = `${record.test} ${record.outcome.kind}`;
       const of = failures.sessions.get(kind) ?? { count: 0, first: [] };
       of.count++;
@@ -73,8 +79,8 @@ export const readFailures = async (file: string): Promise<Failures> => {
 
 const findingOrder = ['breaking', 'bypass', 'inconclusive', 'deviating', 'not-run', 'not-applicable'];
 
-const sessionLines = ({ round, session, commands, outcome, trace = [] }: SessionLine): string[] => [
-  `    round ${round} session ${session} (${commands[0]?.name ?? 'no command'}): ${printable(describeOutcome(outcome), 300)}`,
+const sessionLines = ({ round, session, case: name, commands, outcome, trace = [] }: SessionLine): string[] => [
+  `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${commands[0]?.name ?? 'no command'}): ${printable(describeOutcome(outcome), 300)}`,
   ...trace.map((line) => `      ${printable(line, 320)}`),
 ];
 

@@ -2,7 +2,7 @@ import { countsLeftovers, leak, leakFinding, leftOver, leftovers } from '../lib/
 import { mostTimes, watchMemory, wave } from '../lib/k6/memory-watch.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { asks } from '../lib/k6/stage.ts';
-import { memoryReader } from '../lib/k6/service.ts';
+import { memoryReader, noFigures } from '../lib/k6/service.ts';
 
 const settlesMs = 10_000;
 
@@ -11,25 +11,23 @@ export const { definition, options, setup, handleSummary, run } = scenario('memo
   casesMs: ({ memoryDurationMs, sessionTimeoutMs }) => mostTimes * (memoryDurationMs + sessionTimeoutMs) + settlesMs,
   cases: asks(async (stage) => {
     const read = memoryReader(stage.settings);
-    if (!read) {
-      const reason = 'no figures of its memory: neither /metrics nor --target-pid tells them';
-      stage.excuse([leak, leftovers], 'not-run', reason);
-      return;
-    }
-    // What a service starts with its first command and keeps is not left over.
+    if (!read) return stage.excuse([leak, leftovers], 'not-run', noFigures);
+    // What a service starts with its first command and keeps is not left over, but its sessions are.
+    const { activeSessions } = read();
     await wave(stage);
-    const before = read();
+    await stage.eventually(settlesMs, () =>
+      (read().activeSessions ?? 0) > (activeSessions ?? 0) ? 'open' : undefined,
+    );
+    const before = { ...read(), activeSessions };
 
-    const { sessions, failed, judgement } = await watchMemory(stage, read);
+    const { judgement, ...load } = await watchMemory(stage, read);
     if (judgement.slopeBytes !== undefined) stage.figure('session_growth', leak, judgement.slopeBytes);
-    const kind = leakFinding(judgement);
-    if (failed > sessions / 10) stage.found(leak, 'breaking', `${failed} of ${sessions + failed} sessions failed`);
-    else if (kind) stage.found(leak, kind, judgement.detail);
-    else stage.inconclusive(leak, judgement.detail);
+    const finding = leakFinding(judgement, load);
+    if (finding.kind) stage.found(leak, finding.kind, finding.received);
+    else stage.inconclusive(leak, finding.received);
 
     if (!countsLeftovers(before)) {
-      stage.excuse([leftovers], 'not-run', 'nobody counts its sessions or child processes');
-      return;
+      return stage.excuse([leftovers], 'not-run', 'nobody counts its sessions or child processes');
     }
     const left = await stage.eventually(settlesMs, () => leftOver(before, read()));
     stage.found(leftovers, left === undefined ? 'conforming' : 'breaking', left ?? 'nothing is left');

@@ -1,5 +1,5 @@
 import { downCases, judgeBack, judgeCloses, judgeRefused } from '../lib/cases/down.ts';
-import { greets, openStreams, untilBack } from '../lib/k6/outage.ts';
+import { openStreams, tries, untilBack } from '../lib/k6/outage.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { asks } from '../lib/k6/stage.ts';
 import { helperOf } from '../lib/k6/service.ts';
@@ -10,7 +10,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('serv
   casesMs: ({ recoveryTimeoutMs, sessionTimeoutMs }) => 300_000 + recoveryTimeoutMs + sessionTimeoutMs,
   cases: asks(async (stage) => {
     const { refused, closes, down, recovery } = downCases;
-    stage.found(refused, ...judgeRefused(stage.session(refused.name, greets, stage.settings.downUrl)));
+    stage.found(refused, ...judgeRefused(await tries(stage, refused.name, stage.settings.downUrl)));
 
     const helper = helperOf(stage.settings);
     if (!helper?.canRestart) {
@@ -20,13 +20,13 @@ export const { definition, options, setup, handleSummary, run } = scenario('serv
     }
     const { endsBy } = await openStreams(stage, closes.name);
     stage.found(closes, ...judgeCloses(await endsBy(helper.stop, 10_000)));
-    stage.found(down, ...judgeRefused(stage.session(down.name, greets)));
+    stage.found(down, ...judgeRefused(await tries(stage, down.name)));
 
     const startedAt = Date.now();
     const failure = helper.start();
-    const { last, tookMs } = await untilBack(stage, recovery.name, startedAt);
-    if (last.outcome.kind === 'ok') stage.figure('recovery_duration', recovery, tookMs);
-    stage.found(recovery, ...judgeBack(last.outcome, tookMs, failure));
+    const { outcome, tookMs } = await untilBack(stage, recovery.name, startedAt);
+    if (outcome.kind === 'ok') stage.figure('recovery_duration', recovery, tookMs);
+    stage.found(recovery, ...judgeBack(outcome, tookMs, failure));
   }),
 });
 

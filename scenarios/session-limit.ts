@@ -25,13 +25,14 @@ export const { definition, options, setup, handleSummary, run } = scenario('sess
     const counted = sessionsOf(stage.settings, url).active;
     if (counted === undefined) stage.excuse([limitCases.health], 'not-applicable', '/health counts no sessions');
     else stage.found(limitCases.health, ...judgeCount(counted, guests.length + others));
+    const working = await Promise.all(guests.map((guest) => guest.work()));
     stage.found(limitCases.beyond, ...judgeRefusals(await knock(3)));
 
-    await guests.pop()?.leave();
+    const first = await guests.pop()?.leave();
     await slotAfter(limitCases.refused);
 
     const ends = await Promise.all(guests.map((guest) => guest.leave()));
-    stage.found(limitCases.undisturbed, ...judgeEnds(ends));
+    stage.found(limitCases.undisturbed, ...judgeEnds(first ? [first, ...ends] : ends, working.includes(true)));
   }),
 });
 

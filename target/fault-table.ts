@@ -81,6 +81,10 @@ export const faultTable = {
     counts: 'handshakes',
     description: 'closes the oldest open session too when it refuses one over the limit',
   },
+  'limit-kills': {
+    counts: 'handshakes',
+    description: 'ends the processes of all open sessions when it refuses one over the limit',
+  },
   'limit-off-by-one': { counts: 'handshakes', description: 'accepts one session more than max_sessions' },
   'slot-leak-vanished': {
     counts: 'handshakes',
@@ -203,6 +207,10 @@ export const faultTable = {
   // Process control.
   'ignore-pause': { counts: 'executes', description: 'says paused but lets the process run' },
   'ignore-resume': { counts: 'executes', description: 'says resumed but leaves the process stopped' },
+  'late-resume:MS': {
+    counts: 'executes',
+    description: 'says resumed at once but lets the process run MS milliseconds later',
+  },
   'ignore-cancel': { counts: 'executes', description: 'says cancelled but lets the process run' },
   'cancel-leaves-running': {
     counts: 'executes',

@@ -247,6 +247,7 @@ class ListeningTarget implements Target {
         session.refuse();
         if (has('slot-leak-refused')) this.#leakedSlots += 1;
         if (has('limit-disturbs')) this.#closeOldest();
+        if (has('limit-kills')) for (const each of this.#sessions.keys()) each.endProcesses();
         return;
       }
       this.#counters.sessionsTotal += 1;

@@ -331,7 +331,18 @@ export class Session {
     execution.paused = type === 'PAUSE';
     if (execution.paused) execution.process.pause();
     else if (execution.cancelled && this.#has('stuck-cancel')) this.#cancel(execution);
-    else execution.process.resume();
+    else this.#resume(execution);
+  }
+
+  #resume({ process }: Execution): void {
+    const lateMs = this.#faults?.number('late-resume');
+    if (lateMs === undefined) process.resume();
+    else setTimeout(() => process.resume(), lateMs).unref();
+  }
+
+  /** Ends what runs, as CANCEL does but unasked. */
+  endProcesses(): void {
+    for (const execution of this.#executions) this.#cancel(execution);
   }
 
   #cancel(execution: Execution): void {

@@ -6,7 +6,6 @@ import {
   anyError,
   batch,
   error,
-  isBatchResponse,
   judgeEnd,
   judgeReplies,
   ownError,
@@ -90,9 +89,27 @@ const replyTable: readonly { accepts: Answer; fits: readonly string[][]; misses:
     misses: [[unknown], ['rubbish']],
   },
   {
-    accepts: batch,
-    fits: [[`[${unknown}]`], [`[ ${unknown}, ${unknown}]`]],
-    misses: [['[]'], ['[1]'], ['rubbish'], [unknown], [], [`[${unknown}]`, unknown]],
+    accepts: batch('case'),
+    fits: [[`[${unknown}]`], [`[ ${unknown.replace('"error":{"code":-32601,"message":"Unknown"}', '"result":1')}]`]],
+    misses: [
+      ['[]'],
+      ['[1]'],
+      ['[{"junk":true}]'],
+      ['rubbish'],
+      [unknown],
+      [],
+      [`[${unknown}]`, unknown],
+      [`[${unknown},${unknown}]`],
+    ],
+  },
+  {
+    accepts: batch(null, null),
+    fits: [[`[${refused},${refused}]`]],
+    misses: [
+      [`[${refused}]`],
+      [`[${refused},${unknown}]`],
+      [`[${refused.replace('"jsonrpc":"2.0",', '')},${refused}]`],
+    ],
   },
 ];
 
@@ -112,14 +129,16 @@ void test('a finding tells what came', () => {
   assert.equal(received('{"jsonrpc":"2.0","result":1}'), 'a result without id');
   assert.match(received(unknown, unknown, unknown, unknown), /; 1 more$/);
   assert.equal(received(), 'no answer');
-  assert.equal(judgeReplies([], [batch]).received, 'no answer, though a later request was answered');
+  assert.equal(judgeReplies([], [batch('case')]).received, 'no answer, though a later request was answered');
   assert.match(received(unknown.replace('"case"', `"${'x'.repeat(4096)}"`)), /with id "x{19}… of 4098 characters$/);
 });
 
 const answerTo = (id: string): string => unknown.replace('"case"', `"${id}"`);
 
+const kindOf = (text: string): string => judgeReplies([parseMessage(text)], [batch('a', 'b')]).kind;
+
 void test('a batch is answered once for each request, whatever the order', () => {
-  assert.ok(isBatchResponse(`[${answerTo('b')},${answerTo('a')}]`, ['a', 'b']));
+  assert.equal(kindOf(`[${answerTo('b')},${answerTo('a')}]`), 'conforming');
   for (const wrong of [
     `[${answerTo('a')}]`,
     `[${answerTo('a')},${answerTo('a')}]`,
@@ -128,14 +147,16 @@ void test('a batch is answered once for each request, whatever the order', () =>
     answerTo('a'),
     '[',
   ]) {
-    assert.equal(isBatchResponse(wrong, ['a', 'b']), false, wrong);
+    assert.equal(kindOf(wrong), 'deviating', wrong);
   }
 });
 
 void test('the end of a session is conforming, deviating or breaking by how it ended', () => {
   const kinds: [Outcome, Finding['kind'] | undefined][] = [
     [{ kind: 'closed', code: 1009, detail: 'closed by the service' }, 'conforming'],
-    [{ kind: 'closed', code: 1011, detail: 'closed by the service' }, 'deviating'],
+    [{ kind: 'closed', code: 1008, detail: 'closed by the service' }, 'deviating'],
+    [{ kind: 'closed', code: 1011, detail: 'closed by the service' }, undefined],
+    [{ kind: 'closed', code: 1005, detail: 'closed by the service' }, undefined],
     [{ kind: 'closed', code: 1000, detail: 'closed by the service' }, 'deviating'],
     [{ kind: 'protocol-violation', reason: 'a binary message' }, 'deviating'],
     [{ kind: 'closed', code: 1006, detail: 'the connection ended without a close frame' }, undefined],
@@ -190,7 +211,8 @@ void test('a connection that ends without a close frame: breaking', () => {
 void test('a close frame is an answer where the specification has it', () => {
   for (const [name, code, kind] of [
     ['binary-junk', 1003, 'conforming'],
-    ['binary-junk', 1011, 'deviating'],
+    ['binary-junk', 1008, 'deviating'],
+    ['binary-junk', 1011, 'breaking'],
     ['message-over-16-mib', 1009, 'conforming'],
     ['id-array', 1009, 'deviating'],
   ] as const) {

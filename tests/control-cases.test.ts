@@ -83,7 +83,13 @@ const faults: { fault: string; names: string[]; kind: FindingKind; received: Reg
     fault: 'ignore-resume',
     names: ['pause-twice', 'resume-twice', 'execute-while-paused'],
     kind: 'breaking',
-    received: /timeout \(message\)/,
+    received: /timeout \(message\): expected output to go on/,
+  },
+  {
+    fault: 'late-resume:6000',
+    names: ['pause-twice', 'resume-twice', 'execute-while-paused'],
+    kind: 'breaking',
+    received: /expected output to go on, none came for 2300 ms/,
   },
   {
     fault: 'double-line-on-resume',

@@ -65,6 +65,13 @@ const controlRows: CasesRow[] = [
     failing: { [rate]: 'FAIL', [first]: 'FAIL', timeouts: 'FAIL', [cancel]: 'NO DATA', [breaking]: 'FAIL' },
     cases: all(resumes, 'breaking'),
   }),
+  control({
+    faults: ['late-resume:6000'],
+    ...fails,
+    failing: { [rate]: 'FAIL', [first]: 'FAIL', timeouts: 'FAIL', [cancel]: 'NO DATA', [breaking]: 'FAIL' },
+    cases: all(resumes, 'breaking'),
+    told: /expected output to go on, none came for 4000 ms/,
+  }),
   control({ faults: [], ...passes }),
   control({
     about: 'deployed',

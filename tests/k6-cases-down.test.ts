@@ -17,9 +17,9 @@ const failsBy = (text: string) => async (): Promise<void> => {
   throw new Error(text);
 };
 
-/** Starts a service of which every command fails. */
-const startBroken = async (url: string, t: TestContext): Promise<void> => {
-  const broken = await startTarget({ port: Number(new URL(url).port), shutdownMs: 300, faults: ['exit-3'] });
+/** Starts a service of which every command fails, or those that the fault says. */
+const startBroken = async (url: string, t: TestContext, fault = 'exit-3'): Promise<void> => {
+  const broken = await startTarget({ port: Number(new URL(url).port), shutdownMs: 300, faults: [fault] });
   t.after(() => broken.close());
 };
 
@@ -144,6 +144,16 @@ const rows: Row[] = [
   {
     about: 'a service that comes back broken',
     helper: (target, t) => ({ stop: target.stop, start: () => startBroken(target.url, t) }),
+    settings: impatient,
+    code: 99,
+    verdict: 'FAIL',
+    ...notBack,
+    told: /failed-exit: expected exit code 0, received 3, after \d+ ms/,
+    withinMs: 15_000,
+  },
+  {
+    about: 'a service that comes back for one session',
+    helper: (target, t) => ({ stop: target.stop, start: () => startBroken(target.url, t, 'exit-3@2-') }),
     settings: impatient,
     code: 99,
     verdict: 'FAIL',

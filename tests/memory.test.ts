@@ -2,8 +2,17 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { leakFinding, type WatchedLoad } from '../lib/cases/memory.ts';
+import { judgeUnread } from '../lib/cases/output.ts';
 import { judgeLeak, leakDefaults, troughsOf, type LeakJudgement } from '../lib/memory/leak.ts';
-import { readHealth, readMemory, readMetrics } from '../lib/memory/reading.ts';
+import {
+  isRestarted,
+  noReading,
+  readHealth,
+  readMemory,
+  readMetrics,
+  type MemoryReading,
+} from '../lib/memory/reading.ts';
 import { trendOf, twoSidedP, type MemorySample } from '../lib/memory/trend.ts';
 
 const KiB = 1024;
@@ -328,7 +337,7 @@ test('cut off in its warm-up, no recorded run is judged', () => {
   }
 });
 
-const nothing = { residentBytes: undefined, activeSessions: undefined, children: undefined };
+const nothing = { ...noReading };
 
 test('Prometheus text is read: resident memory, open sessions, children', () => {
   const text = [
@@ -340,20 +349,71 @@ test('Prometheus text is read: resident memory, open sessions, children', () => 
     'target_sessions_total 900',
     'target_children{kind="a } \\" b"} 2\r',
     'target_children{} 1',
+    'process_start_time_seconds 1.7e+09',
     '',
   ].join('\n');
-  assert.deepEqual(readMetrics(text), { residentBytes: 83_886_000, activeSessions: 3, children: 3 });
+  assert.deepEqual(readMetrics(text), {
+    ...nothing,
+    residentBytes: 83_886_000,
+    activeSessions: 3,
+    children: 3,
+    startedAt: 1_700_000_000,
+  });
   assert.deepEqual(readMemory(text), readMetrics(text));
   assert.deepEqual(readMetrics('active_sessions 0'), { ...nothing, activeSessions: 0 });
 });
 
 test('a health object is read: open sessions, and resident memory by its usual names', () => {
-  const text = '{"status":"healthy","active_sessions":4,"rss_bytes":52428800}';
-  assert.deepEqual(readHealth(text), { residentBytes: 50 * MiB, activeSessions: 4, children: undefined });
+  const text = '{"status":"healthy","active_sessions":4,"rss_bytes":52428800,"uptime_seconds":7.5}';
+  assert.deepEqual(readHealth(text), { ...nothing, residentBytes: 50 * MiB, activeSessions: 4, uptimeSeconds: 7.5 });
   assert.deepEqual(readMemory(` ${text}`), readHealth(text));
   for (const name of ['memory_rss_bytes', 'resident_memory_bytes', 'process_resident_memory_bytes']) {
     assert.equal(readHealth(`{"${name}":7}`).residentBytes, 7);
   }
+});
+
+test('a service that was started anew is told by its time of start, or by how long it has been up', () => {
+  const rows: [earlier: Partial<MemoryReading>, later: Partial<MemoryReading>, restarted: boolean][] = [
+    [{ startedAt: 1000 }, { startedAt: 1000.4 }, false],
+    [{ startedAt: 1000 }, { startedAt: 1002 }, true],
+    [{ uptimeSeconds: 5 }, { uptimeSeconds: 6 }, false],
+    [{ uptimeSeconds: 5 }, { uptimeSeconds: 4 }, true],
+    [{ startedAt: 1000 }, { uptimeSeconds: 1 }, false],
+    [{}, {}, false],
+  ];
+  for (const [earlier, later, restarted] of rows) {
+    assert.equal(isRestarted({ ...nothing, ...earlier }, { ...nothing, ...later }), restarted, JSON.stringify(later));
+  }
+});
+
+const calm: WatchedLoad = { sessions: 1000, failed: 0, firstFailure: undefined, restarted: false };
+
+test('what was watched comes to a finding: a leak, a restart, a load of which too much failed', () => {
+  const noLeak = { verdict: 'NO LEAK', detail: 'growth 0 B' } as const;
+  assert.deepEqual(leakFinding(noLeak, calm), { kind: 'conforming', received: 'growth 0 B' });
+  assert.equal(leakFinding({ verdict: 'LEAK', detail: '' }, calm).kind, 'breaking');
+  assert.equal(leakFinding({ verdict: 'INCONCLUSIVE', detail: '' }, calm).kind, undefined);
+  const few = leakFinding(noLeak, { ...calm, failed: 100, firstFailure: 'closed (1006)' });
+  assert.deepEqual(few, {
+    kind: 'conforming',
+    received: 'growth 0 B; 100 of 1100 sessions failed, the first by closed (1006)',
+  });
+  assert.equal(leakFinding(noLeak, { ...calm, failed: 200, firstFailure: 'closed (1006)' }).kind, 'breaking');
+  assert.match(leakFinding(noLeak, { ...calm, restarted: true }).received, /started anew/);
+  assert.equal(leakFinding(noLeak, { ...calm, restarted: true }).kind, 'breaking');
+});
+
+test('unread output is held back, piles up, or was too little to tell', () => {
+  const judged = (grownMiB: number, unreadMiB: number): boolean | undefined =>
+    judgeUnread(10 * MiB, (10 + grownMiB) * MiB, { bytes: unreadMiB * MiB, stalledMs: 1500 }).isHeldBack;
+  assert.equal(judged(5, 90), true);
+  assert.equal(judged(80, 90), false);
+  assert.equal(judged(5, 20), undefined);
+  assert.equal(judged(80, 20), false);
+  assert.equal(
+    judgeUnread(10 * MiB, 30 * MiB, { bytes: 90 * MiB, stalledMs: 1500 }).told,
+    'grew by 20.0 MiB while nothing was read for 1.5 s, in which it prints 90.0 MiB',
+  );
 });
 
 test('what is no reading leaves its member undefined', () => {

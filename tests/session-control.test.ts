@@ -119,9 +119,9 @@ holdsFor('continuesFor', (run) => run.continuesFor(2000), [
   },
   {
     name: 'lines that came before do not count',
-    events: [passes(2000), passes(2999)],
+    events: [passes(2000), passes(1999), isSettled(false), passes(1)],
     outcome: 'timeout',
-    match: /message.*no message for 3000 ms/,
+    match: /message.*expected output to go on, none came for 4000 ms/,
   },
   {
     name: 'none comes, heartbeats do',

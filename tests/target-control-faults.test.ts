@@ -61,6 +61,16 @@ for (const dialect of ['deployed', 'documented'] as const) {
     await until('its end', async () => !(await isAlive(pid)));
   });
 
+  void test(`late-resume: confirmed at once, and the process runs on after a while (${dialect})`, async (t) => {
+    const { client, control, more } = await counting(t, 'late-resume:700', dialect);
+    await control('PAUSE');
+    assert.equal(await control('RESUME'), 'resumed');
+    const { length } = client.output();
+    await delay(watchMs);
+    assert.equal(client.output().length, length);
+    await more();
+  });
+
   void test(`double-line-on-resume: the last line comes again (${dialect})`, async (t) => {
     const { client, control, more } = await counting(t, 'double-line-on-resume', dialect);
     await control('PAUSE');

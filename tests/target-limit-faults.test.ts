@@ -74,6 +74,15 @@ void test('limit-disturbs: the oldest open session is closed too', async (t) => 
   await undisturbed([second]);
 });
 
+void test('limit-kills: what runs in the open sessions is ended', async (t) => {
+  const target = await targetFor(t, { maxSessions: 1, faults: ['limit-kills'] });
+  const client = await connect(t, target);
+  await client.start('sleep 30');
+  await within('close', (await connect(t, target)).closed);
+  const ended = await client.notification('process.completed');
+  assert.equal(ended.params?.['exit_code'], -15);
+});
+
 void test('limit-off-by-one: one more than max_sessions is accepted, another is not', async (t) => {
   const { target, taken, third } = await full(t, 'limit-off-by-one');
   await undisturbed([...taken, third]);

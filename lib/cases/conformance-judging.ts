@@ -70,31 +70,25 @@ export const result = (id: unknown): Answer => ({
 /** No answer at all. */
 export const silence: Answer = { words: 'no answer', fits: (replies) => replies.length === 0 };
 
-/** One array: the responses to a batch. A session hands over its beginning only, so its members are not looked at. */
-export const batch: Answer = {
-  words: 'an array of responses',
+/** One array: the responses to these requests, by id, each once (JSON-RPC 2.0 §6). */
+export const batch = (...ids: readonly unknown[]): Answer => ({
+  words: `an array of ${ids.length === 1 ? 'one response' : `${ids.length} responses`} (${[...new Set(ids)].map(shownId).join(', ')})`,
   fits: (replies) => {
     const reply = only(replies);
-    return reply?.kind === 'malformed' && /received "\[\s*\{/.test(reply.reason);
+    return reply?.kind === 'malformed' && isBatchResponse(reply.array, ids);
   },
-};
+});
 
-/** One array that answers these requests, by id, each once (JSON-RPC 2.0 §6); for those who have the whole text. */
-export const isBatchResponse = (text: string, ids: readonly unknown[]): boolean => {
-  const value = parsed(text);
+/** Whether a JSON value is an array that answers requests with these ids, each once, in any order. */
+const isBatchResponse = (value: unknown, ids: readonly unknown[]): boolean => {
   if (!Array.isArray(value) || value.length !== ids.length) return false;
-  return (
-    ids.every((id) => value.some((each) => isObject(each) && each.id === id)) &&
-    value.every((each) => isObject(each) && each.jsonrpc === '2.0' && 'result' in each !== 'error' in each)
-  );
-};
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const left = [...ids];
+  return value.every((each) => {
+    const at = isObject(each) ? left.indexOf(each.id) : -1;
+    if (at < 0) return false;
+    left.splice(at, 1);
+    return isObject(each) && each.jsonrpc === '2.0' && 'result' in each !== 'error' in each;
+  });
 };
 
 /** What a case accepts, in words. */
@@ -132,9 +126,15 @@ export const judgeReplies = (received: readonly Incoming[], accepts: readonly An
   return { kind: isFine ? 'conforming' : 'deviating', received: text };
 };
 
-/** Whether a session was ended by a close frame of the service's, so that the client knows that and why. */
-const isOrderly = (outcome: Extract<Outcome, { kind: 'closed' }>): boolean =>
-  outcome.code !== 1006 && !outcome.detail.startsWith('connection reset');
+/** Codes of a close by which a service tells a client what it did wrong, or that all is done (RFC 6455 §7.4). */
+const tellingCodes = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
+
+/**
+ * Whether a session was ended by a close frame of the service's that tells the client why. One that says that the service
+ * failed (1011), or nothing, is a lost connection like one without a frame.
+ */
+const isOrderly = ({ code, detail }: Extract<Outcome, { kind: 'closed' }>): boolean =>
+  (tellingCodes.has(code) || code >= 3000) && !detail.startsWith('connection reset');
 
 /** Judges that a session ended before the case had its answer; undefined where that is breaking. */
 export const judgeEnd = (outcome: Outcome, closes: readonly number[]): Finding | undefined => {

@@ -1,14 +1,6 @@
 import type { Incoming } from '../jsonrpc/messages.ts';
 import type { Finding } from './case.ts';
-import {
-  anyError,
-  caseId,
-  codes,
-  describeReplies,
-  error,
-  expectedWords,
-  isBatchResponse,
-} from './conformance-judging.ts';
+import { anyError, caseId, codes, describeReplies, error, expectedWords, batch } from './conformance-judging.ts';
 
 /** A frame that came from the service (RFC 6455 §5.2). */
 export interface SeenFrame {
@@ -283,10 +275,7 @@ const wholeBatch = (): FrameCase => {
       '',
       expected,
       () => [textFrame(text)],
-      ({ texts, replies }) => {
-        const isAnswered = replies.length === 1 && texts.some((each) => isBatchResponse(each, ids));
-        return isAnswered || refused.fits(replies) ? undefined : describeReplies(replies);
-      },
+      ({ replies }) => (batch(...ids).fits(replies) || refused.fits(replies) ? undefined : describeReplies(replies)),
     ),
     section: 'JSON-RPC 2.0 §6',
   };

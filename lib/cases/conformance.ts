@@ -107,20 +107,20 @@ const batches = (): readonly Row[] => {
   const request = (id: string): string => message({ id });
   const notification = message({ id: undefined });
   return [
-    { name: 'batch-of-numbers', section, send: () => '[1,2]', accepts: [batch, refused] },
+    { name: 'batch-of-numbers', section, send: () => '[1,2]', accepts: [batch(null, null), refused] },
     { name: 'batch-empty', section, send: () => '[]', accepts: [refused] },
-    { name: 'batch-of-one', section, send: () => `[${request('a')}]`, accepts: [batch, refused] },
+    { name: 'batch-of-one', section, send: () => `[${request('a')}]`, accepts: [batch('a'), refused] },
     {
       name: 'batch-of-three',
       section,
       send: () => `[${['a', 'b', 'c'].map(request).join(',')}]`,
-      accepts: [batch, refused],
+      accepts: [batch('a', 'b', 'c'), refused],
     },
     {
       name: 'batch-with-notification',
       section,
       send: () => `[${notification},${request('a')}]`,
-      accepts: [batch, refused],
+      accepts: [batch('a'), refused],
     },
     {
       name: 'batch-of-notifications',

@@ -29,6 +29,9 @@ const say = (word: string): Command => ({
   proof: { lines: [word] },
 });
 
+/** A process that was resumed prints a line within so long, and 2 s more at most. */
+const goesOnMs = 300;
+
 const noProcessCodes = new Set([-32_002, -32_003]);
 const invalidParams = -32_602;
 
@@ -53,11 +56,17 @@ const paused = function* (session: Session): Script<Execution> {
   return run;
 };
 
+/** A process that was resumed runs on soon, and to its end. */
+const goesOn = function* (run: Execution): Script {
+  yield* run.continuesFor(goesOnMs);
+  yield* run.completes();
+};
+
 /** A paused process stays so, is resumed, and runs to its end with all its lines. */
 const resumes = function* (session: Session, run: Execution): Script {
   yield* run.staysSilentFor(silentMs);
   yield* session.control('RESUME');
-  yield* run.completes();
+  yield* goesOn(run);
 };
 
 /** What was received, if the process then does what it must to its end; otherwise something is broken. */
@@ -152,7 +161,7 @@ const needless = (): readonly Case[] => [
       yield* run.staysSilentFor(silentMs);
       yield* session.control('RESUME');
       const again = yield* ask(session, 'RESUME');
-      return yield* unharmed(run.completes(), judgeNeedless(again, 'resumed'), describeResponse(again));
+      return yield* unharmed(goesOn(run), judgeNeedless(again, 'resumed'), describeResponse(again));
     },
   },
 ];

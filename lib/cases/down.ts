@@ -19,6 +19,7 @@ type Judged = [kind: FindingKind, received: string];
 /** What it means how a connection to nothing ended. */
 export const judgeRefused = ({ outcome, durationMs }: Pick<SessionResult, 'outcome' | 'durationMs'>): Judged => {
   const received = `${describeOutcome(outcome)}, after ${Math.round(durationMs)} ms`;
+  if (outcome.kind === 'timeout' && outcome.phase === 'connect') return ['deviating', received];
   if (outcome.kind !== 'connect-failed' || durationMs > refusedMs) return ['breaking', received];
   return [/refused/.test(outcome.reason) ? 'conforming' : 'deviating', received];
 };
@@ -39,5 +40,5 @@ export const judgeCloses = (ends: readonly ({ outcome: Outcome; isEarly: boolean
 /** What it means how the last session ended that was tried once the service was to be back. */
 export const judgeBack = (outcome: Outcome, tookMs: number, failure: string | undefined): Judged =>
   outcome.kind === 'ok'
-    ? ['conforming', `a session succeeded after ${tookMs} ms`]
+    ? ['conforming', `a session succeeded after ${tookMs} ms, and as many as before together`]
     : ['breaking', `${describeOutcome(outcome)}, after ${tookMs} ms${failure === undefined ? '' : `: ${failure}`}`];

@@ -66,13 +66,19 @@ export const judgeCount = (counted: number, open: number): Judged => [
   `${counted} with ${open} open`,
 ];
 
-/** Whether all sessions inside the limit could run a command and close in order. */
-export const judgeEnds = (ends: readonly SessionResult[]): Judged => {
+/**
+ * Whether all sessions inside the limit could run a command and close in order; `working` says that they had one under way,
+ * line after line, while others were refused.
+ */
+export const judgeEnds = (ends: readonly SessionResult[], working: boolean): Judged => {
   if (ends.length === 0) return ['breaking', 'no session was left inside the limit'];
   const disturbed = ends.find(({ outcome }) => outcome.kind !== 'ok');
   return disturbed
     ? ['breaking', describeOutcome(disturbed.outcome)]
-    : ['conforming', `${ends.length} sessions ran a last command and closed`];
+    : [
+        'conforming',
+        `${ends.length} sessions ${working ? 'lost no line of a command meanwhile' : 'were idle meanwhile, for none takes a command with sleep'}, ran a last one and closed`,
+      ];
 };
 
 const mostSessions = 200;

@@ -16,9 +16,30 @@ export const leftovers = {
   expected: 'no session and no process is left when all clients have gone',
 };
 
-/** What a judgement of the memory comes to; undefined where it is inconclusive, which is no data. */
-export const leakFinding = ({ verdict }: LeakJudgement): FindingKind | undefined =>
-  verdict === 'INCONCLUSIVE' ? undefined : verdict === 'LEAK' ? 'breaking' : 'conforming';
+/** The load under which memory was watched. */
+export interface WatchedLoad {
+  sessions: number;
+  failed: number;
+  firstFailure: string | undefined;
+  restarted: boolean;
+}
+
+/** More of the load than this share may not fail: it would be another load. */
+const mostFailed = 0.1;
+
+/** What a judgement of the memory comes to; without a kind where it is inconclusive, which is no data. */
+export const leakFinding = (
+  { verdict, detail }: Pick<LeakJudgement, 'verdict' | 'detail'>,
+  { sessions, failed, firstFailure, restarted }: WatchedLoad,
+): { kind: FindingKind | undefined; received: string } => {
+  const all = sessions + failed;
+  const failures = failed === 0 ? '' : `${failed} of ${all} sessions failed, the first by ${firstFailure}`;
+  if (restarted)
+    return { kind: 'breaking', received: `the service was started anew under load${failures && `; ${failures}`}` };
+  if (failed > all * mostFailed) return { kind: 'breaking', received: failures };
+  const kind = verdict === 'INCONCLUSIVE' ? undefined : verdict === 'LEAK' ? 'breaking' : 'conforming';
+  return { kind, received: failures === '' ? detail : `${detail}; ${failures}` };
+};
 
 const more = (name: string, was: number | undefined, is: number | undefined): string[] => {
   if (was === undefined) return [];

@@ -48,9 +48,16 @@ const runAllowed = function* (session: Session, allowed: string): Script {
  * can't here, would be an exit code.
  */
 export const hasAllowList = function* (session: Session): Script<boolean> {
-  const { execution } = yield* session.attempt(plain(':'));
-  if (!execution) return true;
-  yield* execution.ends();
+  const { execution, rejection } = yield* session.attempt(plain(':'));
+  if (execution) {
+    yield* execution.ends();
+    return false;
+  }
+  if (rejection.reason === 'not allowed') return true;
+  // A service without a shell finds no `:`, and rejects it for that: then another program runs.
+  const { execution: other } = yield* session.attempt(plain(smuggled));
+  if (!other) return true;
+  yield* other.ends();
   return false;
 };
 
@@ -70,6 +77,11 @@ interface Way {
 }
 
 const printsMarker = ({ beginning }: CommandEnd): boolean => beginning.some((line) => line.includes(marker));
+
+/** It ran, or the shell looked for it in vain: where it is there, it would have run. */
+const isReached = (end: CommandEnd): boolean =>
+  printsMarker(end) ||
+  end.beginning.some((line) => /\bexpr\b/.test(line) && /not found|no such file|not recognized/i.test(line));
 
 /** The shell was made to look for a program that is not there: what is there would have run. */
 const isLookedFor = ({ exitCode }: CommandEnd): boolean => exitCode === 126 || exitCode === 127;
@@ -125,7 +137,7 @@ const ways = (allowed: string): readonly Way[] => [
     name,
     command,
     expected: `the command ${excerpt(command)} is rejected, or ${smuggled} does not run in it`,
-    hasRun: printsMarker,
+    hasRun: isReached,
   })),
   {
     name: 'redirection',

@@ -10,14 +10,14 @@ export interface ErrorObject {
 
 /**
  * One received message, told apart by its members (JSON-RPC 2.0 §4, §5). `id` is undefined where a response
- * carries none. `malformed` is whatever is no JSON-RPC object at all.
+ * carries none. `malformed` is whatever is no JSON-RPC object at all; `array` is what it holds where it is a batch (§6).
  */
 export type Incoming =
   | { kind: 'notification'; method: string; params: Record<string, unknown> }
   | { kind: 'request'; method: string; id: Id }
   | { kind: 'result'; id: Id | undefined; result: unknown }
   | { kind: 'error'; id: Id | undefined; error: ErrorObject }
-  | { kind: 'malformed'; reason: string };
+  | { kind: 'malformed'; reason: string; array?: readonly unknown[] };
 
 /** A request as text (JSON-RPC 2.0 §4). */
 export const serialiseRequest = (id: number, method: string, params?: object): string =>
@@ -52,7 +52,10 @@ export const parseMessage = (text: string): Incoming => {
   } catch {
     return malformed(`expected a JSON object, received ${excerpt(text)}`);
   }
-  if (!isObject(message)) return malformed(`expected a JSON object, received ${excerpt(text)}`);
+  if (!isObject(message)) {
+    const reason = `expected a JSON object, received ${excerpt(text)}`;
+    return Array.isArray(message) ? { kind: 'malformed', reason, array: message } : malformed(reason);
+  }
   if (message.jsonrpc !== undefined && message.jsonrpc !== '2.0') {
     return malformed(`expected "jsonrpc":"2.0", received ${excerpt(text)}`);
   }

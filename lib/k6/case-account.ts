@@ -11,7 +11,7 @@ export type CaseName = Pick<Case, 'name' | 'section' | 'expected'>;
 /** What the cases of a test came to goes through here, to the account of the VU that asks them. */
 export interface CaseAccount {
   /** A session that a case opened. */
-  session: (result: SessionResult, place: SessionPlace & { case: string }) => void;
+  session: (result: SessionResult, place: SessionPlace & { case: string }, isTry: boolean) => void;
   finding: (asked: CaseName, finding: Finding, session?: SessionResult) => void;
   /** Cases that could not be asked, and why. */
   excuse: (asked: readonly CaseName[], as: Excuse, reason: string) => void;
@@ -21,9 +21,9 @@ export interface CaseAccount {
 
 /** The account of a test's cases. */
 export const createCaseAccount = (test: string, { run, replacer, record, say }: Account): CaseAccount => ({
-  session: (result, place) => {
-    countCaseSession(result, place.test, place.case);
-    record(result.outcome.kind !== 'ok', () => sessionRecord(run, place, result, replacer));
+  session: (result, place, isTry) => {
+    countCaseSession(result, place.test, place.case, isTry);
+    record(result.outcome.kind !== 'ok' && !isTry, () => sessionRecord(run, place, result, replacer));
     judgeGenerator(result);
   },
   finding: (asked, finding, session) => {

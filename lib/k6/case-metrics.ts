@@ -14,8 +14,8 @@ const caseTrends = {
 };
 
 /** Counts a session that a case opened: its finding judges it, not the rates and times of the rounds. */
-export const countCaseSession = (result: SessionResult, test: string, name: string): void =>
-  countOutcome(result, { test, case: name });
+export const countCaseSession = (result: SessionResult, test: string, name: string, isTry: boolean): void =>
+  countOutcome(result, { test, case: name }, isTry);
 
 /** Counts what a case came to. */
 export const countFinding = (test: string, name: string, { kind }: Finding): void => {

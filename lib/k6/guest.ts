@@ -9,9 +9,21 @@ import type { Stage } from './stage.ts';
 export interface Guest {
   /** What became of it where it was not let in. */
   refused: SessionResult | undefined;
+  /** Lets it run a command that takes a while; resolved when its first line has come: false where it was not accepted. */
+  work: () => Promise<boolean>;
   /** Lets it run a last command and close in order. */
   leave: () => Promise<SessionResult>;
 }
+
+const pacedLines = 6;
+
+/** Takes 2.5 s, of words that a list with `echo` may well have too. */
+const paced: Command = {
+  name: 'paced',
+  class: 'paced',
+  command: Array.from({ length: pacedLines }, (_, line) => `echo ${line}`).join('; sleep 0.5; '),
+  proof: { numbered: { line: '{i}', from: 0, to: pacedLines - 1 } },
+};
 
 const farewell: Command = {
   name: 'farewell',
@@ -29,11 +41,20 @@ const goneMs = 1000;
 /** Opens a session that stays; resolved when it is let in or refused. */
 const enter = (stage: Stage, url: string): Promise<Guest> => {
   let isLeaving = false;
+  let isWorking = false;
+  let works: ((isAccepted: boolean) => void) | undefined;
   return new Promise((resolve) => {
     const { result, poke } = stage.open(
       'guest',
       function* (session) {
-        resolve({ refused: undefined, leave });
+        resolve({ refused: undefined, work, leave });
+        yield* session.holds(() => isLeaving || isWorking);
+        if (isWorking) {
+          const { execution } = yield* session.attempt(paced);
+          if (execution) yield* execution.reaches(1);
+          works?.(execution !== undefined);
+          if (execution) yield* execution.completes();
+        }
         yield* session.holds(() => isLeaving);
         const execution = yield* session.execute(farewell);
         yield* execution.completes();
@@ -45,7 +66,14 @@ const enter = (stage: Stage, url: string): Promise<Guest> => {
       poke();
       return result;
     };
-    void result.then((refused) => resolve({ refused, leave }));
+    const work = (): Promise<boolean> =>
+      new Promise((accepted) => {
+        works = accepted;
+        isWorking = true;
+        poke();
+        void result.then(() => accepted(true));
+      });
+    void result.then((refused) => resolve({ refused, work, leave }));
   });
 };
 

@@ -1,8 +1,9 @@
 import { leak } from '../cases/memory.ts';
 import type { Command } from '../commands/command.ts';
 import { judgeLeak, type LeakJudgement } from '../memory/leak.ts';
-import type { MemoryReading } from '../memory/reading.ts';
+import { isRestarted, type MemoryReading } from '../memory/reading.ts';
 import type { MemorySample } from '../memory/trend.ts';
+import { describeOutcome } from '../results/outcome.ts';
 import type { Stage } from './stage.ts';
 
 const hello: Command = { name: 'echo', class: 'simple', command: 'echo hello', proof: { lines: ['hello'] } };
@@ -19,11 +20,15 @@ const lostPauseMs = 500;
 export interface MemoryWatch {
   sessions: number;
   failed: number;
+  /** How the first that failed ended. */
+  firstFailure: string | undefined;
+  /** The service was started anew meanwhile. */
+  restarted: boolean;
   judgement: LeakJudgement;
 }
 
-/** Opens sessions together, each with one command; returns how many succeeded when all have gone. */
-export const wave = async (stage: Stage): Promise<{ size: number; succeeded: number }> => {
+/** Opens sessions together, each with one command; returns how many succeeded when all have gone, and how one did not. */
+export const wave = async (stage: Stage): Promise<{ size: number; succeeded: number; failure: string | undefined }> => {
   const size = stage.settings.vus ?? sessionsAtOnce;
   const open = Array.from(
     { length: size },
@@ -34,7 +39,8 @@ export const wave = async (stage: Stage): Promise<{ size: number; succeeded: num
       }).result,
   );
   const ends = await Promise.all(open);
-  return { size, succeeded: ends.filter(({ outcome }) => outcome.kind === 'ok').length };
+  const failed = ends.filter(({ outcome }) => outcome.kind !== 'ok');
+  return { size, succeeded: size - failed.length, failure: failed[0] && describeOutcome(failed[0].outcome) };
 };
 
 /**
@@ -48,17 +54,23 @@ export const watchMemory = async (stage: Stage, read: () => MemoryReading): Prom
   let sessions = 0;
   let failed = 0;
   let wavesLost = 0;
-  const isLost = (): boolean => wavesLost >= mostWavesLost;
+  let firstFailure: string | undefined;
+  let restarted = false;
+  const first = read();
+  const isLost = (): boolean => restarted || wavesLost >= mostWavesLost;
   const runUntil = async (untilMs: number): Promise<LeakJudgement> => {
     while (Date.now() - startedAt < untilMs && !isLost()) {
-      const { size, succeeded } = await wave(stage);
+      const { size, succeeded, failure } = await wave(stage);
+      firstFailure ??= failure;
       sessions += succeeded;
       failed += size - succeeded;
       wavesLost = succeeded === 0 ? wavesLost + 1 : 0;
       if (wavesLost > 0) await stage.pause(lostPauseMs);
       const isDue = Date.now() - startedAt >= (samples.length * memoryDurationMs) / mostSamples;
-      const bytes = isDue ? read().residentBytes : undefined;
-      if (bytes !== undefined) samples.push({ sessions, bytes });
+      if (!isDue) continue;
+      const reading = read();
+      restarted ||= isRestarted(first, reading);
+      if (reading.residentBytes !== undefined) samples.push({ sessions, bytes: reading.residentBytes });
     }
     return judgeLeak(samples, { toleratedBytes: leakBytes });
   };
@@ -66,5 +78,5 @@ export const watchMemory = async (stage: Stage, read: () => MemoryReading): Prom
   for (let times = 2; times <= mostTimes && judgement.verdict === 'INCONCLUSIVE' && !isLost(); times++) {
     judgement = await runUntil(times * memoryDurationMs);
   }
-  return { sessions, failed, judgement };
+  return { sessions, failed, firstFailure, restarted, judgement };
 };

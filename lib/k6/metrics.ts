@@ -37,10 +37,15 @@ export interface SessionTags {
 export const countBegun = (): void => unsettled.add(1);
 
 /** Feeds what every session feeds, whether a round's or a case's. */
-export const countOutcome = ({ outcome }: SessionResult, tags: { test: string; [name: string]: string }): void => {
+export const countOutcome = (
+  { outcome }: SessionResult,
+  tags: { test: string; [name: string]: string },
+  isTry = false,
+): void => {
   unsettled.add(-1);
   sessions.add(1, { ...tags, outcome: outcome.kind });
   evidence.add(1, { ...tags, of: 'sessions', real: 'yes' });
+  if (isTry) return;
   if (outcome.kind === 'protocol-violation') protocolViolations.add(1, tags);
   if (outcome.kind === 'timeout') timeouts.add(1, { ...tags, phase: outcome.phase });
 };

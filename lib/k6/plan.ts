@@ -47,10 +47,11 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   if (isSuite) inputs.problems.push(...unfit);
   const names = isSuite ? chosenTests(settings) : [test];
   const chosen = all.filter(({ name }) => names.includes(name));
-  const loads = chosen.map(({ name, rounds = [], cases, casesMs: longest }): TestLoad => ({
+  const loads = chosen.map(({ name, rounds = [], cases, casesMs: longest, casesFirst }): TestLoad => ({
     name,
     rounds,
     ...(cases && { casesMs: longest?.(settings) ?? casesMs }),
+    ...(casesFirst && { casesFirst }),
   }));
   const profile = inputs.problems.length > 0 ? nothing : planLoad(settings, loads);
   const roundsOf = (name: string): number => profile.rounds.filter((round) => round.test === name).length;

@@ -22,8 +22,10 @@ export interface ScenarioDefinition {
   commands?: readonly Command[] | 'setting' | ((settings: Settings) => readonly Command[]);
   /** What a session of a round does. */
   script?: (session: Session, command: Command) => Script;
-  /** Asks the cases, after the rounds, in one VU: `asks((stage) => …)`. */
+  /** Asks the cases, after the rounds unless `casesFirst` says otherwise, in one VU: `asks((stage) => …)`. */
   cases?: AskCases;
+  /** The cases are asked before the rounds. */
+  casesFirst?: true;
   /** Longest that the cases take, milliseconds; 5 minutes where absent. */
   casesMs?: (settings: Settings) => number;
   /** The service need not be there when the run begins. */

@@ -1,5 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
-import { readMemory, type MemoryReading } from '../memory/reading.ts';
+import { noReading, readMemory, type MemoryReading } from '../memory/reading.ts';
 import { parseUrl, type Settings } from '../load/settings.ts';
 import { ask, httpHeaders, type Answer } from './http.ts';
 
@@ -76,15 +76,20 @@ export const helperOf = (settings: Settings): Helper | undefined => {
 };
 
 const merged = (from: readonly (() => string | undefined)[]): MemoryReading => {
-  const reading: MemoryReading = { residentBytes: undefined, activeSessions: undefined, children: undefined };
+  const reading: MemoryReading = { ...noReading };
   for (const source of from) {
-    const { residentBytes, activeSessions, children } = readMemory(source() ?? '');
-    reading.residentBytes ??= residentBytes;
-    reading.activeSessions ??= activeSessions;
-    reading.children ??= children;
+    const told = readMemory(source() ?? '');
+    reading.residentBytes ??= told.residentBytes;
+    reading.activeSessions ??= told.activeSessions;
+    reading.children ??= told.children;
+    reading.startedAt ??= told.startedAt;
+    reading.uptimeSeconds ??= told.uptimeSeconds;
   }
   return reading;
 };
+
+/** Why memory can't be judged where nobody tells it. */
+export const noFigures = 'no figures of its memory: neither /metrics nor --target-pid tells them';
 
 /**
  * Reads the service's memory, sessions and children from wherever they can be had: the helper, `/metrics`, `/health`.

@@ -24,8 +24,11 @@ export interface Stage {
   readonly idleBecause: string | undefined;
   /** Runs one session over k6/ws, to its end. */
   session: (name: string, script: (session: Session) => Script, url?: string) => SessionResult;
-  /** Opens a session beside others over k6/websockets. */
-  open: (name: string, script: (session: Session) => Script, url?: string) => OpenSession;
+  /**
+   * Opens a session beside others over k6/websockets. One that only tries whether there is a service may end anyhow: it
+   * counts as no timeout and no violation.
+   */
+  open: (name: string, script: (session: Session) => Script, url?: string, isTry?: boolean) => OpenSession;
   /** Asks cases, one session each, one after the other. */
   ask: (cases: readonly Case[], url?: string) => void;
   /** Says what a case came to. */
@@ -43,6 +46,8 @@ export interface Stage {
   ) => Promise<string | undefined>;
   /** Lets so many milliseconds pass, while open sessions go on. */
   pause: (ms: number) => Promise<void>;
+  /** Milliseconds on a steady clock. */
+  now: () => number;
 }
 
 /** Longest that a case waits for an answer, milliseconds: what takes longer hangs. */
@@ -66,8 +71,8 @@ export const asks =
 /** The stage of a test's cases. */
 const createStage = ({ settings, limits: general }: Plan, test: string, account: CaseAccount): Stage => {
   const limits: SessionLimits = { ...general, ackTimeoutMs: Math.min(general.ackTimeoutMs, answerMs) };
-  const counted = (name: string, result: SessionResult, startedAtMs: number): SessionResult => {
-    account.session(result, { test, case: name, vu: exec.vu.idInTest, startedAtMs });
+  const counted = (name: string, result: SessionResult, startedAtMs: number, isTry = false): SessionResult => {
+    account.session(result, { test, case: name, vu: exec.vu.idInTest, startedAtMs }, isTry);
     return result;
   };
   let idleBecause: string | undefined;
@@ -83,11 +88,11 @@ const createStage = ({ settings, limits: general }: Plan, test: string, account:
       const result = runOverWebSocket({ ...settings, url }, limits, script);
       return counted(name, result ?? connectFailed('the run ended', Date.now() - startedAtMs), startedAtMs);
     },
-    open: (name, script, url = settings.url) => {
+    open: (name, script, url = settings.url, isTry = false) => {
       countBegun();
       const startedAtMs = Date.now();
       const open = openSession(settings, url, limits, script);
-      return { ...open, result: open.result.then((result) => counted(name, result, startedAtMs)) };
+      return { ...open, result: open.result.then((result) => counted(name, result, startedAtMs, isTry)) };
     },
     ask: (cases, url) => {
       for (const [index, each] of cases.entries()) {
@@ -123,6 +128,7 @@ const createStage = ({ settings, limits: general }: Plan, test: string, account:
       return told;
     },
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    now: () => exec.instance.currentTestRunDuration,
   };
   return stage;
 };

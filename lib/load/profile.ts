@@ -15,6 +15,8 @@ export interface TestLoad {
   rounds: readonly number[];
   /** Longest that its cases take, milliseconds; undefined where it has none. */
   casesMs?: number;
+  /** Its cases are asked before its rounds. */
+  casesFirst?: boolean;
 }
 
 /** One round of the run, as the summary shows it. */
@@ -97,7 +99,7 @@ const openModel = (test: string, rate: number, durationMs: number, vus: number, 
   };
 };
 
-/** Rounds of so many sessions each, then cases, test after test. */
+/** Rounds of so many sessions each and cases, test after test. */
 const inTurn = (tests: readonly TestLoad[], longestMs: number, pauseMs: number): Profile => {
   const scenarios: Profile['scenarios'] = {};
   const rounds: Round[] = [];
@@ -119,14 +121,18 @@ const inTurn = (tests: readonly TestLoad[], longestMs: number, pauseMs: number):
     before[name] = vusBefore;
     vusBefore += vus;
   };
-  for (const { name, rounds: sizes, casesMs } of tests) {
+  for (const { name, rounds: sizes, casesMs, casesFirst = false } of tests) {
+    const addCases = (): void => {
+      if (casesMs === undefined) return;
+      cases.push(name);
+      add({ test: name, round: 'cases' }, 1, casesMs);
+    };
+    if (casesFirst) addCases();
     sizes.forEach((size, index) => {
       rounds.push({ test: name, number: index + 1, label: `${sessionsLabel(size)} at once`, sessions: size });
       add({ test: name, round: index + 1 }, size, longestMs + pauseMs);
     });
-    if (casesMs === undefined) continue;
-    cases.push(name);
-    add({ test: name, round: 'cases' }, 1, casesMs);
+    if (!casesFirst) addCases();
   }
   return { scenarios, rounds, cases, before, owed: undefined };
 };

@@ -8,26 +8,55 @@ export interface MemoryReading {
   activeSessions: number | undefined;
   /** Child processes alive now. */
   children: number | undefined;
+  /** When its process started, on whatever scale; another value is another process. */
+  startedAt: number | undefined;
+  /** How long it has been up. */
+  uptimeSeconds: number | undefined;
 }
+
+/** A reading of a service that tells nothing. */
+export const noReading: Readonly<MemoryReading> = {
+  residentBytes: undefined,
+  activeSessions: undefined,
+  children: undefined,
+  startedAt: undefined,
+  uptimeSeconds: undefined,
+};
+
+/** What a computed time of start may differ by between two readings of one process. */
+const startJitter = 1;
+
+/** Whether the service was started anew between two readings; it may also not tell. */
+export const isRestarted = (earlier: MemoryReading, later: MemoryReading): boolean =>
+  (earlier.startedAt !== undefined &&
+    later.startedAt !== undefined &&
+    Math.abs(later.startedAt - earlier.startedAt) > startJitter) ||
+  (earlier.uptimeSeconds !== undefined &&
+    later.uptimeSeconds !== undefined &&
+    later.uptimeSeconds < earlier.uptimeSeconds);
 
 type Quantity = keyof MemoryReading;
 
-const quantities: readonly Quantity[] = ['residentBytes', 'activeSessions', 'children'];
+const quantities: readonly Quantity[] = ['residentBytes', 'activeSessions', 'children', 'startedAt', 'uptimeSeconds'];
 
 const metricNames: Readonly<Record<Quantity, RegExp>> = {
   residentBytes: /^process_resident_memory_bytes$/,
   activeSessions: /(^|_)active_sessions$/,
   children: /(^|_)children$/,
+  startedAt: /^process_start_time_seconds$/,
+  uptimeSeconds: /(^|_)uptime_seconds$/,
 };
 
 const memberNames: Readonly<Record<Quantity, readonly string[]>> = {
   residentBytes: ['rss_bytes', 'memory_rss_bytes', 'resident_memory_bytes', 'process_resident_memory_bytes'],
   activeSessions: ['active_sessions'],
   children: ['children', 'active_children'],
+  startedAt: ['startedAtTicks', 'process_start_time_seconds'],
+  uptimeSeconds: ['uptime_seconds'],
 };
 
 const readingOf = (valueOf: (quantity: Quantity) => number | undefined): MemoryReading => {
-  const reading: MemoryReading = { residentBytes: undefined, activeSessions: undefined, children: undefined };
+  const reading: MemoryReading = { ...noReading };
   for (const quantity of quantities) {
     const value = valueOf(quantity);
     if (value !== undefined && Number.isFinite(value) && value >= 0) reading[quantity] = value;

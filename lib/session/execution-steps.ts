@@ -17,6 +17,9 @@ export interface CommandEnd {
 /** How long output that was under way may still come after a control was acknowledged, milliseconds. */
 export const graceMs = 500;
 
+/** How long a command that goes on is given at least for a further line, milliseconds. */
+const leastFurtherMs = 2000;
+
 const mismatch = (detail: string): SessionEnd => new SessionEnd({ kind: 'output-mismatch', detail });
 
 /** A command under way: what a script does with it once the service has accepted it. */
@@ -64,14 +67,25 @@ export class Execution {
     yield progress(run, () => run.lines >= lines);
   }
 
-  /** Waits so many milliseconds, and for a further line; ends the session where the process completes, or its output is wrong. */
+  /**
+   * Waits so many milliseconds, and as long again, at least 2 s, for a further line where none came meanwhile; ends the session
+   * where none comes, where the process completes, or its output is wrong.
+   */
   *continuesFor(ms: number): Script {
     const { run, all } = this;
     all.watch(run, true);
     const { parsed } = run;
-    yield* sleepUntil(all.now() + ms, () => isOver(run));
-    yield progress(run, () => run.parsed > parsed);
+    const mostMs = ms + Math.max(ms, leastFurtherMs);
+    const startedAt = all.now();
+    yield* sleepUntil(startedAt + ms, () => isOver(run));
+    yield* sleepUntil(startedAt + mostMs, () => isOver(run) || run.parsed > parsed);
     stillRunning(run);
+    if (run.parsed > parsed) return;
+    throw new SessionEnd({
+      kind: 'timeout',
+      phase: 'message',
+      detail: `expected output to go on, none came for ${mostMs} ms`,
+    });
   }
 
   /** After a grace for what was under way, waits so many milliseconds; ends the session where anything comes. */
