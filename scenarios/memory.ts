@@ -1,10 +1,8 @@
 import { countsLeftovers, leak, leakFinding, leftOver, leftovers } from '../lib/cases/memory.ts';
-import { mostTimes, watchMemory, wave } from '../lib/k6/memory-watch.ts';
+import { mostTimes, readingBefore, settlesMs, watchMemory } from '../lib/k6/memory-watch.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { asks } from '../lib/k6/stage.ts';
 import { memoryReader, noFigures } from '../lib/k6/service.ts';
-
-const settlesMs = 10_000;
 
 /** Does the service's memory grow with the sessions it has served, and is anything left when they have gone? */
 export const { definition, options, setup, handleSummary, run } = scenario('memory', {
@@ -12,14 +10,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('memo
   cases: asks(async (stage) => {
     const read = memoryReader(stage.settings);
     if (!read) return stage.excuse([leak, leftovers], 'not-run', noFigures);
-    // What a service starts with its first command and keeps is not left over, but its sessions are.
-    const { activeSessions } = read();
-    await wave(stage);
-    await stage.eventually(settlesMs, () =>
-      (read().activeSessions ?? 0) > (activeSessions ?? 0) ? 'open' : undefined,
-    );
-    const before = { ...read(), activeSessions };
-
+    const before = await readingBefore(stage, read);
     const { judgement, ...load } = await watchMemory(stage, read);
     if (judgement.slopeBytes !== undefined) stage.figure('session_growth', leak, judgement.slopeBytes);
     const finding = leakFinding(judgement, load);

@@ -28,7 +28,7 @@ export interface MemoryWatch {
 }
 
 /** Opens sessions together, each with one command; returns how many succeeded when all have gone, and how one did not. */
-export const wave = async (stage: Stage): Promise<{ size: number; succeeded: number; failure: string | undefined }> => {
+const wave = async (stage: Stage): Promise<{ size: number; succeeded: number; failure: string | undefined }> => {
   const size = stage.settings.vus ?? sessionsAtOnce;
   const open = Array.from(
     { length: size },
@@ -41,6 +41,24 @@ export const wave = async (stage: Stage): Promise<{ size: number; succeeded: num
   const ends = await Promise.all(open);
   const failed = ends.filter(({ outcome }) => outcome.kind !== 'ok');
   return { size, succeeded: size - failed.length, failure: failed[0] && describeOutcome(failed[0].outcome) };
+};
+
+/** A service may count sessions for so long that have gone, milliseconds. */
+export const settlesMs = 10_000;
+const emptiesMs = 1000;
+
+/**
+ * What there is before the load, which comes behind a first wave: what a service starts with its first command and keeps is
+ * not left over. Its sessions are: those counted are of before that wave, once set-up's own has gone.
+ */
+export const readingBefore = async (stage: Stage, read: () => MemoryReading): Promise<MemoryReading> => {
+  const waitFor = (most: number, withinMs: number): Promise<string | undefined> =>
+    stage.eventually(withinMs, () => ((read().activeSessions ?? 0) > most ? 'more' : undefined));
+  await waitFor(0, emptiesMs);
+  const { activeSessions } = read();
+  await wave(stage);
+  await waitFor(activeSessions ?? 0, settlesMs);
+  return { ...read(), activeSessions };
 };
 
 /**
