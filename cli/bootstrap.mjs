@@ -13,6 +13,7 @@ Each command first installs and builds what it needs and is missing.
   check                    check types, lint, format and dead code
   build [--watch]          build dist/
   verify-real [arguments]  run against a real service and write down what it showed
+  bench [arguments]        measure against others, side by side
 `;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -27,7 +28,7 @@ async function main([command, ...args]) {
     say(`Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.version}: https://nodejs.org/`);
     return 1;
   }
-  const commands = { start, test, check, build, 'verify-real': verifyReal };
+  const commands = { start, test, check, build, 'verify-real': verifyReal, bench };
   if (!Object.hasOwn(commands, command ?? '')) {
     const isHelp = command === '--help' || command === '-h';
     if (!isHelp && command !== undefined) say(`there is no command "${command}"`);
@@ -91,22 +92,26 @@ async function test(args) {
     say(`there is no ${missing.join(', ')}; expected test files such as tests/a.test.ts, and flags as --name=value`);
     return 2;
   }
-  await installAndBuild();
-  const { run } = await import('./bootstrap/child.mjs');
-  const setup = await run(process.execPath, [wsStress, 'setup', '--print'], { cwd: root, capture: true });
-  if (setup.code !== 0) return setup.code;
-
   // Node.js 20 takes files only, no patterns.
   const files = named.length > 0 ? named : allTests();
   const reporter = flags.some((flag) => flag.startsWith('--test-reporter'))
     ? []
     : ['--test-reporter=spec', '--test-reporter-destination=stdout'];
-  const tests = await run(
-    process.execPath,
-    ['--import', 'tsx', '--test', ...reporter, ...flags, ...files.map((file) => relative(root, file))],
-    { cwd: root, env: { ...process.env, K6_BIN: setup.stdout.trim() } },
-  );
-  return tests.code;
+  return await runWithK6(['--test', ...reporter, ...flags, ...files.map((file) => relative(root, file))]);
+}
+
+async function bench(args) {
+  return await runWithK6([join('tests', 'bench', 'bench.ts'), ...args]);
+}
+
+/** Runs TypeScript in Node.js once everything is built and k6 is there; returns the exit code. */
+async function runWithK6(args) {
+  await installAndBuild();
+  const { run } = await import('./bootstrap/child.mjs');
+  const setup = await run(process.execPath, [wsStress, 'setup', '--print'], { cwd: root, capture: true });
+  if (setup.code !== 0) return setup.code;
+  const env = { ...process.env, K6_BIN: setup.stdout.trim() };
+  return (await run(process.execPath, ['--import', 'tsx', ...args], { cwd: root, env })).code;
 }
 
 function allTests() {

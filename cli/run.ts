@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { refusal, suggestion } from '../lib/load/settings.ts';
 import { closingTable, readFailures } from './closing-table.ts';
+import { generatorLine, generatorProblem } from './generator-watch.ts';
 import { startHelper } from './helper.ts';
 import { helperActions, helperHelp, helperOptions, helperProblems } from './helper-options.ts';
 import { startTarget } from '../target/server.ts';
-import { runK6 } from './k6-run.ts';
+import { runK6, type K6End } from './k6-run.ts';
 import { packageRoot } from './package-root.ts';
 import { runProblems } from './run-inputs.ts';
 import { restartableTarget } from './service-control.ts';
@@ -122,17 +123,37 @@ const runAndTell = async (
   env: NodeJS.ProcessEnv,
 ): Promise<number> => {
   const isTaken = k6Args.some((arg) => /^--(console-output|log-format|log-output)\b/.test(arg));
-  if (isTaken || env.STRESS_RECORDS) return runK6(k6, ['run', ...k6Args, bundle], env);
+  if (isTaken || env.STRESS_RECORDS) return judged(await runK6(k6, ['run', ...k6Args, bundle], env), env);
   const folder = await mkdtemp(path.join(tmpdir(), 'ws-stress-'));
   try {
     const records = path.join(folder, 'records.ndjson');
     const args = ['run', '--console-output', records, '--log-format', 'raw', ...k6Args, bundle];
-    const code = await runK6(k6, args, { ...env, STRESS_RECORDS: 'failures' });
+    const end = await runK6(k6, args, { ...env, STRESS_RECORDS: 'failures' });
     const failures = existsSync(records) ? await readFailures(records) : undefined;
     for (const line of failures?.other ?? []) console.error(line);
     if (failures) process.stdout.write(closingTable(failures, path.basename(bundle) === 'suite.js' ? 3 : Infinity));
-    return code;
+    return judged(end, env);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+};
+
+const invalid = 110;
+
+/** The exit code of a run, with what its generator took; a run that was judged is invalid where that was too much. */
+const judged = async (
+  { code, generator, startedAtMs }: K6End,
+  { STRESS_RESULT: file }: NodeJS.ProcessEnv,
+): Promise<number> => {
+  if (!generator) return code;
+  console.error(generatorLine(generator));
+  const problem = code === 0 || code === 99 ? generatorProblem(generator) : undefined;
+  if (problem !== undefined) console.error(problem);
+  // One that is older is another run's.
+  if (file && existsSync(file) && (await stat(file)).mtimeMs >= startedAtMs) {
+    const result = JSON.parse(await readFile(file, 'utf8')) as object;
+    const whole = { ...result, ...(problem !== undefined && { verdict: 'INVALID' }), generator };
+    await writeFile(file, `${JSON.stringify(whole, undefined, 2)}\n`);
+  }
+  return problem === undefined ? code : invalid;
 };

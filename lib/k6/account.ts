@@ -10,6 +10,8 @@ import type { Plan } from './plan.ts';
 /** The one door for results of a VU: metrics, records and what the console tells of failures. */
 export interface Account {
   readonly run: RunIdentity;
+  /** The VU's number in the test. */
+  readonly vu: number;
   /** Hides secrets in records. */
   readonly replacer: Replacer | undefined;
   /** A session of a round; the VU's first failure of each kind is told. */
@@ -41,6 +43,7 @@ export const createAccount = ({ settings: { records }, secrets }: Plan, run: Run
   const told: string[] = [];
   const account: Account = {
     run,
+    vu: exec.vu.idInTest,
     replacer: hiding(secrets),
     say: (text) => {
       if (records === 'off') console.warn(hide(text, secrets));

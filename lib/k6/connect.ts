@@ -12,6 +12,8 @@ import type {
   SessionSocket,
 } from '../session/session.ts';
 
+let instance: typeof exec.instance | undefined;
+
 /**
  * Opens a WebSocket, runs a script over it and returns what became of it; undefined where k6 broke the handshake off
  * because the run ends, which says nothing of the service. Blocks its VU until the socket is closed.
@@ -21,8 +23,9 @@ export const runOverWebSocket = (
   limits: SessionLimits,
   script: (session: Session) => Script,
 ): SessionResult | undefined => {
-  const { instance } = exec;
-  const now = (): number => instance.currentTestRunDuration;
+  // k6 makes the object anew at each look.
+  const clock = (instance ??= exec.instance);
+  const now = (): number => clock.currentTestRunDuration;
   const startedAt = now();
   let result: SessionResult | undefined;
   let events: SessionEvents | undefined;

@@ -25,6 +25,9 @@ const generatorFailures = new Counter('generator_failures');
 /** Counts what the generator itself could not do; any makes the run INVALID. */
 export const countGeneratorFailures = (count: number): void => generatorFailures.add(count);
 
+/** A rate of fewer lines would say nothing. */
+const fewestLines = 100;
+
 /** The tags of a session's samples. */
 export interface SessionTags {
   [name: string]: string;
@@ -65,7 +68,7 @@ export const countSession = (result: SessionResult, tags: SessionTags): void => 
   if (result.connectedMs !== undefined) connectDuration.add(result.connectedMs, tags);
   for (const { type, durationMs } of result.controls) controlDuration.add(durationMs, { ...tags, type });
   for (const command of result.commands) {
-    const commandTags = { ...tags, class: command.class };
+    const commandTags = command.class === tags.class ? tags : { ...tags, class: command.class };
     if (countsInTime(command.outcome)) {
       commandDuration.add(command.durationMs, commandTags);
       evidence.add(1, { ...commandTags, of: 'command_duration', real: 'yes' });
@@ -73,9 +76,10 @@ export const countSession = (result: SessionResult, tags: SessionTags): void => 
     if (command.ackMs !== undefined) commandAckDuration.add(command.ackMs, commandTags);
     if (command.firstOutputMs !== undefined) firstOutputDuration.add(command.firstOutputMs, commandTags);
     if (command.lines > 0) outputLines.add(command.lines, commandTags);
-    if (command.outcome.kind === 'ok' && command.outputMs !== undefined && command.outputMs > 0) {
-      outputRate.add(command.lines / (command.outputMs / 1000), commandTags);
-      outputThroughput.add(command.bytes / (command.outputMs / 1000), commandTags);
+    if (command.lines >= fewestLines && command.outcome.kind === 'ok' && (command.outputMs ?? 0) > 0) {
+      const seconds = (command.outputMs ?? 0) / 1000;
+      outputRate.add(command.lines / seconds, commandTags);
+      outputThroughput.add(command.bytes / seconds, commandTags);
     }
   }
 };

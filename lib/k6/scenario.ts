@@ -71,7 +71,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
   let account: Account | undefined;
 
   const run = (data: SetupData | undefined): void | Promise<void> => {
-    const { name } = exec.scenario;
+    const { name, iterationInTest } = exec.scenario;
     if (name === generatorWatch) {
       watchGenerator(profile.owed ?? 0);
       return undefined;
@@ -82,7 +82,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
     waitForOthers(profile.before[name] ?? 0, place.round !== 'cases' && place.round > 1 ? settings.pauseMs : 0);
     account ??= createAccount(plan, data?.run ?? runOf(settings.runId ?? 'none', test));
     if (place.round === 'cases') return runCases(plan, mine, account, test !== 'suite');
-    runSession(plan, mine, place.round, account);
+    runSession(plan, mine, { round: place.round, session: iterationInTest, isForeign: name === 'default' }, account);
     return undefined;
   };
 
@@ -96,21 +96,20 @@ const inVuZero = (): never => {
 const runSession = (
   { settings, limits, commands: ofSetting }: Plan,
   { name, commands: given, script }: Scenario,
-  round: number,
+  { round, session, isForeign }: { round: number; session: number; isForeign: boolean },
   account: Account,
 ): void => {
   const commands = given === 'setting' ? ofSetting : typeof given === 'function' ? given(settings) : (given ?? []);
-  const { iterationInTest } = exec.scenario;
-  const command = commands[iterationInTest % commands.length];
+  const command = commands[session % commands.length];
   if (command === undefined || !script) throw new Error('a scenario with rounds has commands and a script');
   countBegun();
   const startedAtMs = Date.now();
-  const mine = forSession(command, iterationInTest);
-  const mostMs = exec.scenario.name === 'default' ? foreignSessionMs : Infinity;
-  const bounded = { ...limits, sessionTimeoutMs: Math.min(limits.sessionTimeoutMs, mostMs) };
-  const result = runOverWebSocket(settings, bounded, (session) => script(session, mine));
+  const mine = forSession(command, session);
+  const mostMs = isForeign ? foreignSessionMs : Infinity;
+  const bounded = limits.sessionTimeoutMs > mostMs ? { ...limits, sessionTimeoutMs: mostMs } : limits;
+  const result = runOverWebSocket(settings, bounded, (open) => script(open, mine));
   if (result === undefined) return;
-  const place = { test: name, round, session: iterationInTest, vu: exec.vu.idInTest, startedAtMs };
+  const place = { test: name, round, session, vu: account.vu, startedAtMs };
   account.session(result, place, { test: name, round: String(round), class: command.class }, command.name);
 };
 
@@ -127,9 +126,10 @@ const runCases = async (
 
 /** Sleeps until so many iterations have ended, however, and then for the pause between rounds. */
 const waitForOthers = (before: number, pauseMs: number): void => {
+  if (before === 0) return;
   const { instance } = exec;
   while (instance.iterationsCompleted + instance.iterationsInterrupted < before) sleep(0.01);
-  if (before > 0) sleep(pauseMs / 1000);
+  sleep(pauseMs / 1000);
 };
 
 /**

@@ -86,14 +86,14 @@ export const metricsTable = {
     unit: 'lines/s',
     tags: own,
     ofRounds: true,
-    description: 'Lines a second of a command, from its first output to process.completed',
+    description: 'Lines a second of a command with 100 lines or more, from its first output to process.completed',
   },
   output_throughput: {
     type: 'trend',
     unit: 'bytes/s',
     tags: own,
     ofRounds: true,
-    description: 'Bytes of output a second of a command, from its first output to process.completed',
+    description: 'Bytes of output a second of such a command, from its first output to process.completed',
   },
   findings: {
     type: 'counter',

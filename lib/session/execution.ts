@@ -112,20 +112,18 @@ export const judge = (run: ExecutionState): Outcome => {
 };
 
 /** What became of a command; `now` stands for its end where it has none. */
-export const commandResult = (
-  run: ExecutionState,
-  outcome: Outcome,
-  startedAt: number,
-  now: number,
-): CommandResult => ({
-  name: run.command.name,
-  class: run.command.class,
-  outcome,
-  durationMs: (run.completedAt ?? run.endedAt ?? now) - (run.first ? startedAt : run.sentAt),
-  ...(run.ackAt !== undefined && { ackMs: run.ackAt - run.sentAt }),
-  ...(run.firstOutputAt !== undefined && { firstOutputMs: run.firstOutputAt - run.sentAt }),
-  lines: run.lines,
-  bytes: run.bytes,
-  ...(run.firstOutputAt !== undefined &&
-    run.completedAt !== undefined && { outputMs: run.completedAt - run.firstOutputAt }),
-});
+export const commandResult = (run: ExecutionState, outcome: Outcome, startedAt: number, now: number): CommandResult => {
+  const { command, sentAt, ackAt, firstOutputAt, completedAt, endedAt, lines, bytes } = run;
+  const result: CommandResult = {
+    name: command.name,
+    class: command.class,
+    outcome,
+    durationMs: (completedAt ?? endedAt ?? now) - (run.first ? startedAt : sentAt),
+    lines,
+    bytes,
+  };
+  if (ackAt !== undefined) result.ackMs = ackAt - sentAt;
+  if (firstOutputAt !== undefined) result.firstOutputMs = firstOutputAt - sentAt;
+  if (firstOutputAt !== undefined && completedAt !== undefined) result.outputMs = completedAt - firstOutputAt;
+  return result;
+};

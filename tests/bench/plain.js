@@ -1,41 +1,68 @@
-// What a competent user writes for the same work without this project: each message parsed, each line checked.
-import ws from 'k6/ws';
+// The bench's work as a plain k6 script, the way one is written without this project.
+//
+// k6 run --vus AT_ONCE --iterations SESSIONS -e URL=ws://127.0.0.1:PORT/ws/mcp -e LINES=1 plain.js
+
 import { Counter } from 'k6/metrics';
+import ws from 'k6/ws';
 
-const succeeded = new Counter('succeeded');
-const lines = Number(__ENV.LINES ?? 1);
-const form = new RegExp(__ENV.FORM ?? '^Line ');
+const { URL: url, LINES = '1' } = __ENV;
+const lines = Number(LINES);
 
-export const options = { thresholds: { succeeded: [`count==${__ENV.SESSIONS ?? 1}`] } };
+const verified = new Counter('sessions_verified');
+const failed = new Counter('sessions_failed');
 
-export default function () {
-  const request = { jsonrpc: '2.0', id: 1, method: 'execute', params: { command: 'echo' } };
-  ws.connect(__ENV.URL, null, (socket) => {
-    let count = 0;
-    let good = true;
-    let done = false;
+export const options = {
+  thresholds: { sessions_verified: ['count>0'], sessions_failed: ['count==0'] },
+};
+
+const session = () => {
+  let state = 'connecting';
+  let output = 0;
+  let problem = '';
+  const response = ws.connect(url, {}, (socket) => {
+    const fail = (expected, received) => {
+      problem = `expected ${expected}, received ${received}`;
+      socket.close();
+    };
     socket.on('message', (text) => {
       const message = JSON.parse(text);
-      switch (message.method) {
-        case 'connected':
-          socket.send(JSON.stringify(request));
-          break;
-        case 'process.output':
-          count++;
-          if (__ENV.FORM && !form.test(message.params.data)) good = false;
-          if (lines === 1 && message.params.data !== 'Line 0: \n') good = false;
-          break;
-        case 'process.completed':
-          done = message.params.exit_code === 0;
+      if (state === 'connecting' && message.method === 'connected') {
+        state = 'connected';
+        socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'execute', params: { command: 'bench' } }));
+      } else if (state === 'connected' && message.id === 1 && message.result) {
+        state = 'running';
+      } else if (state === 'running' && message.method === 'process.started') {
+        state = 'started';
+      } else if (state === 'started' && message.method === 'process.output') {
+        output += 1;
+        if (lines === 1 && message.params.data !== 'Line 0: \n') fail('the text "Line 0: "', text);
+      } else if (state === 'started' && message.method === 'process.completed') {
+        if (message.params.exit_code !== 0) fail('exit_code 0', text);
+        else if (output === lines) {
+          state = 'draining';
           socket.ping();
-          break;
-        default:
-      }
+        } else fail(`${lines} lines`, output);
+      } else fail(`what follows ${state}`, text);
     });
-    socket.on('pong', () => socket.close(1000));
-    socket.on('close', () => {
-      if (done && good && count === lines) succeeded.add(1);
+    socket.on('pong', () => {
+      if (state === 'draining') state = 'drained';
+      socket.close();
     });
-    socket.setTimeout(() => socket.close(1001), 120000);
+    socket.on('error', (error) => {
+      problem = error.error();
+    });
+    socket.setTimeout(() => fail('the end of the session within 60 s', state), 60_000);
   });
+  if (response.status !== 101) problem = `expected status 101, received ${response.status} ${response.error}`;
+  if (problem !== '') console.error(problem);
+  return problem === '' && state === 'drained';
+};
+
+export default function run() {
+  let ok = false;
+  try {
+    ok = session();
+  } finally {
+    (ok ? verified : failed).add(1);
+  }
 }

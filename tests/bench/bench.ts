@@ -1,0 +1,315 @@
+// `npm run bench`: what we do against what others do, side by side, in one run. On its own line: the figures are ratios, for the
+// machine is shared and noisy; each is the median of several repeats, taken in turn.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { packageRoot } from '../../cli/package-root.ts';
+import { startTarget } from '../../target/server.ts';
+import { runBundle } from '../k6.ts';
+import { rowsOf, runInTurn, tableOf, type Comparison, type Contestant, type Row } from './comparison.ts';
+import { memoryOf, ours, peer, plain, waitingOurs, waitingPlain, type Load } from './contestants.ts';
+import { peers } from './peers.ts';
+import { startBenchServer, type BenchServer } from './server.ts';
+
+const usage = `Usage: npm run bench [-- options]
+
+Measures this project against others, side by side, and writes the table into docs/performance.md. Peers are installed on demand
+below runtime/build/bench; one that can't be is left out, and said so. Takes half an hour.
+
+  --only WORK,…     these alone: lines, random, sessions, memory, target-lines, target-sessions, growth
+  --repeats N       so many repeats of each; default 5
+  --share S         a share of the load, such as 0.1, to try it; then nothing is written
+  --help            show this
+`;
+
+const folder = path.join(packageRoot, 'runtime/build/bench');
+const document = path.join(packageRoot, 'docs/performance.md');
+const oneLine = { STRESS_COMMANDS: path.join(packageRoot, 'tests/bench/one-line.json') };
+const width = 100;
+
+const lineLoad = (lines: number, form: 'numbered' | 'random'): Load => ({
+  sessions: 1,
+  atOnce: 1,
+  output: { lines, width, form },
+});
+const sessionLoad = (sessions: number): Load => ({ sessions, atOnce: 20, output: { lines: 1 } });
+
+const numbered = (server: BenchServer, lines: number, name?: string): Contestant =>
+  ours(
+    server,
+    'lines',
+    lineLoad(lines, 'numbered'),
+    'high-output',
+    { STRESS_LINES: lines, STRESS_WIDTH: width },
+    name === undefined ? {} : { name },
+  );
+
+/** One session of many lines. */
+const linesWork = (server: BenchServer, share: number): Comparison => {
+  const load = lineLoad(300_000 * share, 'numbered');
+  return {
+    work: 'one session, numbered lines, every byte verified',
+    unit: 'lines/s',
+    better: 'more',
+    contestants: [
+      numbered(server, 300_000 * share),
+      plain(server, 'lines', load),
+      ...peers.filter(({ works }) => works.includes('lines')).map((of) => peer(server, 'lines', load, folder, of)),
+    ],
+    reach: { 'plain k6/ws script': 3.5, python: 3.5, go: 1.25 },
+  };
+};
+
+/** The same of lines that can't be known. */
+const randomWork = async (server: BenchServer, share: number): Promise<Comparison> => {
+  const load = lineLoad(300_000 * share, 'random');
+  const commands = path.join(folder, 'random-lines.json');
+  const proof = { each: '^Line \\d+: [A-Za-z0-9 .,:_/-]{100}$', count: 300_000 * share };
+  const command = { name: 'random-lines', class: 'high-output', command: 'random lines', proof };
+  await writeFile(commands, JSON.stringify({ version: 1, commands: [command] }));
+  // No command of class simple is in it.
+  const thresholds = path.join(folder, 'random-thresholds.json');
+  await writeFile(
+    thresholds,
+    JSON.stringify({ version: 1, scenarios: { concurrent: { session_success: ['rate==1'] } } }),
+  );
+  return {
+    work: 'one session, random lines, counted, each checked for its form',
+    unit: 'lines/s',
+    better: 'more',
+    contestants: [
+      ours(server, 'lines', load, 'concurrent', { STRESS_COMMANDS: commands, STRESS_THRESHOLDS: thresholds }),
+      plain(server, 'lines', load),
+    ],
+    reach: { 'plain k6/ws script': 1.8 },
+  };
+};
+
+/** Many short sessions. */
+const sessionsWork = (server: BenchServer, share: number): Comparison => {
+  const load = sessionLoad(4000 * share);
+  const others = peers.filter(({ works }) => works.includes('sessions'));
+  return {
+    work: 'sessions of one line, 20 at a time, drained before the close',
+    unit: 'sessions/s',
+    better: 'more',
+    contestants: [
+      ours(server, 'sessions', load, 'concurrent', oneLine),
+      plain(server, 'sessions', load),
+      ...others.map((of) => peer(server, 'sessions', load, folder, of)),
+    ],
+    reach: { 'plain k6/ws script': 0.95, python: 2, locust: 2, artillery: 2, gatling: 2 },
+  };
+};
+
+/** What a record of each session costs. */
+const recordsWork = (server: BenchServer, share: number): Comparison => {
+  const load = sessionLoad(4000 * share);
+  const k6Options = ['--console-output', path.join(folder, 'records.ndjson'), '--log-format', 'raw'];
+  const settings = { ...oneLine, STRESS_RECORDS: 'all' };
+  return {
+    work: 'the same, with a record of each session',
+    unit: 'sessions/s',
+    better: 'more',
+    contestants: [
+      ours(server, 'sessions', load, 'concurrent', settings, { name: 'with records', k6Options }),
+      ours(server, 'sessions', load, 'concurrent', oneLine, { name: 'without records' }),
+    ],
+    reach: { 'without records': 0.95 },
+  };
+};
+
+/** Many sessions that are open and wait. */
+const memoryWork = (server: BenchServer, share: number): Comparison => {
+  const sessions = 5000 * share;
+  return {
+    work: `${sessions} open sessions that wait, resident memory a session`,
+    unit: 'KiB',
+    better: 'less',
+    contestants: [
+      memoryOf(server, 'websocket-mcp-stress', sessions, waitingOurs(server, sessions, {})),
+      memoryOf(server, 'plain k6/ws script', sessions, waitingPlain(server, sessions)),
+    ],
+    reach: { 'plain k6/ws script': 1.3 },
+  };
+};
+
+/** What the reference target prints from a real process. */
+const targetLines = (url: string, share: number): Comparison => ({
+  work: 'reference target: one session, real lines from a real process, verified',
+  unit: 'lines/s',
+  better: 'more',
+  contestants: [
+    {
+      name: 'websocket-mcp-stress',
+      run: async () => {
+        const settings = { STRESS_LINES: String(300_000 * share), STRESS_WIDTH: String(width) };
+        const { code, stderr, result } = await runBundle('high-output', url, settings, [
+          '--vus',
+          '1',
+          '--iterations',
+          '1',
+        ]);
+        if (code !== 0) throw new Error(`expected exit code 0, received ${code}: ${stderr.slice(-500)}`);
+        const told = result?.measured.find(({ unit }) => unit === 'lines/s');
+        if (!told) throw new Error('expected the rate of its output in the result');
+        return told.value;
+      },
+    },
+  ],
+  reach: {},
+  atLeast: 100_000,
+});
+
+const echo = async (): Promise<void> => {
+  const child = spawn('sh', ['-c', 'echo hello'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  child.stdout.resume();
+  await once(child, 'close');
+};
+
+/** What it costs to start processes, with a protocol around them and without. */
+const targetSessions = (url: string, share: number): Comparison => {
+  const count = 2000 * share;
+  return {
+    work: 'reference target: sessions with echo, 20 at a time',
+    unit: 'sessions/s',
+    better: 'more',
+    contestants: [
+      {
+        name: 'websocket-mcp-stress',
+        run: async () => {
+          const startedAt = performance.now();
+          const settings = { STRESS_COMMANDS: path.join(folder, 'echo.json') };
+          await writeFile(
+            settings.STRESS_COMMANDS,
+            '{"version":1,"commands":[{"name":"echo","class":"simple","command":"echo hello","proof":{"lines":["hello"]}}]}',
+          );
+          const { code, stderr } = await runBundle('concurrent', url, settings, [
+            '--vus',
+            '20',
+            '--iterations',
+            `${count}`,
+          ]);
+          if (code !== 0) throw new Error(`expected exit code 0, received ${code}: ${stderr.slice(-500)}`);
+          return count / ((performance.now() - startedAt) / 1000);
+        },
+      },
+      {
+        name: 'Node that spawns sh -c echo, 20 at a time',
+        run: async () => {
+          const startedAt = performance.now();
+          let left = count;
+          const worker = async (): Promise<void> => {
+            while (left-- > 0) await echo();
+          };
+          await Promise.all(Array.from({ length: 20 }, worker));
+          return count / ((performance.now() - startedAt) / 1000);
+        },
+      },
+    ],
+    reach: { 'Node that spawns sh -c echo, 20 at a time': 0.7 },
+  };
+};
+
+/** Whether a session, or a line, costs the same of many as of few. */
+const growthWorks = (server: BenchServer, share: number): Comparison[] => {
+  const sessions = (count: number, name: string): Contestant =>
+    ours(server, 'sessions', sessionLoad(count), 'concurrent', oneLine, { name });
+  return [
+    {
+      work: 'growth: 10,000 sessions',
+      unit: 'sessions/s',
+      better: 'more',
+      contestants: [sessions(10_000 * share, 'ourselves'), sessions(1000 * share, 'ourselves, 1,000 sessions')],
+      reach: { 'ourselves, 1,000 sessions': 0.85 },
+    },
+    {
+      work: 'growth: 1,000,000 lines',
+      unit: 'lines/s',
+      better: 'more',
+      contestants: [
+        numbered(server, 1_000_000 * share, 'ourselves'),
+        numbered(server, 100_000 * share, 'ourselves, 100,000 lines'),
+      ],
+      reach: { 'ourselves, 100,000 lines': 0.85 },
+    },
+  ];
+};
+
+const say = (text: string): void => console.error(text);
+
+const compare = async (comparison: Comparison, repeats: number): Promise<Row[]> => {
+  say(`${comparison.work}, ${comparison.unit}`);
+  return rowsOf(comparison, await runInTurn(comparison.contestants, repeats, say));
+};
+
+const works = {
+  lines: async (server: BenchServer, _: string, share: number) => [linesWork(server, share)],
+  random: async (server: BenchServer, _: string, share: number) => [await randomWork(server, share)],
+  sessions: async (server: BenchServer, _: string, share: number) => [
+    sessionsWork(server, share),
+    recordsWork(server, share),
+  ],
+  memory: async (server: BenchServer, _: string, share: number) => [memoryWork(server, share)],
+  'target-lines': async (_: BenchServer, url: string, share: number) => [targetLines(url, share)],
+  'target-sessions': async (_: BenchServer, url: string, share: number) => [targetSessions(url, share)],
+  growth: async (server: BenchServer, _: string, share: number) => growthWorks(server, share),
+} as const;
+
+const begin = '<!-- table: written by npm run bench -->';
+const end = '<!-- table: end -->';
+
+const write = async (table: string): Promise<void> => {
+  const text = await readFile(document, 'utf8');
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`expected ${begin} and ${end} in ${document}`);
+  await writeFile(document, `${text.slice(0, from + begin.length)}\n\n${table}\n\n${text.slice(to)}`);
+  say(`written: ${path.relative(packageRoot, document)}`);
+};
+
+const main = async (): Promise<number> => {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', default: Object.keys(works).join(',') },
+      repeats: { type: 'string', default: '5' },
+      share: { type: 'string', default: '1' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const names = values.only.split(',');
+  const unknown = names.filter((name) => !Object.hasOwn(works, name));
+  const [repeats, share] = [Number(values.repeats), Number(values.share)];
+  if (unknown.length > 0 || !Number.isInteger(repeats) || repeats < 1 || !(share > 0 && share <= 1)) {
+    say(`expected works (${Object.keys(works).join(', ')}), repeats of 1 or more and a share up to 1\n\n${usage}`);
+    return 2;
+  }
+  await mkdir(folder, { recursive: true });
+  const server = await startBenchServer(folder);
+  const target = await startTarget({ port: 0, maxSessions: 1000 });
+  const rows: Row[] = [];
+  try {
+    for (const name of names) {
+      for (const comparison of await works[name as keyof typeof works](server, target.url, share)) {
+        rows.push(...(await compare(comparison, repeats)));
+      }
+    }
+  } finally {
+    await Promise.all([server.stop(), target.close()]);
+  }
+  const machine = `${availableParallelism()} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const versions = peers.map(({ name, version }) => `${name}: ${version}`).join('; ');
+  const about = `${new Date().toISOString().slice(0, 10)}; ${machine}; Node ${process.version}; ${repeats} repeats in turn. ${versions}.`;
+  const table = `${about}\n\n${tableOf(rows)}`;
+  console.log(table);
+  if (share === 1 && names.length === Object.keys(works).length) await write(table);
+  return 0;
+};
+
+process.exitCode = await main();

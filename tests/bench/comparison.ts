@@ -1,0 +1,124 @@
+/** Somebody who does a work: once, and returns the figure of it. */
+export interface Contestant {
+  name: string;
+  run: () => Promise<number>;
+}
+
+/** One work, done by us and by others, side by side. */
+export interface Comparison {
+  work: string;
+  unit: string;
+  /** Whether more of the unit is better. */
+  better: 'more' | 'less';
+  /** Ours first. */
+  contestants: readonly Contestant[];
+  /** What the ratio of ours to another's is to be: at least where more is better, else at most. Absent: only told. */
+  reach: Readonly<Record<string, number>>;
+  /** What our own figure is to be, where that is what counts. */
+  atLeast?: number;
+}
+
+/** One line of the result. */
+export interface Row {
+  work: string;
+  against: string;
+  ours: number;
+  theirs: number | undefined;
+  unit: string;
+  /** Ours to theirs: the median of the repeats, the least and the most. */
+  ratio: readonly [median: number, least: number, most: number] | undefined;
+  reach: string;
+  isReached: boolean | undefined;
+}
+
+/** The middle one, or between the two in the middle. */
+const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2;
+};
+
+/**
+ * Lets all do the work so many times, in turn, each time beginning with another one; `figures[contestant][repeat]`. One that
+ * fails is told and left out from then on.
+ */
+export const runInTurn = async (
+  contestants: readonly Contestant[],
+  repeats: number,
+  tell: (text: string) => void,
+): Promise<ReadonlyMap<string, number[]>> => {
+  const figures = new Map<string, number[]>(contestants.map(({ name }) => [name, []]));
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    for (const index of contestants.keys()) {
+      const contestant = contestants[(index + repeat) % contestants.length];
+      const mine = contestant && figures.get(contestant.name);
+      if (!contestant || !mine) continue;
+      try {
+        const figure = await contestant.run();
+        mine.push(figure);
+        tell(`  ${repeat + 1}/${repeats} ${contestant.name}: ${figure.toFixed(figure < 100 ? 2 : 0)}`);
+      } catch (error) {
+        figures.delete(contestant.name);
+        tell(`  left out: ${contestant.name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+  return figures;
+};
+
+/** The lines that a comparison comes to: one against each other contestant, or one where we are alone. */
+export const rowsOf = (
+  { work, unit, better, contestants, reach, atLeast }: Comparison,
+  figures: ReadonlyMap<string, readonly number[]>,
+): Row[] => {
+  const [first, ...others] = contestants;
+  const ours = figures.get(first?.name ?? '') ?? [];
+  const sign = better === 'more' ? '≥' : '≤';
+  if (atLeast !== undefined) {
+    const isReached = ours.length > 0 && median(ours) >= atLeast;
+    const told = `≥ ${atLeast} ${unit}`;
+    return [
+      { work, unit, ours: median(ours), against: '', theirs: undefined, ratio: undefined, reach: told, isReached },
+    ];
+  }
+  return others.map(({ name }): Row => {
+    const theirs = figures.get(name) ?? [];
+    const wanted = reach[name];
+    const whole = theirs.length > 0 && theirs.length === ours.length;
+    const ratios = whole ? ours.map((each, repeat) => each / (theirs[repeat] ?? NaN)) : [];
+    const middle = median(ratios);
+    return {
+      work,
+      unit,
+      ours: median(ours),
+      against: name,
+      theirs: whole ? median(theirs) : undefined,
+      ratio: whole ? [middle, Math.min(...ratios), Math.max(...ratios)] : undefined,
+      reach: wanted === undefined ? '' : `${sign} ${wanted} ×`,
+      isReached: wanted === undefined || !whole ? undefined : better === 'more' ? middle >= wanted : middle <= wanted,
+    };
+  });
+};
+
+const figure = (value: number | undefined): string =>
+  value === undefined ? '–' : value < 100 ? value.toFixed(1) : String(Math.round(value));
+
+/** The lines as a Markdown table. */
+export const tableOf = (rows: readonly Row[]): string =>
+  [
+    '| work | ours | against | theirs | ratio (least to most) | to reach | reached |',
+    '| --- | ---: | --- | ---: | ---: | ---: | --- |',
+    ...rows.map(({ work, ours, unit, against, theirs, ratio, reach, isReached }) => {
+      const shown = ratio?.map((value) => value.toFixed(2));
+      const cells = [
+        work,
+        `${figure(ours)} ${unit}`,
+        against,
+        theirs === undefined ? '–' : `${figure(theirs)} ${unit}`,
+        shown ? `${shown[0]} (${shown[1]} to ${shown[2]})` : '–',
+        reach,
+        isReached === undefined ? '' : isReached ? 'yes' : '**no**',
+      ];
+      return `| ${cells.join(' | ')} |`;
+    }),
+  ].join('\n');

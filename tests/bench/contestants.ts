@@ -1,0 +1,167 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { packageRoot } from '../../cli/package-root.ts';
+import { cleanEnv, k6Path, runProgram } from '../k6.ts';
+import type { Contestant } from './comparison.ts';
+import type { Peer, Work } from './peers.ts';
+import type { BenchServer } from './server.ts';
+
+const longestMs = 300_000;
+const quiet = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
+const bench = (name: string): string => path.join(packageRoot, 'tests/bench', name);
+const bundle = (scenario: string): string => path.join(packageRoot, 'dist', `${scenario}.js`);
+const variables = (env: Readonly<Record<string, string | number>>): string[] =>
+  Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
+
+/** How much of a work is done at once and in all. */
+export interface Load {
+  sessions: number;
+  atOnce: number;
+  /** What each session prints, as the server's URL has it. */
+  output: Readonly<Record<string, string | number>>;
+}
+
+/** Runs a client to its end and returns what the server saw: sessions or lines a second. All must be done, and verified. */
+const measured = async (
+  server: BenchServer,
+  work: Work,
+  { sessions, output }: Load,
+  client: { program: string; args: readonly string[]; env?: Readonly<Record<string, string>>; cwd?: string },
+): Promise<number> => {
+  await server.forget();
+  const { code, stdout, stderr } = await runProgram(client.program, client.args, {
+    env: { ...cleanEnv(), ...quiet, ...client.env },
+    timeoutMs: longestMs,
+    ...(client.cwd !== undefined && { cwd: client.cwd }),
+  });
+  if (code !== 0) throw new Error(`expected exit code 0, received ${code}: ${`${stdout}${stderr}`.slice(-800)}`);
+  const { completed, spanMs, lines, outputMs } = await server.figures();
+  const wanted = sessions * Number(output.lines ?? 1);
+  if (completed !== sessions || lines !== wanted) {
+    throw new Error(`expected ${sessions} sessions with ${wanted} lines, the server saw ${completed} with ${lines}`);
+  }
+  return work === 'sessions' ? completed / (spanMs / 1000) : lines / (outputMs / 1000);
+};
+
+const k6Args = ({ sessions, atOnce }: Load): string[] => [
+  'run',
+  '--quiet',
+  '--address',
+  '',
+  '--vus',
+  String(atOnce),
+  '--iterations',
+  String(sessions),
+];
+
+/** A bundle of ours, with k6's own load options, so that each does the same number of iterations. */
+export const ours = (
+  server: BenchServer,
+  work: Work,
+  load: Load,
+  scenario: string,
+  settings: Readonly<Record<string, string | number>>,
+  { name = 'websocket-mcp-stress', k6Options = [] as readonly string[] } = {},
+): Contestant => ({
+  name,
+  run: async () =>
+    measured(server, work, load, {
+      program: await k6Path(),
+      args: [
+        ...k6Args(load),
+        ...variables({ STRESS_URL: server.url(load.output), ...settings }),
+        ...k6Options,
+        bundle(scenario),
+      ],
+    }),
+});
+
+/** The plain k6/ws script. */
+export const plain = (server: BenchServer, work: Work, load: Load): Contestant => ({
+  name: 'plain k6/ws script',
+  run: async () =>
+    measured(server, work, load, {
+      program: await k6Path(),
+      args: [
+        ...k6Args(load),
+        ...variables({ URL: server.url(load.output), LINES: load.output.lines ?? 1 }),
+        bench('plain.js'),
+      ],
+    }),
+});
+
+/** A peer, installed when it is first needed. */
+export const peer = (server: BenchServer, work: Work, load: Load, folder: string, of: Peer): Contestant => {
+  let installed: Promise<void> | undefined;
+  return {
+    name: of.name,
+    run: async () => {
+      await (installed ??= of.install(folder));
+      const url = server.url(load.output);
+      return measured(server, work, load, of.command(folder, { work, url, ...load }));
+    },
+  };
+};
+
+/** Resident memory of a process now, KiB; undefined where it is gone. */
+const residentKiB = (pid: number | undefined): number | undefined => {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * Resident memory a session, KiB, while so many are open and wait for output: the median of what is read in the five seconds
+ * from when the last one is open. The client is ended then.
+ */
+export const memoryOf = (server: BenchServer, name: string, sessions: number, args: () => string[]): Contestant => ({
+  name,
+  run: async () => {
+    const child = spawn(await k6Path(), ['run', '--quiet', '--address', '', '--summary-mode=disabled', ...args()], {
+      env: { ...cleanEnv(), ...quiet },
+      stdio: 'ignore',
+    });
+    const samples: number[] = [];
+    try {
+      const startedAt = Date.now();
+      let fullAt: number | undefined;
+      while (fullAt === undefined || Date.now() - fullAt < 5000) {
+        if (child.exitCode !== null) throw new Error(`k6 ended with ${child.exitCode} before ${sessions} were open`);
+        if (Date.now() - startedAt > longestMs) throw new Error(`expected ${sessions} open sessions in time`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        if ((await server.open()) < sessions) continue;
+        fullAt ??= Date.now();
+        const resident = residentKiB(child.pid);
+        if (resident !== undefined) samples.push(resident / sessions);
+      }
+    } finally {
+      child.kill('SIGKILL');
+    }
+    while ((await server.open()) > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    return samples.toSorted((a, b) => a - b)[samples.length >> 1] ?? NaN;
+  },
+});
+
+/** k6's arguments for so many sessions that wait, of a bundle of ours. */
+export const waitingOurs =
+  (server: BenchServer, vus: number, settings: Readonly<Record<string, string | number>>) => (): string[] => [
+    '--vus',
+    String(vus),
+    '--iterations',
+    String(vus),
+    ...variables({ STRESS_URL: server.url({ hold: 200_000 }), STRESS_COMMANDS: bench('one-line.json'), ...settings }),
+    bundle('concurrent'),
+  ];
+
+/** The same of the plain script. */
+export const waitingPlain = (server: BenchServer, vus: number) => (): string[] => [
+  '--vus',
+  String(vus),
+  '--iterations',
+  String(vus),
+  ...variables({ URL: server.url({ hold: 200_000 }) }),
+  bench('plain.js'),
+];
