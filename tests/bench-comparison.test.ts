@@ -53,8 +53,9 @@ test('a ratio is the median of those of each repeat, and reached or not by it', 
   assert.equal(absent?.isReached, undefined);
   assert.equal(rowsOf({ ...comparison, reach: { them: 3.5 } }, figures)[0]?.isReached, false);
   assert.equal(rowsOf({ ...comparison, better: 'less', reach: { them: 2 } }, figures)[0]?.isReached, false);
-  const alone = rowsOf({ ...comparison, atLeast: 31 }, figures);
-  assert.deepEqual([alone.length, alone[0]?.isReached, alone[0]?.reach], [1, false, '≥ 31 u/s']);
+  const [alone, beside] = rowsOf({ ...comparison, own: 31 }, figures);
+  assert.deepEqual([alone?.isReached, alone?.reach, beside?.against], [false, '≥ 31 u/s', 'them']);
+  assert.equal(rowsOf({ ...comparison, better: 'less', own: 31 }, figures)[0]?.isReached, true);
   assert.match(
     tableOf([row]),
     /\| w \| 30\.0 u\/s \| them \| 10\.0 u\/s \| 3\.00 \(1\.00 to 4\.00\) \| ≥ 2 × \| yes \|/,

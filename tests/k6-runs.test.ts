@@ -57,6 +57,40 @@ describe('runs with plain k6', { concurrency: 3 }, () => {
       }));
   }
 
+  test('a fleet runs all its sessions, each judged by itself, whatever carries it', () =>
+    withTarget(['exit-3@4', 'wrong-id@9'], (url) =>
+      withFolder(async (folder) => {
+        const commands = path.join(folder, 'echo.json');
+        const echo = { name: 'echo', class: 'simple', command: 'echo {session}', proof: { lines: ['{session}'] } };
+        await writeFile(commands, JSON.stringify({ version: 1, commands: [echo] }));
+        const settings = { STRESS_COMMANDS: commands, STRESS_FLEET: '10' };
+        const round = await runBundle('concurrent', url, { ...settings, STRESS_VUS: '25', STRESS_RECORDS: 'all' });
+        assert.equal(round.code, 99, round.stderr);
+        assert.deepEqual(round.result?.outcomes, { ok: 23, 'failed-exit': 1, 'protocol-violation': 1 });
+        const sessions = [...round.stderr.matchAll(/\\"session\\":(\d+)/g)].map(([, number]) => Number(number));
+        assert.deepEqual(
+          sessions.toSorted((a, b) => a - b),
+          Array.from({ length: 25 }, (_, index) => index),
+        );
+        const own = await runBundle('concurrent', url, settings, ['--vus', '2', '--iterations', '3']);
+        assert.equal(own.code, 0, own.stderr);
+        assert.deepEqual(own.result?.outcomes, { ok: 30 });
+        const lasting = { ...settings, STRESS_VUS: '20', STRESS_DURATION: '1s' };
+        const timed = await runBundle('concurrent', url, lasting);
+        assert.equal(timed.code, 0, timed.stderr);
+        assert.ok((timed.result?.outcomes.ok ?? 0) >= 20, JSON.stringify(timed.result?.outcomes));
+        assert.equal((timed.result?.outcomes.ok ?? 0) % 10, 0);
+      }),
+    ));
+
+  test('a fleet against nothing, and against a service that never says a word, ends with what became of each', () =>
+    withTarget(['no-connected'], async (url) => {
+      const settings = { STRESS_VUS: '6', STRESS_FLEET: '3', STRESS_ACK_TIMEOUT: '1s' };
+      const mute = await runBundle('concurrent', url, settings);
+      assert.equal(mute.code, 99, mute.stderr);
+      assert.deepEqual(mute.result?.outcomes, { timeout: 6 });
+    }));
+
   test('k6’s own options fail by the same criteria', () =>
     withTarget(['exit-3'], async (url) => {
       const { code, result } = await runBundle('concurrent', url, {}, ['--vus', '2', '--iterations', '4']);

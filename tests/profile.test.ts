@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isComplete, placeOf, planLoad, scenarioOf } from '../lib/load/profile.ts';
+import { isComplete, placeOf, planLoad, scenarioOf, sessionsOf } from '../lib/load/profile.ts';
 import { parseSettings } from '../lib/load/settings.ts';
 
 const plan = (env: Record<string, string>) => {
@@ -36,6 +36,47 @@ test('STRESS_VUS is one round; with a duration it opens sessions again and again
   assert.deepEqual(executorsOf({ STRESS_VUS: '50', STRESS_DURATION: '1m' }), [
     { executor: 'constant-vus', vus: 50, duration: '60000ms' },
   ]);
+});
+
+test('STRESS_FLEET lets each VU carry so many sessions; the last one the rest', () => {
+  const fleet = { STRESS_VUS: '25', STRESS_FLEET: '10' };
+  assert.deepEqual(executorsOf(fleet), [{ executor: 'per-vu-iterations', vus: 3, iterations: 1 }]);
+  assert.deepEqual(plan(fleet).rounds, [
+    { test: 'concurrent', number: 1, label: '25 sessions at once, 10 a VU', sessions: 25 },
+  ]);
+  assert.deepEqual(
+    [0, 1, 2].flatMap((iteration) => sessionsOf(iteration, 10, 25)),
+    [...Array.from({ length: 25 }).keys()],
+  );
+  assert.deepEqual(sessionsOf(7, 3, undefined), [21, 22, 23]);
+  assert.deepEqual(executorsOf({ STRESS_VUS: '20', STRESS_FLEET: '10', STRESS_DURATION: '5s' }), [
+    { executor: 'constant-vus', vus: 2, duration: '5000ms' },
+  ]);
+  assert.deepEqual(
+    executorsOf({ STRESS_FLEET: '4' }).map((each) => (each as { vus: number }).vus),
+    [2, 3, 5],
+  );
+});
+
+test('in a suite STRESS_FLEET carries the sessions of concurrent alone', () => {
+  const { settings } = parseSettings({ STRESS_FLEET: '10' });
+  const { scenarios, before } = planLoad(settings, [
+    { name: 'concurrent', rounds: [5, 20] },
+    { name: 'high-output', rounds: [4] },
+  ]);
+  assert.deepEqual(
+    Object.values(scenarios).map(({ vus }) => vus),
+    [1, 2, 4],
+  );
+  assert.equal(before['high-output-round-1'], 3);
+});
+
+const problemsOf = (env: Record<string, string>): string => parseSettings(env).problems.join('\n');
+
+test('STRESS_FLEET is refused with a rate, and where it does not divide the VUs of a duration', () => {
+  assert.match(problemsOf({ STRESS_FLEET: '5', STRESS_RATE: '5', STRESS_DURATION: '5s' }), /without STRESS_RATE/);
+  assert.match(problemsOf({ STRESS_FLEET: '4', STRESS_VUS: '10', STRESS_DURATION: '5s' }), /to divide STRESS_VUS/);
+  assert.equal(problemsOf({ STRESS_FLEET: '5', STRESS_VUS: '10', STRESS_DURATION: '5s' }), '');
 });
 
 test('STRESS_RATE is an open model that owes rate × duration sessions, and ends between two starts', () => {

@@ -1,5 +1,4 @@
 import { sleep } from 'k6';
-import exec from 'k6/execution';
 import ws, { type Socket } from 'k6/ws';
 import { shownUrl, type Settings } from '../load/settings.ts';
 import { connectFailed, startSession } from '../session/session.ts';
@@ -11,8 +10,7 @@ import type {
   SessionResult,
   SessionSocket,
 } from '../session/session.ts';
-
-let instance: typeof exec.instance | undefined;
+import { now } from './clock.ts';
 
 /**
  * Opens a WebSocket, runs a script over it and returns what became of it; undefined where k6 broke the handshake off
@@ -23,9 +21,6 @@ export const runOverWebSocket = (
   limits: SessionLimits,
   script: (session: Session) => Script,
 ): SessionResult | undefined => {
-  // k6 makes the object anew at each look.
-  const clock = (instance ??= exec.instance);
-  const now = (): number => clock.currentTestRunDuration;
   const startedAt = now();
   let result: SessionResult | undefined;
   let events: SessionEvents | undefined;

@@ -1,13 +1,18 @@
-import exec from 'k6/execution';
 import { WebSocket } from 'k6/websockets';
 import { shownUrl, type Settings } from '../load/settings.ts';
 import { connectFailed, startSession } from '../session/session.ts';
-import type { Script, Session, SessionEvents, SessionLimits, SessionResult } from '../session/session.ts';
+import type {
+  Script,
+  Session,
+  SessionEvents,
+  SessionLimits,
+  SessionResult,
+  SessionSocket,
+} from '../session/session.ts';
+import { now } from './clock.ts';
 
 /** A session that is open beside others of the same VU. */
 export interface OpenSession {
-  /** What became of it; never rejected. */
-  result: Promise<SessionResult>;
   /** Lets its script look again at what it waits for. */
   poke: () => void;
 }
@@ -17,7 +22,8 @@ const heardNothing = ({ outcome, messagesReceived }: SessionResult): boolean =>
   outcome.kind === 'timeout' && outcome.phase === 'connected' && messagesReceived === 0;
 
 /**
- * Opens a session over k6/websockets: like `runOverWebSocket`, but the VU goes on, and opening has a time limit. One that
+ * Opens a session over k6/websockets: like `runOverWebSocket`, but the VU goes on, opening has a time limit, and `ended` is
+ * called once with what became of it. One that
  * is not greeted is opened once more: k6 (2.2.0) reads before it says that a connection is open, and drops what comes until
  * then, about one greeting in some thousand. A service that does not greet does so neither time.
  */
@@ -26,14 +32,14 @@ export const openSession = (
   url: string,
   limits: SessionLimits,
   script: (session: Session) => Script,
+  ended: (result: SessionResult) => void,
 ): OpenSession => {
-  let open = openOnce(settings, url, limits, script);
-  const result = open.result.then((first) => {
-    if (!heardNothing(first)) return first;
-    open = openOnce(settings, url, limits, script);
-    return open.result;
+  const first = openOnce(settings, url, limits, script, (result) => {
+    if (heardNothing(result)) again = openOnce(settings, url, limits, script, ended);
+    else ended(result);
   });
-  return { result, poke: () => open.poke() };
+  let again: OpenSocket | undefined;
+  return { poke: () => (again ?? first).session?.poke() };
 };
 
 /**
@@ -57,75 +63,98 @@ const closeForGood = (socket: WebSocket, code: number): void => {
   }
 };
 
+/** A socket of k6/websockets as a session needs it, and the timers that belong to it: pending ones keep an iteration going. */
+class OpenSocket implements SessionSocket {
+  readonly now = now;
+  /** The session, once the connection is open. */
+  session: SessionEvents | undefined;
+  private readonly socket: WebSocket;
+  private readonly timers: number[] = [];
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+  }
+
+  send(text: string): void {
+    this.socket.send(text);
+  }
+
+  sendBinary(data: ArrayBuffer): void {
+    this.socket.send(data);
+  }
+
+  stall(): void {
+    throw new Error('a session beside others cannot stall: it would hold them all up');
+  }
+
+  ping(): void {
+    this.socket.ping();
+  }
+
+  close(code: number): void {
+    closeForGood(this.socket, code);
+  }
+
+  wakeAfter(ms: number, token: number): void {
+    this.later(ms, () => this.session?.wake(token));
+  }
+
+  later(ms: number, callback: () => void): void {
+    this.timers.push(setTimeout(callback, ms));
+  }
+
+  clearTimers(): void {
+    this.timers.forEach(clearTimeout);
+  }
+}
+
 const openOnce = (
   settings: Settings,
   url: string,
   limits: SessionLimits,
   script: (session: Session) => Script,
-): OpenSession => {
-  const { instance } = exec;
-  const now = (): number => instance.currentTestRunDuration;
+  ended: (result: SessionResult) => void,
+): OpenSocket => {
   const startedAt = now();
-  let events: SessionEvents | undefined;
   let failure = '';
-  const result = new Promise<SessionResult>((resolved) => {
-    // One that is pending would keep the VU's iteration from ending.
-    const timers: number[] = [];
-    const later = (ms: number, callback: () => void): void => void timers.push(setTimeout(callback, ms));
-    const resolve = (settled: SessionResult): void => {
-      timers.forEach(clearTimeout);
-      resolved(settled);
-    };
-    const socket = new WebSocket(url, null, { headers: { ...settings.headers } });
-    let isOver = false;
-    const notOpened = (reason: string): void => {
-      if (events || isOver) return;
-      isOver = true;
-      resolve(connectFailed(reason.replaceAll(url, shownUrl(url)), now() - startedAt));
-    };
-    socket.binaryType = 'arraybuffer' as typeof socket.binaryType;
-    later(limits.ackTimeoutMs, () => notOpened(`i/o timeout: not open after ${limits.ackTimeoutMs} ms`));
-    // oxlint-disable unicorn/prefer-add-event-listener -- k6 types only these by their events
-    socket.onopen = () => {
-      if (isOver) {
-        // It took too long, and has been counted as not opened.
-        closeForGood(socket, 1000);
-        return;
-      }
-      const session = startSession(
-        {
-          send: (text) => socket.send(text),
-          sendBinary: (data) => socket.send(data),
-          stall: () => {
-            throw new Error('a session beside others cannot stall: it would hold them all up');
-          },
-          ping: () => socket.ping(),
-          close: (code) => closeForGood(socket, code),
-          wakeAfter: (ms, token) => later(ms, () => session.wake(token)),
-          now,
-        },
-        script,
-        { startedAt, limits, trace: settings.trace === 'failures' },
-        resolve,
-      );
-      events = session;
-    };
-    socket.onmessage = (message) => {
-      const data: unknown = message?.data;
-      if (typeof data === 'string') events?.message(data);
-      else events?.binary((data as ArrayBuffer).byteLength);
-    };
-    socket.onpong = () => events?.pong();
-    socket.onerror = (event) => {
-      failure = event?.error ?? '';
-      notOpened(failure);
-    };
-    (socket as unknown as { onclose: (event?: { code?: number }) => void }).onclose = (event) => {
-      notOpened(failure);
-      const code = event?.code ?? 1006;
-      const how = code === 1006 ? 'the connection ended without a close frame' : 'closed by the service';
-      events?.closed(code, failure === '' || code === 1006 ? how : `${how}: ${failure}`);
-    };
-  });
-  return { result, poke: () => events?.poke() };
+  let isOver = false;
+  const socket = new WebSocket(url, null, { headers: { ...settings.headers } });
+  const open = new OpenSocket(socket);
+  const settled = (result: SessionResult): void => {
+    open.clearTimers();
+    ended(result);
+  };
+  const notOpened = (reason: string): void => {
+    if (open.session || isOver) return;
+    isOver = true;
+    settled(connectFailed(reason.replaceAll(url, shownUrl(url)), now() - startedAt));
+  };
+  socket.binaryType = 'arraybuffer' as typeof socket.binaryType;
+  open.later(limits.ackTimeoutMs, () => notOpened(`i/o timeout: not open after ${limits.ackTimeoutMs} ms`));
+  // oxlint-disable unicorn/prefer-add-event-listener -- k6 types only these by their events
+  socket.onopen = () => {
+    if (isOver) {
+      // It took too long, and has been counted as not opened.
+      closeForGood(socket, 1000);
+      return;
+    }
+    open.session = startSession(open, script, { startedAt, limits, trace: settings.trace === 'failures' }, settled);
+  };
+  socket.onmessage = (message) => {
+    const data: unknown = message?.data;
+    if (typeof data === 'string') open.session?.message(data);
+    else open.session?.binary((data as ArrayBuffer).byteLength);
+  };
+  socket.onpong = () => open.session?.pong();
+  socket.onerror = (event) => {
+    failure = event?.error ?? '';
+    notOpened(failure);
+  };
+  (socket as unknown as { onclose: (event?: { code?: number }) => void }).onclose = (event) => {
+    notOpened(failure);
+    const code = event?.code ?? 1006;
+    const how = code === 1006 ? 'the connection ended without a close frame' : 'closed by the service';
+    open.session?.closed(code, failure === '' || code === 1006 ? how : `${how}: ${failure}`);
+  };
+  return open;
 };

@@ -1,8 +1,7 @@
 import type { Command } from '../commands/command.ts';
 import type { Outcome } from '../results/outcome.ts';
 import type { Script, Session, SessionResult } from '../session/session.ts';
-import type { OpenSession } from './open.ts';
-import type { Stage } from './stage.ts';
+import type { OpenSession, Stage } from './stage.ts';
 
 const sessions = 5;
 const count: Command = {

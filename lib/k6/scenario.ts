@@ -3,14 +3,15 @@ import { SharedArray } from 'k6/data';
 import exec from 'k6/execution';
 import type { Options } from 'k6/options';
 import { forSession, type Command } from '../commands/command.ts';
-import { foreignSessionMs, generatorWatch, placeOf } from '../load/profile.ts';
+import { foreignSessionMs, generatorWatch, placeOf, sessionsOf } from '../load/profile.ts';
 import type { Settings } from '../load/settings.ts';
 import { runOf, type RunIdentity } from '../results/run.ts';
-import type { Script, Session } from '../session/session.ts';
+import type { Script, Session, SessionResult } from '../session/session.ts';
 import { createAccount, type Account } from './account.ts';
 import { runOverWebSocket } from './connect.ts';
 import { makeEnds } from './ends.ts';
 import { countBegun, countGeneratorFailures } from './metrics.ts';
+import { openSession } from './open.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { ServiceInfo } from './preflight.ts';
 
@@ -82,7 +83,10 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
     waitForOthers(profile.before[name] ?? 0, place.round !== 'cases' && place.round > 1 ? settings.pauseMs : 0);
     account ??= createAccount(plan, data?.run ?? runOf(settings.runId ?? 'none', test));
     if (place.round === 'cases') return runCases(plan, mine, account, test !== 'suite');
-    runSession(plan, mine, { round: place.round, session: iterationInTest, isForeign: name === 'default' }, account);
+    const fleet = isCarried(mine.name, plan) ? (settings.fleet ?? 1) : 1;
+    const isForeign = name === 'default';
+    if (fleet === 1) runSession(plan, mine, { round: place.round, session: iterationInTest, isForeign }, account);
+    else return runFleet(plan, mine, { round: place.round, iteration: iterationInTest, fleet, isForeign }, account);
     return undefined;
   };
 
@@ -93,12 +97,16 @@ const inVuZero = (): never => {
   throw new Error('k6 calls this in VU 0 alone');
 };
 
-const runSession = (
+/** Whether a test's sessions go in fleets: in a suite those of `concurrent` alone. */
+const isCarried = (name: string, { names }: Plan): boolean => names.length === 1 || name === 'concurrent';
+
+/** A session of a round that begins: its command, its limits, and where its result goes. */
+const beginSession = (
   { settings, limits, commands: ofSetting }: Plan,
   { name, commands: given, script }: Scenario,
   { round, session, isForeign }: { round: number; session: number; isForeign: boolean },
   account: Account,
-): void => {
+) => {
   const commands = given === 'setting' ? ofSetting : typeof given === 'function' ? given(settings) : (given ?? []);
   const command = commands[session % commands.length];
   if (command === undefined || !script) throw new Error('a scenario with rounds has commands and a script');
@@ -106,11 +114,54 @@ const runSession = (
   const startedAtMs = Date.now();
   const mine = forSession(command, session);
   const mostMs = isForeign ? foreignSessionMs : Infinity;
-  const bounded = limits.sessionTimeoutMs > mostMs ? { ...limits, sessionTimeoutMs: mostMs } : limits;
-  const result = runOverWebSocket(settings, bounded, (open) => script(open, mine));
-  if (result === undefined) return;
-  const place = { test: name, round, session, vu: account.vu, startedAtMs };
-  account.session(result, place, { test: name, round: String(round), class: command.class }, command.name);
+  return {
+    limits: limits.sessionTimeoutMs > mostMs ? { ...limits, sessionTimeoutMs: mostMs } : limits,
+    script: (open: Session) => script(open, mine),
+    ended: (result: SessionResult): void => {
+      const place = { test: name, round, session, vu: account.vu, startedAtMs };
+      account.session(result, place, { test: name, round: String(round), class: command.class }, command.name);
+    },
+  };
+};
+
+const runSession = (
+  plan: Plan,
+  scenario: Scenario,
+  place: { round: number; session: number; isForeign: boolean },
+  account: Account,
+): void => {
+  const { limits, script, ended } = beginSession(plan, scenario, place, account);
+  const result = runOverWebSocket(plan.settings, limits, script);
+  if (result !== undefined) ended(result);
+};
+
+/** Opens the sessions of an iteration together and waits for all. */
+const runFleet = (
+  plan: Plan,
+  scenario: Scenario,
+  { round, iteration, fleet, isForeign }: { round: number; iteration: number; fleet: number; isForeign: boolean },
+  account: Account,
+): Promise<void> => {
+  const { settings, profile } = plan;
+  const size = isForeign
+    ? undefined
+    : profile.rounds.find((each) => each.test === scenario.name && each.number === round)?.sessions;
+  const all = sessionsOf(iteration, fleet, size);
+  let left = all.length;
+  // One promise for all of them, for each would cost some kilobytes.
+  return new Promise((resolve, reject) => {
+    for (const session of all) {
+      const { limits, script, ended } = beginSession(plan, scenario, { round, session, isForeign }, account);
+      openSession(settings, settings.url, limits, script, (result) => {
+        try {
+          ended(result);
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+        if (--left === 0) resolve();
+      });
+    }
+  });
 };
 
 const runCases = async (

@@ -11,11 +11,20 @@ import {
 } from '../session/session.ts';
 import { createCaseAccount, type CaseAccount, type CaseName } from './case-account.ts';
 import { addCaseFigure, countCasesAsked } from './case-metrics.ts';
+import { now } from './clock.ts';
 import { runOverWebSocket } from './connect.ts';
 import type { AskCases } from './scenario.ts';
 import { countBegun } from './metrics.ts';
-import { openSession, type OpenSession } from './open.ts';
+import { openSession } from './open.ts';
 import type { Plan } from './plan.ts';
+
+/** A session that is open beside others. */
+export interface OpenSession {
+  /** What became of it; never rejected. */
+  result: Promise<SessionResult>;
+  /** Lets its script look again at what it waits for. */
+  poke: () => void;
+}
 
 /** What the VU that asks a test's cases can do. */
 export interface Stage {
@@ -91,8 +100,17 @@ const createStage = ({ settings, limits: general }: Plan, test: string, account:
     open: (name, script, url = settings.url, isTry = false) => {
       countBegun();
       const startedAtMs = Date.now();
-      const open = openSession(settings, url, limits, script);
-      return { ...open, result: open.result.then((result) => counted(name, result, startedAtMs, isTry)) };
+      let opened: { poke: () => void } | undefined;
+      const result = new Promise<SessionResult>((resolve, reject) => {
+        opened = openSession(settings, url, limits, script, (ended) => {
+          try {
+            resolve(counted(name, ended, startedAtMs, isTry));
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          }
+        });
+      });
+      return { result, poke: () => opened?.poke() };
     },
     ask: (cases, url) => {
       for (const [index, each] of cases.entries()) {
@@ -128,7 +146,7 @@ const createStage = ({ settings, limits: general }: Plan, test: string, account:
       return told;
     },
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    now: () => exec.instance.currentTestRunDuration,
+    now,
   };
   return stage;
 };

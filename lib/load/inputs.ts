@@ -71,6 +71,7 @@ const given = (settings: Settings, names: readonly (keyof Settings)[]): string[]
     vus: 'STRESS_VUS',
     durationMs: 'STRESS_DURATION',
     rate: 'STRESS_RATE',
+    fleet: 'STRESS_FLEET',
     only: 'STRESS_ONLY',
     skip: 'STRESS_SKIP',
   };
@@ -87,7 +88,9 @@ export const misfits = (scenario: string, settings: Settings): string[] => {
     // A wave of memory's load is as large as STRESS_VUS says.
     const load = given(
       settings,
-      scenario === 'memory' ? ['rounds', 'durationMs', 'rate'] : ['rounds', 'vus', 'durationMs', 'rate'],
+      scenario === 'memory'
+        ? ['rounds', 'durationMs', 'rate', 'fleet']
+        : ['rounds', 'vus', 'durationMs', 'rate', 'fleet'],
     );
     return [...chosen, ...load.map((name) => `${name}: ${scenario} has no rounds of sessions that it could shape`)];
   }

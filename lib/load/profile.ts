@@ -62,6 +62,11 @@ export const placeOf = (scenario: string): Place | undefined => {
 
 const sessionsLabel = (count: number): string => `${count} session${count === 1 ? '' : 's'}`;
 
+/** VUs for so many sessions, where each carries a fleet. */
+const vusFor = (sessions: number, fleet: number): number => Math.ceil(sessions / fleet);
+
+const aVu = (fleet: number): string => (fleet > 1 ? `, ${fleet} a VU` : '');
+
 const inSeconds = (ms: number): string => `${ms / 1000}s`;
 
 const openModel = (test: string, rate: number, durationMs: number, vus: number, gracefulStop: string): Profile => {
@@ -100,7 +105,7 @@ const openModel = (test: string, rate: number, durationMs: number, vus: number, 
 };
 
 /** Rounds of so many sessions each and cases, test after test. */
-const inTurn = (tests: readonly TestLoad[], longestMs: number, pauseMs: number): Profile => {
+const inTurn = (tests: readonly TestLoad[], fleet: number, longestMs: number, pauseMs: number): Profile => {
   const scenarios: Profile['scenarios'] = {};
   const rounds: Round[] = [];
   const cases: string[] = [];
@@ -129,12 +134,27 @@ const inTurn = (tests: readonly TestLoad[], longestMs: number, pauseMs: number):
     };
     if (casesFirst) addCases();
     sizes.forEach((size, index) => {
-      rounds.push({ test: name, number: index + 1, label: `${sessionsLabel(size)} at once`, sessions: size });
-      add({ test: name, round: index + 1 }, size, longestMs + pauseMs);
+      const carried = isShaped(name, tests) ? fleet : 1;
+      const label = `${sessionsLabel(size)} at once${aVu(carried)}`;
+      rounds.push({ test: name, number: index + 1, label, sessions: size });
+      add({ test: name, round: index + 1 }, vusFor(size, carried), longestMs + pauseMs);
     });
     if (!casesFirst) addCases();
   }
   return { scenarios, rounds, cases, before, owed: undefined };
+};
+
+/** Load settings shape the only test, or `concurrent` among several. */
+const isShaped = (name: string, tests: readonly TestLoad[]): boolean => tests.length === 1 || name === 'concurrent';
+
+/**
+ * Which sessions of a round an iteration runs, counted from 0: one, or its share of a fleet; `sessions` are those of the round,
+ * where that is known.
+ */
+export const sessionsOf = (iteration: number, fleet: number, sessions: number | undefined): number[] => {
+  const first = iteration * fleet;
+  const count = Math.min(fleet, (sessions ?? Infinity) - first);
+  return Array.from({ length: count }, (_, index) => first + index);
 };
 
 /**
@@ -142,7 +162,7 @@ const inTurn = (tests: readonly TestLoad[], longestMs: number, pauseMs: number):
  * duration, or at a rate, its sessions alone are run and no cases.
  */
 export const planLoad = (settings: Settings, tests: readonly TestLoad[]): Profile => {
-  const { vus, durationMs, rate, pauseMs } = settings;
+  const { vus, durationMs, rate, pauseMs, fleet = 1 } = settings;
   const longestMs = settings.sessionTimeoutMs + connectMs;
   const gracefulStop = `${longestMs}ms`;
   const [only] = tests;
@@ -150,10 +170,17 @@ export const planLoad = (settings: Settings, tests: readonly TestLoad[]): Profil
     const { name: test } = only;
     if (rate !== undefined) return openModel(test, rate, durationMs, vus ?? Math.ceil(rate * 10), gracefulStop);
     if (vus !== undefined) {
-      const executor = { executor: 'constant-vus', exec: 'run', vus, duration: `${durationMs}ms`, gracefulStop };
+      const executor = {
+        executor: 'constant-vus',
+        exec: 'run',
+        vus: vusFor(vus, fleet),
+        duration: `${durationMs}ms`,
+        gracefulStop,
+      };
+      const label = `${vus} at a time for ${inSeconds(durationMs)}${aVu(fleet)}`;
       return {
         scenarios: { [scenarioOf({ test, round: 1 })]: executor },
-        rounds: [{ test, number: 1, label: `${vus} at a time for ${inSeconds(durationMs)}`, sessions: undefined }],
+        rounds: [{ test, number: 1, label, sessions: undefined }],
         cases: [],
         before: {},
         owed: undefined,
@@ -163,11 +190,9 @@ export const planLoad = (settings: Settings, tests: readonly TestLoad[]): Profil
   }
   const asked = vus === undefined ? settings.rounds : [vus];
   const shaped = tests.map((test) =>
-    asked && test.rounds.length > 0 && (tests.length === 1 || test.name === 'concurrent')
-      ? { ...test, rounds: asked }
-      : test,
+    asked && test.rounds.length > 0 && isShaped(test.name, tests) ? { ...test, rounds: asked } : test,
   );
-  return inTurn(shaped, longestMs, pauseMs);
+  return inTurn(shaped, fleet, longestMs, pauseMs);
 };
 
 /** Whether so many sessions of rounds, begun within so long, are all that this load asks for; less means that it was cut short. */

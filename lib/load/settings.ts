@@ -10,6 +10,8 @@ export interface Settings {
   vus: number | undefined;
   durationMs: number | undefined;
   rate: number | undefined;
+  /** Sessions that each VU carries; undefined for one. */
+  fleet: number | undefined;
   pauseMs: number;
   commands: string;
   thresholds: string | undefined;
@@ -109,6 +111,14 @@ export const settingsTable = (): readonly SettingRow[] => [
     unit: 'sessions/s',
     description: 'Open model: sessions started a second, whatever the service does; needs STRESS_DURATION',
     example: '20',
+  },
+  {
+    name: 'STRESS_FLEET',
+    flag: '--fleet',
+    type: 'count',
+    max: 10_000,
+    description: 'Sessions that each VU carries at once, over k6/websockets: for very many open sessions. Default: one',
+    example: '100',
   },
   {
     name: 'STRESS_PAUSE',
@@ -505,6 +515,15 @@ export const parseSettings = (
   }
   if (rate && !duration)
     problems.push('STRESS_RATE: expected together with STRESS_DURATION, such as STRESS_DURATION=1m');
+  if (env.STRESS_FLEET && rate) {
+    problems.push('STRESS_FLEET: expected without STRESS_RATE, which starts sessions one by one');
+  }
+  const { STRESS_FLEET: fleet, STRESS_VUS: wholeVus } = values;
+  if (duration && typeof fleet === 'number' && typeof wholeVus === 'number' && wholeVus % fleet > 0) {
+    problems.push(
+      `STRESS_FLEET: expected to divide STRESS_VUS where there is a STRESS_DURATION, such as ${wholeVus}; received "${fleet}"`,
+    );
+  }
   if (duration && !vus && !rate) {
     problems.push('STRESS_DURATION: expected together with STRESS_VUS or STRESS_RATE, such as STRESS_VUS=50');
   }
@@ -525,6 +544,7 @@ export const parseSettings = (
     vus: values.STRESS_VUS,
     durationMs: values.STRESS_DURATION,
     rate: values.STRESS_RATE,
+    fleet: values.STRESS_FLEET,
     pauseMs: values.STRESS_PAUSE,
     commands: values.STRESS_COMMANDS,
     thresholds: values.STRESS_THRESHOLDS,

@@ -174,7 +174,7 @@ class SessionMachine implements Session, SessionEvents {
   private readonly settled: (result: SessionResult) => void;
   private readonly correlation = new Correlation();
   private readonly executions: Executions;
-  private readonly controls: SessionResult['controls'] = [];
+  private controls: SessionResult['controls'] | undefined;
   private readonly main: Script;
   private readonly trace: Trace | undefined;
   private connectedAt: number | undefined;
@@ -304,7 +304,7 @@ class SessionMachine implements Session, SessionEvents {
     const durationMs = this.socket.now() - sentAt;
     const { result, error } = this.correlation.response(id) as Response;
     if (error) throw new SessionEnd(this.rejected('control', error));
-    this.controls.push({ type, durationMs });
+    (this.controls ??= []).push({ type, durationMs });
     const status = isObject(result) ? result.status : undefined;
     if (!controlStatus[type].includes(status)) {
       const expected = controlStatus[type].join(' or ');
@@ -508,7 +508,7 @@ class SessionMachine implements Session, SessionEvents {
       openedMs: this.openedAt - startedAt,
       durationMs: now - startedAt,
       commands: this.executions.results(outcome, startedAt),
-      controls: this.controls,
+      controls: this.controls ?? [],
       messagesReceived: this.received,
     };
     if (this.connectedAt !== undefined) result.connectedMs = this.connectedAt - startedAt;

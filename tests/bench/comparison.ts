@@ -14,8 +14,8 @@ export interface Comparison {
   contestants: readonly Contestant[];
   /** What the ratio of ours to another's is to be: at least where more is better, else at most. Absent: only told. */
   reach: Readonly<Record<string, number>>;
-  /** What our own figure is to be, where that is what counts. */
-  atLeast?: number;
+  /** What our own figure is to be, where that is what counts: at least where more is better, else at most. */
+  own?: number;
 }
 
 /** One line of the result. */
@@ -68,36 +68,61 @@ export const runInTurn = async (
 
 /** The lines that a comparison comes to: one against each other contestant, or one where we are alone. */
 export const rowsOf = (
-  { work, unit, better, contestants, reach, atLeast }: Comparison,
+  { work, unit, better, contestants, reach, own }: Comparison,
   figures: ReadonlyMap<string, readonly number[]>,
 ): Row[] => {
   const [first, ...others] = contestants;
   const ours = figures.get(first?.name ?? '') ?? [];
   const sign = better === 'more' ? '≥' : '≤';
-  if (atLeast !== undefined) {
-    const isReached = ours.length > 0 && median(ours) >= atLeast;
-    const told = `≥ ${atLeast} ${unit}`;
-    return [
-      { work, unit, ours: median(ours), against: '', theirs: undefined, ratio: undefined, reach: told, isReached },
-    ];
-  }
-  return others.map(({ name }): Row => {
-    const theirs = figures.get(name) ?? [];
-    const wanted = reach[name];
-    const whole = theirs.length > 0 && theirs.length === ours.length;
-    const ratios = whole ? ours.map((each, repeat) => each / (theirs[repeat] ?? NaN)) : [];
-    const middle = median(ratios);
-    return {
-      work,
-      unit,
-      ours: median(ours),
-      against: name,
-      theirs: whole ? median(theirs) : undefined,
-      ratio: whole ? [middle, Math.min(...ratios), Math.max(...ratios)] : undefined,
-      reach: wanted === undefined ? '' : `${sign} ${wanted} ×`,
-      isReached: wanted === undefined || !whole ? undefined : better === 'more' ? middle >= wanted : middle <= wanted,
-    };
-  });
+  const middle = median(ours);
+  const alone: Row[] =
+    own === undefined
+      ? []
+      : [
+          {
+            work,
+            unit,
+            ours: middle,
+            against: '',
+            theirs: undefined,
+            ratio: undefined,
+            reach: `${sign} ${own} ${unit}`,
+            isReached: better === 'more' ? middle >= own : middle <= own,
+          },
+        ];
+  return alone.concat(
+    others.map(({ name }) =>
+      rowAgainst({ work, unit, better, sign, wanted: reach[name] }, ours, name, figures.get(name) ?? []),
+    ),
+  );
+};
+
+/** The line of ours against another's; figures of the same repeat belong together. */
+const rowAgainst = (
+  {
+    work,
+    unit,
+    better,
+    sign,
+    wanted,
+  }: Pick<Comparison, 'work' | 'unit' | 'better'> & { sign: string; wanted: number | undefined },
+  ours: readonly number[],
+  name: string,
+  theirs: readonly number[],
+): Row => {
+  const whole = theirs.length > 0 && theirs.length === ours.length;
+  const ratios = whole ? ours.map((each, repeat) => each / (theirs[repeat] ?? NaN)) : [];
+  const middle = median(ratios);
+  return {
+    work,
+    unit,
+    ours: median(ours),
+    against: name,
+    theirs: whole ? median(theirs) : undefined,
+    ratio: whole ? [middle, Math.min(...ratios), Math.max(...ratios)] : undefined,
+    reach: wanted === undefined ? '' : `${sign} ${wanted} ×`,
+    isReached: wanted === undefined || !whole ? undefined : better === 'more' ? middle >= wanted : middle <= wanted,
+  };
 };
 
 const figure = (value: number | undefined): string =>

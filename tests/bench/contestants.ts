@@ -117,11 +117,17 @@ const residentKiB = (pid: number | undefined): number | undefined => {
  * Resident memory a session, KiB, while so many are open and wait for output: the median of what is read in the five seconds
  * from when the last one is open. The client is ended then.
  */
-export const memoryOf = (server: BenchServer, name: string, sessions: number, args: () => string[]): Contestant => ({
+export const memoryOf = (
+  server: BenchServer,
+  name: string,
+  sessions: number,
+  args: () => string[],
+  env: Readonly<Record<string, string>> = {},
+): Contestant => ({
   name,
   run: async () => {
     const child = spawn(await k6Path(), ['run', '--quiet', '--address', '', '--summary-mode=disabled', ...args()], {
-      env: { ...cleanEnv(), ...quiet },
+      env: { ...cleanEnv(), ...quiet, ...env },
       stdio: 'ignore',
     });
     const samples: number[] = [];
