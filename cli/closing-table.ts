@@ -56,8 +56,17 @@ const isTold = ({ case: name, outcome }: SessionLine): boolean => {
   return name === undefined || name === 'leak' || outcome.kind === 'timeout' || outcome.kind === 'protocol-violation';
 };
 
-/** Reads the records of a run, as k6's console output has them. */
-export const readFailures = async (file: string): Promise<Failures> => {
+/** The kind of a failure: what it is about goes with it where one kind has several causes. */
+const kindOf = ({ test, outcome }: SessionLine): string => {
+  const about = outcome.kind === 'rejected' ? outcome.reason : outcome.kind === 'timeout' ? outcome.phase : undefined;
+  return `${test} ${outcome.kind}${about === undefined ? '' : ` (${about})`}`;
+};
+
+/** Whether k6 itself closed a session, as it does where a run is interrupted: it looks like a service's close 1001. */
+const isCutOff = ({ outcome }: SessionLine): boolean => outcome.kind === 'closed' && outcome.code === 1001;
+
+/** Reads the records of a run, as k6's console output has them; those that an interrupt cut off are no failures. */
+export const readFailures = async (file: string, isInterrupted = false): Promise<Failures> => {
   const failures: Failures = { sessions: new Map(), findings: [], other: [] };
   const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity });
   for await (const line of lines) {
@@ -66,8 +75,8 @@ export const readFailures = async (file: string): Promise<Failures> => {
       if (line !== '' && failures.other.length < 100) failures.other.push(line);
     } else if (record.type === 'finding') {
       if (record.finding !== 'conforming') failures.findings.push(record);
-    } else if (isTold(record)) {
-      const kind = `${record.test} ${record.outcome.kind}`;
+    } else if (isTold(record) && !(isInterrupted && isCutOff(record))) {
+      const kind = kindOf(record);
       const of = failures.sessions.get(kind) ?? { count: 0, first: [] };
       of.count++;
       if (of.first.length < shownOfEach) of.first.push(record);
@@ -126,7 +135,10 @@ const bounded = (findings: readonly FindingLine[], most: number): string[] => {
   const more = [...counts].filter(([, count]) => count > most);
   return [
     ...lines,
-    ...more.map(([of, count]) => `  ${of}: ${count - most} more; ws-stress run ${of.slice(15)} shows all of them`),
+    ...more.map(
+      ([of, count]) =>
+        `  ${of}: ${count - most} more; ${of.slice(15)} run by itself, with the same addresses, shows all of them`,
+    ),
   ];
 };
 

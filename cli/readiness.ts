@@ -17,6 +17,16 @@ const yes: Answer = { ready: 'yes' };
 const no = (why: string): Answer => ({ ready: 'no', why });
 const perhaps = (why: string): Answer => ({ ready: 'perhaps', why });
 
+/** Sessions that the rounds of a scenario have at once, by default. */
+const atOnce: Readonly<Record<string, number>> = { concurrent: 20, 'high-output': 4 };
+
+/** Whether so many sessions are let in at once. */
+const tooMany = (scenario: string, { health }: ServiceFacts): Answer | undefined => {
+  const [sessions, limit] = [atOnce[scenario], health?.maxSessions];
+  if (sessions === undefined || limit === undefined || sessions <= limit) return undefined;
+  return no(`it opens ${sessions} sessions at once, and the limit is ${limit}: --vus ${limit} opens fewer`);
+};
+
 const ownCommands = ({ allowList }: ServiceFacts): Answer =>
   allowList === true ? perhaps('its commands must be in the allow-list') : yes;
 
@@ -52,7 +62,7 @@ export const readinessOf = (facts: ServiceFacts, scenarios: readonly string[]): 
     if (scenario === 'suite') continue;
     const answer = answers[scenario] ?? ownCommands;
     const runs = facts.problem === undefined || scenario === 'service-down';
-    rows.push({ scenario, ...(runs ? answer(facts) : no('it runs no command')) });
+    rows.push({ scenario, ...(runs ? (tooMany(scenario, facts) ?? answer(facts)) : no('it runs no command')) });
   }
   if (!scenarios.includes('suite')) return rows;
   const left = rows.filter(({ ready }) => ready === 'no').map(({ scenario }) => scenario);

@@ -131,7 +131,7 @@ const runAndTell = async (
     const records = path.join(folder, 'records.ndjson');
     const args = ['run', '--console-output', records, '--log-format', 'raw', ...k6Args, bundle];
     const end = await runK6(k6, args, { ...env, STRESS_RECORDS: 'failures' });
-    const failures = existsSync(records) ? await readFailures(records) : undefined;
+    const failures = existsSync(records) ? await readFailures(records, end.code === interrupted) : undefined;
     for (const line of failures?.other ?? []) console.error(line);
     if (failures) process.stdout.write(closingTable(failures, path.basename(bundle) === 'suite.js' ? 3 : Infinity));
     return judged(end, env);
@@ -140,7 +140,7 @@ const runAndTell = async (
   }
 };
 
-const invalid = 110;
+const [interrupted, invalid] = [105, 110];
 
 /** The exit code of a run, with what its generator took; a run that was judged is invalid where that was too much. */
 const judged = async (

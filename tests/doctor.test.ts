@@ -337,6 +337,14 @@ void test('which scenarios: an open service', () => {
   assert.deepEqual(rows.suite, { scenario: 'suite', ready: 'yes', why: 'without command-validation' });
 });
 
+void test('which scenarios: one that lets in fewer sessions than a round has', () => {
+  const rows = readiness({ ...good, health: { maxSessions: 3 } });
+  assert.match(rows.concurrent?.why ?? '', /it opens 20 sessions at once, and the limit is 3: --vus 3/);
+  assert.equal(rows['high-output']?.ready, 'no');
+  assert.equal(rows.single?.ready, 'yes');
+  assert.equal(readiness({ ...good, health: { maxSessions: 20 } }).concurrent?.ready, 'yes');
+});
+
 void test('which scenarios: one with an allow-list', () => {
   const rows = readiness({ ...good, allowList: true });
   assert.equal(rows['command-validation']?.ready, 'yes');

@@ -29,7 +29,8 @@ test('every example of the table is accepted by itself', () => {
 });
 
 const bad: [name: string, value: string, message: RegExp][] = [
-  ['STRESS_URL', 'http://localhost:8003/ws', /expected an address with ws:\/\/ or wss:\/\/.*received "http/],
+  ['STRESS_URL', 'http://localhost:8003/ws', /expected ws:\/\/ in place of http:\/\/.*received "http/],
+  ['STRESS_URL', 'localhost:8003', /expected an address with ws:\/\/ or wss:\/\/.*received "localhost/],
   ['STRESS_URL', 'ws://', /expected an address/],
   ['STRESS_URL', 'localhost:8003', /expected an address/],
   ['STRESS_URL', 'ws://host:99999/x', /expected an address/],
@@ -41,7 +42,7 @@ const bad: [name: string, value: string, message: RegExp][] = [
   ['STRESS_TRACE', 'true', /expected off or failures/],
   ['STRESS_ONLY', 'single,concurent', /expected scenarios \(single, .*did you mean concurrent\?/],
   ['STRESS_SKIP', 'suite', /expected scenarios/],
-  ['STRESS_LIMITED_URL', 'http://h/x', /expected an address with ws/],
+  ['STRESS_LIMITED_URL', 'http://h/x', /expected ws:\/\/ in place of http/],
   ['STRESS_HELPER_URL', 'localhost:80', /expected an address such as http/],
   ['STRESS_VUS', '-1', /whole number/],
   ['STRESS_VUS', '1.5', /whole number/],

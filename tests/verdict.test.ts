@@ -93,6 +93,20 @@ test('INVALID: the run was cut short, unless a criterion failed already', () => 
   assert.equal(statuses({ ...good, generator_failures: { values: { count: 2 } } })[0], 'INVALID');
 });
 
+test('of a run that was cut short only what failed stands; what it closed itself does not', () => {
+  const closed = 'sessions{outcome:closed}';
+  const closes = parseThresholds(
+    { version: 1, scenarios: { '*': { [closed]: ['count==0'] } } },
+    [{ name: 'concurrent', rounds: 2 }],
+    ['concurrent'],
+  );
+  assert.ok('criteria' in closes);
+  const judged = judgeRun(closes.criteria, { ...good, [closed]: { values: { count: 3 } } }, profile, 'cut short');
+  assert.equal(judged.verdict, 'INVALID');
+  assert.equal(judged.cutShort, true);
+  assert.ok(judged.criteria.every(({ status }) => status === 'NOT RUN'));
+});
+
 test('NOT RUN: set-up ended the run', () => {
   assert.deepEqual(statuses({}, 'never'), ['NOT RUN', 'NOT RUN', 'NOT RUN', 'NOT RUN', 'NOT RUN']);
 });

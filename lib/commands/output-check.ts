@@ -33,6 +33,9 @@ export class OutputCheck {
   private readonly proof: Proof;
   private readonly pattern: RegExp | undefined;
   private readonly each: RegExp | undefined;
+  /** Neither numbered nor listed: all that counts of a line is its form and how many there were. */
+  private readonly isFree: boolean;
+  private readonly most: number;
   private matched: boolean;
   private count = 0;
 
@@ -42,11 +45,16 @@ export class OutputCheck {
     this.pattern = proof.pattern === undefined ? undefined : new RegExp(proof.pattern);
     this.each = proof.each === undefined ? undefined : new RegExp(proof.each);
     this.matched = proof.pattern === undefined;
+    this.isFree = !proof.numbered && !proof.lines;
+    this.most = Math.min(proof.count ?? Infinity, proof.maxLines ?? Infinity);
   }
 
   /** Takes the next line, without its line end; returns the mismatch, or undefined. */
   line(text: string): string | undefined {
     const count = ++this.count;
+    if (this.isFree && this.matched && count <= this.most) {
+      return this.each === undefined || this.each.test(text) ? undefined : this.malformed(count, text);
+    }
     const { numbered, proof } = this;
     if (!this.matched) this.matched = this.pattern?.test(text) === true;
     if (numbered) {
@@ -60,10 +68,14 @@ export class OutputCheck {
       const expected = lines[count - 1];
       return mismatch(count, expected === undefined ? 'no more lines' : excerpt(expected), excerpt(text));
     }
-    if (this.each?.test(text) === false) return mismatch(count, `a line that matches /${proof.each}/`, excerpt(text));
+    if (this.each?.test(text) === false) return this.malformed(count, text);
     if (exactly !== undefined && count > exactly) return mismatch(count, 'no more lines', excerpt(text));
     if (maxLines !== undefined && count > maxLines) return `expected at most ${maxLines} lines, received more`;
     return undefined;
+  }
+
+  private malformed(count: number, text: string): string {
+    return mismatch(count, `a line that matches /${this.proof.each}/`, excerpt(text));
   }
 
   /** Call when the output is complete; returns what is missing, or undefined. */

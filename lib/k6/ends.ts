@@ -47,6 +47,9 @@ const misfit = (profile: Profile, sameCriteria: boolean): string | undefined => 
   return undefined;
 };
 
+/** The tests that ask the instance of STRESS_LIMITED_URL. */
+const ofLimited: ReadonlySet<string> = new Set(['command-validation', 'session-limit']);
+
 /** What k6 needs of a run before and behind its sessions, in VU 0 alone: options, set-up and summary. */
 export const makeEnds = (test: string, { plan, criteria, unfit, mayBeDown }: WholePlan): Omit<K6Script, 'run'> => {
   const { settings, profile, names } = plan;
@@ -74,6 +77,11 @@ export const makeEnds = (test: string, { plan, criteria, unfit, mayBeDown }: Who
     if (typeof service === 'string') {
       exec.test.abort(service);
       throw new Error(service);
+    }
+    const { limitedUrl } = settings;
+    if (limitedUrl !== undefined && names.some((name) => ofLimited.has(name))) {
+      const limited = preflight({ ...settings, url: limitedUrl }, 'STRESS_LIMITED_URL');
+      if (typeof limited === 'string') exec.test.abort(limited);
     }
     const foreign = isForeign();
     if (foreign) {

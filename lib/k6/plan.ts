@@ -45,7 +45,10 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const unfit = misfits(test, settings);
   // A suite imports its scenarios, which must not refuse what is meant for it: they wait for their own set-up.
   if (isSuite) inputs.problems.push(...unfit);
-  const names = isSuite ? chosenTests(settings) : [test];
+  const isThere = (name: string): boolean => all.some((each) => each.name === name);
+  const absent = isSuite ? (settings.only ?? []).filter((name) => !isThere(name)) : [];
+  inputs.problems.push(...absent.map((name) => `STRESS_ONLY: ${name} is not in scenarios/suite.ts; run it by itself`));
+  const names = isSuite ? chosenTests(settings).filter(isThere) : [test];
   const chosen = all.filter(({ name }) => names.includes(name));
   const loads = chosen.map(({ name, rounds = [], cases, casesMs: longest, casesFirst }): TestLoad => ({
     name,

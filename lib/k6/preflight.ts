@@ -11,8 +11,8 @@ export interface ServiceInfo {
   version: string | undefined;
 }
 
-const start =
-  'Start the service there, or try the reference target: npx ws-stress target; another address: -e STRESS_URL=ws://host:port/path';
+const start = (setting: string): string =>
+  `Start the service there, or try the reference target: npx ws-stress target; another address: -e ${setting}=ws://host:port/path`;
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 80) : undefined);
 
@@ -50,15 +50,16 @@ const handshakeProblem = (settings: Settings): string | undefined => {
  * Asks whether a service is there and accepts a connection, before any session is opened. Returns what it says of
  * itself, or one message that says what is wrong and what to do.
  */
-export const preflight = (settings: Settings): ServiceInfo | string => {
+export const preflight = (settings: Settings, setting = 'STRESS_URL'): ServiceInfo | string => {
   const { origin } = parseUrl(settings.url) ?? { origin: '' };
   const shown = shownUrl(settings.url);
   const info = askHealth(settings, origin);
   if (typeof info === 'string') {
     const advice = /HTTP response to HTTPS client/.test(info)
       ? 'It speaks no TLS: use ws:// in place of wss://'
-      : start;
-    return `No service answers at ${shown}: ${info}. ${advice}.`;
+      : start(setting);
+    const which = setting === 'STRESS_URL' ? '' : ` (${setting})`;
+    return `No service answers at ${shown}${which}: ${info}. ${advice}.`;
   }
   const problem = handshakeProblem(settings);
   return problem === undefined ? info : `The service at ${shown} refuses a connection: ${problem}`;

@@ -428,7 +428,10 @@ type Parsed = { value: unknown } | { expected: string };
 const parseValue = (row: SettingRow, text: string): Parsed => {
   switch (row.type) {
     case 'url':
-      return parseUrl(text) ? { value: text } : { expected: 'an address with ws:// or wss://, a host and a path' };
+      if (parseUrl(text)) return { value: text };
+      return /^https?:/i.test(text)
+        ? { expected: 'ws:// in place of http://, or wss:// in place of https://' }
+        : { expected: 'an address with ws:// or wss://, a host and a path' };
     case 'count': {
       const value = /^\d+$/.test(text) ? Number(text) : 0;
       const { max = maxCount } = row;

@@ -88,9 +88,16 @@ const successLines = (success: readonly SuccessCriterion[], colour: boolean): st
 const meanings: Readonly<Record<RunResult['verdict'], string>> = {
   PASS: 'every criterion that was judged holds',
   FAIL: 'a criterion does not hold, or had no data',
-  INVALID: 'the generator fell short, or the run was cut short: nothing is said of the service',
+  INVALID: 'the generator fell short: nothing is said of the service',
   'NOT RUN': 'nothing was judged; what was said beside this tells why',
   'NOT APPLICABLE': 'the service has nothing of what was to be asked',
+};
+
+const meaningOf = ({ verdict, cutShort }: RunResult): string => {
+  if (cutShort !== true) return meanings[verdict];
+  return verdict === 'FAIL'
+    ? 'the run was cut short, and a criterion did not hold until then'
+    : 'the run was cut short: nothing is said of the service';
 };
 
 const roundLines = ({ rounds, total }: RunResult, isSuite: boolean): string[] => {
@@ -133,7 +140,7 @@ export const summaryText = (
       ? [...testLines(result.criteria, colour), '', ...successLines(success, colour)]
       : result.criteria.map((criterion) => criterionLine(criterion, colour))),
     '',
-    `  ${painted(result.verdict, result.verdict, colour)}: ${meanings[result.verdict]}`,
+    `  ${painted(result.verdict, result.verdict, colour)}: ${meaningOf(result)}`,
     '',
     '',
   ].join('\n');

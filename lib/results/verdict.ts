@@ -65,6 +65,8 @@ export interface RunResult {
   measured: Measurement[];
   /** Sessions by outcome, those that occurred. */
   outcomes: Partial<Record<Outcome['kind'], number>>;
+  /** Less was run than was asked for. */
+  cutShort?: true;
 }
 
 const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> = {
@@ -201,7 +203,11 @@ const isEvidence = (metric: MetricName): boolean => {
 };
 
 /** What a run that was cut short says nothing of: it proves nothing, and loses sessions by that alone. */
-const isOpen = ({ status, selector }: JudgedCriterion): boolean => status === 'PASS' || selector === 'unsettled';
+const isOpen = ({ status, selector }: JudgedCriterion): boolean =>
+  status === 'PASS' ||
+  status === 'NO DATA' ||
+  selector === 'unsettled' ||
+  /^sessions\{[^}]*outcome:closed/.test(selector);
 
 /** Why a run asked nothing at all, where it did not: counters alone, of sessions that only found that out, prove nothing. */
 const nothingAsked = (
@@ -275,5 +281,5 @@ export const judgeRun = (
     if (judged.some(({ status }) => status === 'FAIL' || status === 'NO DATA')) return 'FAIL';
     return nothingAsked(criteria, judged) ?? 'PASS';
   };
-  return { verdict: verdict(), ...result };
+  return { verdict: verdict(), ...result, ...(ran === 'cut short' && !generatorFailed && { cutShort: true }) };
 };

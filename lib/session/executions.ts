@@ -40,10 +40,11 @@ const takesNumbered = (run: ExecutionState, progress: NumberedProgress, template
 /** The fast path over lines that can't be known: takes a plain one in a known envelope. */
 const takesPlain = (run: ExecutionState, { head, tail, plain, endingBytes }: Envelope): Take => {
   const { check } = run;
+  const [headLength, tailLength] = [head.length, tail.length];
   return (text) => {
-    const end = text.length - tail.length;
-    if (end < head.length || !text.startsWith(head) || !text.endsWith(tail)) return false;
-    const line = text.slice(head.length, end);
+    const end = text.length - tailLength;
+    if (end < headLength || !text.startsWith(head) || !text.endsWith(tail)) return false;
+    const line = text.slice(headLength, end);
     if (!plain.test(line)) return false;
     run.lines++;
     run.bytes += line.length + endingBytes;
@@ -72,14 +73,22 @@ export class Executions {
   private readonly lingering: ExecutionState[] = [];
   private template: MessageTemplate | undefined;
   private envelope: Envelope | undefined;
+  /** Is told each message that the fast path takes, where somebody wants to know. */
+  private readonly seen: ((text: string) => void) | undefined;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, seen?: (text: string) => void) {
     this.now = now;
+    this.seen = seen;
   }
 
   /** How many lines of the current command the fast path has taken. */
   get taken(): number {
     return this.current === undefined ? 0 : this.current.lines - this.current.parsedLines;
+  }
+
+  /** How many messages the fast path has taken of all commands: it takes one line a message. */
+  get takenInAll(): number {
+    return this.runs.reduce((sum, { lines, parsedLines }) => sum + lines - parsedLines, 0);
   }
 
   /** A command whose request is about to be sent. */
@@ -222,7 +231,18 @@ export class Executions {
     this.take = undefined;
     if (!run || run.watched === true || run.mismatch !== undefined || run.assembly.pending !== undefined) return;
     const { numbered } = run.check;
-    if (numbered && template && numbered.next <= numbered.to) this.take = takesNumbered(run, numbered, template);
-    else if (!numbered && envelope) this.take = takesPlain(run, envelope);
+    if (numbered && template && numbered.next <= numbered.to)
+      this.take = this.told(takesNumbered(run, numbered, template));
+    else if (!numbered && envelope) this.take = this.told(takesPlain(run, envelope));
+  }
+
+  private told(take: Take): Take {
+    const { seen } = this;
+    if (!seen) return take;
+    return (text) => {
+      const isTaken = take(text);
+      if (isTaken) seen(text);
+      return isTaken;
+    };
   }
 }

@@ -184,6 +184,7 @@ class SessionMachine implements Session, SessionEvents {
   private dialect: Dialect | undefined;
   /** What came since a probe, but for the responses to our own requests. */
   private probed: Incoming[] | undefined;
+  /** Messages that the fast path did not take. */
   private received = 0;
   private takenAtLastLook = 0;
   private lastActivityAt: number;
@@ -207,19 +208,21 @@ class SessionMachine implements Session, SessionEvents {
     this.startedAt = startedAt;
     this.openedAt = this.lastActivityAt = socket.now();
     this.settled = settled;
-    this.executions = new Executions(() => socket.now());
-    this.trace = trace ? createTrace() : undefined;
+    const kept = trace ? createTrace() : undefined;
+    this.trace = kept;
+    this.executions = new Executions(() => socket.now(), kept && ((text) => kept.add('<', text)));
     this.main = this.run(script);
   }
 
   // What the socket tells.
 
   message(text: string): void {
+    // Nothing is done here that can be done once a session: this is where a million lines come by.
+    const { take } = this.executions;
+    if (take !== undefined && take(text)) return;
     if (this.done) return;
     this.received++;
     this.trace?.add('<', text);
-    const { take } = this.executions;
-    if (take !== undefined && take(text)) return;
     this.handle(parseMessage(text), text);
     this.step();
   }
@@ -498,6 +501,7 @@ class SessionMachine implements Session, SessionEvents {
   private settle(outcome: Outcome, bug?: unknown): void {
     if (this.done) return;
     this.done = true;
+    this.executions.take = undefined;
     const { startedAt } = this;
     const now = this.socket.now();
     // Not where the connection is closed already: k6 deadlocks on a close within its close event.
@@ -509,7 +513,7 @@ class SessionMachine implements Session, SessionEvents {
       durationMs: now - startedAt,
       commands: this.executions.results(outcome, startedAt),
       controls: this.controls ?? [],
-      messagesReceived: this.received,
+      messagesReceived: this.received + this.executions.takenInAll,
     };
     if (this.connectedAt !== undefined) result.connectedMs = this.connectedAt - startedAt;
     if (this.closeCode !== undefined) result.closeCode = this.closeCode;

@@ -15,8 +15,8 @@ import (
 
 const (
 	execute = `{"jsonrpc":"2.0","id":1,"method":"execute","params":{"command":"bench"}}`
-	// No message may take longer.
-	patience = 30 * time.Second
+	// The session may take no longer: a deadline for each message would be work of its own.
+	patience = 2 * time.Minute
 )
 
 var (
@@ -40,6 +40,9 @@ func main() {
 		log.Fatalf("expected a connection, received: %v; is the server running?", err)
 	}
 	defer socket.Close()
+	if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		log.Fatal(err)
+	}
 	if text := next(socket); !bytes.Contains(text, connected) {
 		log.Fatalf("expected the notification connected, received %.200s", text)
 	}
@@ -69,9 +72,6 @@ func main() {
 }
 
 func next(socket *websocket.Conn) []byte {
-	if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		log.Fatal(err)
-	}
 	_, text, err := socket.ReadMessage()
 	if err != nil {
 		log.Fatalf("expected a message, received: %v", err)

@@ -208,8 +208,14 @@ func serve(writer http.ResponseWriter, request *http.Request) {
 			if _, err := connection.Write(buffer); err != nil {
 				return
 			}
-			buffer = buffer[:0]
-			time.Sleep(out.hold)
+			// Not here, where it would not be seen that the client has gone.
+			time.AfterFunc(out.hold, func() {
+				late, _, err := out.write(connection, nil)
+				if err == nil {
+					_, _ = connection.Write(message(late, completed))
+				}
+			})
+			continue
 		}
 		var written int64
 		if buffer, written, err = out.write(connection, buffer); err != nil {

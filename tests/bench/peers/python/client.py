@@ -16,7 +16,9 @@ PATIENCE = 60
 
 async def session(url, on_output):
     """Run one command; on_output gets the text of each message of output."""
-    async with asyncio.timeout(PATIENCE), websockets.connect(url) as socket:
+    async with asyncio.timeout(PATIENCE), websockets.connect(
+        url, proxy=None, compression=None, ping_interval=None
+    ) as socket:
         message = json.loads(await socket.recv())
         if message.get("method") != "connected":
             raise ValueError(f"expected the notification connected, received {message}")
