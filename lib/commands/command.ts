@@ -37,20 +37,23 @@ export interface Command {
   proof: Proof;
 }
 
+const mentionsSession = (text: string): boolean => text.includes('{session}');
+
 const fill = (text: string, session: number): string => text.replaceAll('{session}', String(session));
 
-/** The command as session number `session` runs it: every `{session}` replaced. */
+/** The command as session number `session` runs it: every `{session}` replaced; itself where there is none. */
 export const forSession = (command: Command, session: number): Command => {
-  const { lines, numbered, pattern, each } = command.proof;
+  const { lines = [], numbered, pattern = '', each = '' } = command.proof;
+  if (![command.command, numbered?.line ?? '', pattern, each, ...lines].some(mentionsSession)) return command;
   return {
     ...command,
     command: fill(command.command, session),
     proof: {
       ...command.proof,
-      ...(lines && { lines: lines.map((line) => fill(line, session)) }),
+      ...(lines.length > 0 && { lines: lines.map((line) => fill(line, session)) }),
       ...(numbered && { numbered: { ...numbered, line: fill(numbered.line, session) } }),
-      ...(pattern !== undefined && { pattern: fill(pattern, session) }),
-      ...(each !== undefined && { each: fill(each, session) }),
+      ...(pattern !== '' && { pattern: fill(pattern, session) }),
+      ...(each !== '' && { each: fill(each, session) }),
     },
   };
 };
