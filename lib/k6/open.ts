@@ -23,9 +23,8 @@ const heardNothing = ({ outcome, messagesReceived }: SessionResult): boolean =>
 
 /**
  * Opens a session over k6/websockets: like `runOverWebSocket`, but the VU goes on, opening has a time limit, and `ended` is
- * called once with what became of it. One that
- * is not greeted is opened once more: k6 (2.2.0) reads before it says that a connection is open, and drops what comes until
- * then, about one greeting in some thousand. A service that does not greet does so neither time.
+ * called once with what became of it. One that is not greeted is opened once more: k6 (2.2.0) reads before it says that a
+ * connection is open, and drops what comes until then, about one greeting in some thousand. A service that does not greet does so neither time.
  */
 export const openSession = (
   settings: Settings,
@@ -34,11 +33,11 @@ export const openSession = (
   script: (session: Session) => Script,
   ended: (result: SessionResult) => void,
 ): OpenSession => {
+  let again: OpenSocket | undefined;
   const first = openOnce(settings, url, limits, script, (result) => {
     if (heardNothing(result)) again = openOnce(settings, url, limits, script, ended);
     else ended(result);
   });
-  let again: OpenSocket | undefined;
   return { poke: () => (again ?? first).session?.poke() };
 };
 

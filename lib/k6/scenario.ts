@@ -3,7 +3,7 @@ import { SharedArray } from 'k6/data';
 import exec from 'k6/execution';
 import type { Options } from 'k6/options';
 import { forSession, type Command } from '../commands/command.ts';
-import { foreignSessionMs, generatorWatch, placeOf, sessionsOf } from '../load/profile.ts';
+import { foreignSessionMs, generatorWatch, isShaped, placeOf, sessionsOf } from '../load/profile.ts';
 import type { Settings } from '../load/settings.ts';
 import { runOf, type RunIdentity } from '../results/run.ts';
 import type { Script, Session, SessionResult } from '../session/session.ts';
@@ -83,7 +83,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
     waitForOthers(profile.before[name] ?? 0, place.round !== 'cases' && place.round > 1 ? settings.pauseMs : 0);
     account ??= createAccount(plan, data?.run ?? runOf(settings.runId ?? 'none', test));
     if (place.round === 'cases') return runCases(plan, mine, account, test !== 'suite');
-    const fleet = isCarried(mine.name, plan) ? (settings.fleet ?? 1) : 1;
+    const fleet = isShaped(mine.name, plan.names) ? (settings.fleet ?? 1) : 1;
     const isForeign = name === 'default';
     if (fleet === 1) runSession(plan, mine, { round: place.round, session: iterationInTest, isForeign }, account);
     else return runFleet(plan, mine, { round: place.round, iteration: iterationInTest, fleet, isForeign }, account);
@@ -96,9 +96,6 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
 const inVuZero = (): never => {
   throw new Error('k6 calls this in VU 0 alone');
 };
-
-/** Whether a test's sessions go in fleets: in a suite those of `concurrent` alone. */
-const isCarried = (name: string, { names }: Plan): boolean => names.length === 1 || name === 'concurrent';
 
 /** A session of a round that begins: its command, its limits, and where its result goes. */
 const beginSession = (

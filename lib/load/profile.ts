@@ -145,7 +145,8 @@ const inTurn = (tests: readonly TestLoad[], fleet: number, longestMs: number, pa
 };
 
 /** Load settings shape the only test, or `concurrent` among several. */
-const isShaped = (name: string, tests: readonly TestLoad[]): boolean => tests.length === 1 || name === 'concurrent';
+export const isShaped = (name: string, tests: readonly unknown[]): boolean =>
+  tests.length === 1 || name === 'concurrent';
 
 /**
  * Which sessions of a round an iteration runs, counted from 0: one, or its share of a fleet; `sessions` are those of the round,
