@@ -110,7 +110,6 @@ const rows: Row[] = [
     helper: () => ({ stop: failsBy('not permitted'), start: ignored }),
     code: 110,
     verdict: 'INVALID',
-    failing: { [recoveryBreaking]: 'NO DATA', [duration]: 'NO DATA' },
     told: /the service could not be stopped: not permitted/,
     withinMs: 15_000,
   },
@@ -129,7 +128,6 @@ const rows: Row[] = [
     settings: () => ({ STRESS_HELPER_URL: 'http://127.0.0.1:1', STRESS_HELPER_TOKEN: 'secret' }),
     code: 110,
     verdict: 'INVALID',
-    failing: { [recoveryBreaking]: 'NO DATA', [duration]: 'NO DATA' },
     told: /STRESS_HELPER_URL http:\/\/127\.0\.0\.1:1: .*connection refused/,
   },
   {
@@ -138,7 +136,6 @@ const rows: Row[] = [
     settings: () => ({ STRESS_HELPER_TOKEN: 'another' }),
     code: 110,
     verdict: 'INVALID',
-    failing: { [recoveryBreaking]: 'NO DATA', [duration]: 'NO DATA' },
     told: /STRESS_HELPER_URL .*: expected the header Authorization: Bearer/,
   },
   {
