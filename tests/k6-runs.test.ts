@@ -475,7 +475,7 @@ describe(
           /can't read \/no\/such\.json/,
         ],
       ],
-      ['a bad address', { STRESS_URL: 'http://x' }, [/STRESS_URL: expected an address/]],
+      ['a bad address', { STRESS_URL: 'http://x' }, [/STRESS_URL: expected ws:\/\/ in place of http/]],
       ['no command set', { STRESS_COMMANDS: 'nix.json' }, [/STRESS_COMMANDS: expected a file that can be read/]],
       [
         'a command set that is none',
