@@ -20,7 +20,7 @@ import type { Plan } from './plan.ts';
 
 /** A session that is open beside others. */
 export interface OpenSession {
-  /** What became of it; never rejected. */
+  /** What became of it; rejected only by a bug of a script. */
   result: Promise<SessionResult>;
   /** Lets its script look again at what it waits for. */
   poke: () => void;
