@@ -1,35 +1,14 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { Outcome } from '../lib/results/outcome.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
 import { printable } from './printable.ts';
+import { readRecords } from './results/record-reader.ts';
+import type { FindingRecord, SessionRecord } from './results/record-schemas.ts';
 
 /** How many failures of each kind are shown. */
 const shownOfEach = 3;
 
-interface SessionLine {
-  type: 'session';
-  test: string;
-  round?: number;
-  session?: number;
-  case?: string;
-  outcome: Outcome;
-  commands: { name: string }[];
-  trace?: string[];
-}
-
-interface FindingLine {
-  type: 'finding';
-  test: string;
-  case: string;
-  section: string;
-  expected: string;
-  finding: string;
-  received: string;
-  trace?: string[];
-}
-
-type RecordLine = SessionLine | FindingLine;
+type SessionLine = SessionRecord & { outcome: Outcome };
+type FindingLine = FindingRecord;
 
 /** What a run's records tell for its closing table; bounded, however many records there are. */
 export interface Failures {
@@ -40,15 +19,6 @@ export interface Failures {
   /** Lines that are no record: what k6 or a script said beside them. */
   other: string[];
 }
-
-const parseRecord = (line: string): RecordLine | undefined => {
-  try {
-    const record = JSON.parse(line) as Partial<RecordLine>;
-    return record.type === 'session' || record.type === 'finding' ? (record as RecordLine) : undefined;
-  } catch {
-    return undefined;
-  }
-};
 
 /** What no finding tells: a failed session of a round; of a case what counts as a hang or violation, or was load. */
 const isTold = ({ case: name, outcome }: SessionLine): boolean => {
@@ -68,14 +38,17 @@ const isCutOff = ({ outcome }: SessionLine): boolean => outcome.kind === 'closed
 /** Reads the records of a run, as k6's console output has them; those that an interrupt cut off are no failures. */
 export const readFailures = async (file: string, isInterrupted = false): Promise<Failures> => {
   const failures: Failures = { sessions: new Map(), findings: [], other: [] };
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity });
-  for await (const line of lines) {
-    const record = parseRecord(line);
-    if (record === undefined) {
-      if (line !== '' && failures.other.length < 100) failures.other.push(line);
-    } else if (record.type === 'finding') {
-      if (record.finding !== 'conforming') failures.findings.push(record);
-    } else if (isTold(record) && !(isInterrupted && isCutOff(record))) {
+  const say = (text: string): void => {
+    if (failures.other.length < 100) failures.other.push(text);
+  };
+  for await (const read of readRecords(file)) {
+    if ('other' in read) say(read.other);
+    else if ('problem' in read) say(`${file}:${read.line}: ${read.problem}`);
+    else if (read.record.type === 'finding') {
+      if (read.record.finding !== 'conforming') failures.findings.push(read.record);
+    } else if (read.record.type === 'session') {
+      const record = read.record as SessionLine;
+      if (!isTold(record) || (isInterrupted && isCutOff(record))) continue;
       const kind = kindOf(record);
       const of = failures.sessions.get(kind) ?? { count: 0, first: [] };
       of.count++;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import type { GeneratorFigures } from '../lib/results/run-record.ts';
 
 /** What the load generator took of this machine, at one time. */
 export interface GeneratorSample {
@@ -7,19 +8,6 @@ export interface GeneratorSample {
   /** Processor time since it started. */
   cpuMs: number;
   residentBytes: number;
-}
-
-/** What the load generator took of this machine over a run. */
-export interface GeneratorFigures {
-  cores: number;
-  /** Processor time in all. */
-  cpuSeconds: number;
-  /** Most of its memory that was seen. */
-  residentBytes: number;
-  /** Share of all cores in its busiest five seconds, 0 to 1; absent where it ran for less. */
-  busiestShare?: number;
-  /** Share of the run's windows of five seconds in which it was too busy, 0 to 1; absent where it ran for less. */
-  tooBusyShare?: number;
 }
 
 const sampleEveryMs = 500;

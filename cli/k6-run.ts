@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { watchGenerator, type GeneratorFigures } from './generator-watch.ts';
+import type { GeneratorFigures } from '../lib/results/run-record.ts';
+import { watchGenerator } from './generator-watch.ts';
 
 /** k6 must not call out: no usage report, no download of extensions. */
 const quiet = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };

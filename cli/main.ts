@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { suggestion } from '../lib/load/settings.ts';
 import { messageOf } from '../target/errors.ts';
 import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list.ts';
-import { packageRoot } from './package-root.ts';
+import { packageVersion } from './package-root.ts';
 import { runCommand } from './run.ts';
 import { SetupError, setupCommand } from './setup.ts';
 import { targetCommand } from './target.ts';
@@ -46,8 +44,7 @@ export const main = async (argv: string[]): Promise<number> => {
     return 0;
   }
   if (name === '--version' || name === '-v') {
-    const { version } = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-    console.log(version);
+    console.log(packageVersion());
     return 0;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;

@@ -30,3 +30,7 @@ function packageNameIn(directory: string): unknown {
 
 /** The directory of the package that this code runs from. */
 export const packageRoot: string = findPackageRoot(import.meta.url);
+
+/** The version of this package. */
+export const packageVersion = (): string =>
+  (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;

@@ -1,31 +1,43 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { refusal, suggestion } from '../lib/load/settings.ts';
+import type { RunRecord } from '../lib/results/run-record.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
 import { startHelper } from './helper.ts';
 import { helperActions, helperHelp, helperOptions, helperProblems } from './helper-options.ts';
+import { messageOf } from '../target/errors.ts';
 import { startTarget } from '../target/server.ts';
 import { runK6, type K6End } from './k6-run.ts';
-import { packageRoot } from './package-root.ts';
+import { packageRoot, packageVersion } from './package-root.ts';
+import { leaveResults } from './results/after-run.ts';
+import {
+  fingerprint,
+  makeRunFolder,
+  newRunId,
+  readRunRecord,
+  thisMachine,
+  writeWhole,
+  type RunFolder,
+} from './results/run-folder.ts';
 import { runProblems } from './run-inputs.ts';
 import { restartableTarget } from './service-control.ts';
 import { helpEntry, optionProblem, settingsEnvironment, settingsHelp, settingsOptions } from './settings-options.ts';
-import { ensureK6 } from './setup.ts';
+import { ensureK6, type K6 } from './setup.ts';
 
 const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 options]
 
 Runs a scenario (${scenarioNames.join(', ')}) with k6 and exits with k6's exit code: 0 pass, 99 a criterion
 failed, 108 nothing was run, 110 invalid. Wrong options: 2.
 
-Options; each but the first six is a setting too, as a variable or by k6's -e:
+Options; each but the first seven is a setting too, as a variable or by k6's -e:
 ${helpEntry('--with-target', 'Start the reference target on a free loopback port and run against it.')}
 ${helperHelp()}
 ${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
+${helpEntry('--folder DIR', 'Where runs/<id>/ takes what the run leaves: its record, and those of its sessions. Default: here.')}
 ${helpEntry('--help', 'Show this.')}
 ${settingsHelp()}
 
@@ -48,6 +60,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     'with-target': { type: 'boolean' as const },
     ...helperOptions,
     ca: { type: 'string' as const },
+    folder: { type: 'string' as const },
   };
   let parsed;
   try {
@@ -83,6 +96,12 @@ export const runCommand = async (argv: string[]): Promise<number> => {
   if (problems.length > 0) return refuse(problems);
 
   const k6 = await ensureK6();
+  let folder: RunFolder;
+  try {
+    folder = await makeRunFolder(path.resolve(values.folder ?? '.'), env.STRESS_RUN_ID || newRunId());
+  } catch (error) {
+    return refuse([messageOf(error)]);
+  }
   const running: { close: () => Promise<void> }[] = [];
   const whileRunning = <Closable extends { close: () => Promise<void> }>(started: Closable): Closable => {
     running.push(started);
@@ -98,7 +117,8 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     }
     const actions = target ?? helperActions(values);
     const helper = actions === undefined ? undefined : whileRunning(await startHelper(actions));
-    return await runAndTell(k6.path, k6Args, path.join(packageRoot, 'dist', `${scenario}.js`), {
+    const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
+    return await runAndTell({ scenario, k6, bundle, folder }, k6Args, {
       // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
       ...(env.STRESS_FLEET && { GOGC: '25' }),
       ...env,
@@ -117,45 +137,63 @@ const wantsLimited: ReadonlySet<string> = new Set(['suite', 'command-validation'
 /** The second reference target's. */
 const limits = { maxSessions: 4, allow: ['echo', 'ls', 'sleep'] };
 
-/** Runs k6, and tells the first failures of each kind when it has ended, unless its records go elsewhere. */
-const runAndTell = async (
-  k6: string,
-  k6Args: readonly string[],
-  bundle: string,
-  env: NodeJS.ProcessEnv,
-): Promise<number> => {
+/** What a run is, for what it leaves. */
+interface Asked {
+  scenario: string;
+  k6: K6;
+  bundle: string;
+  folder: RunFolder;
+}
+
+/**
+ * Runs k6, completes the run record, and tells the first failures of each kind. Records go into the run's folder, unless k6's
+ * own options put them elsewhere.
+ */
+const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
+  const { folder, k6, bundle } = asked;
   const isTaken = k6Args.some((arg) => /^--(console-output|log-format|log-output)\b/.test(arg));
-  if (isTaken || env.STRESS_RECORDS) return judged(await runK6(k6, ['run', ...k6Args, bundle], env), env);
-  const folder = await mkdtemp(path.join(tmpdir(), 'ws-stress-'));
-  try {
-    const records = path.join(folder, 'records.ndjson');
-    const args = ['run', '--console-output', records, '--log-format', 'raw', ...k6Args, bundle];
-    const end = await runK6(k6, args, { ...env, STRESS_RECORDS: 'failures' });
-    const failures = existsSync(records) ? await readFailures(records, end.code === interrupted) : undefined;
-    for (const line of failures?.other ?? []) console.error(line);
-    if (failures) process.stdout.write(closingTable(failures, path.basename(bundle) === 'suite.js' ? 3 : Infinity));
-    return judged(end, env);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  const output = isTaken ? [] : ['--console-output', folder.records, '--log-format', 'raw'];
+  const end = await runK6(k6.path, ['run', ...output, ...k6Args, bundle], {
+    ...env,
+    STRESS_RUN_ID: folder.id,
+    STRESS_RESULT: folder.run,
+    ...(!isTaken && { STRESS_RECORDS: env.STRESS_RECORDS ?? 'all' }),
+  });
+  if (existsSync(folder.records)) {
+    const failures = await readFailures(folder.records, end.code === interrupted);
+    for (const line of failures.other) console.error(line);
+    process.stdout.write(closingTable(failures, asked.scenario === 'suite' ? 3 : Infinity));
   }
+  return completed(asked, end, env);
 };
 
 const [interrupted, invalid] = [105, 110];
 
-/** The exit code of a run, with what its generator took; a run that was judged is invalid where that was too much. */
-const judged = async (
-  { code, generator, startedAtMs }: K6End,
-  { STRESS_RESULT: file }: NodeJS.ProcessEnv,
+/** The exit code of a run whose record is complete now; a run that was judged is invalid where its generator took too much. */
+const completed = async (
+  { folder, k6, bundle }: Asked,
+  { code, generator }: K6End,
+  { STRESS_RESULT: copy }: NodeJS.ProcessEnv,
 ): Promise<number> => {
-  if (!generator) return code;
-  console.error(generatorLine(generator));
-  const problem = code === 0 || code === 99 ? generatorProblem(generator) : undefined;
+  if (generator) console.error(generatorLine(generator));
+  const problem = generator && (code === 0 || code === 99) ? generatorProblem(generator) : undefined;
   if (problem !== undefined) console.error(problem);
-  // One that is older is another run's.
-  if (file && existsSync(file) && (await stat(file)).mtimeMs >= startedAtMs) {
-    const result = JSON.parse(await readFile(file, 'utf8')) as object;
-    const whole = { ...result, ...(problem !== undefined && { verdict: 'INVALID' }), generator };
-    await writeFile(file, `${JSON.stringify(whole, undefined, 2)}\n`);
+  if (!existsSync(folder.run)) {
+    console.error(`no run record: k6 ended (exit code ${code}) before it wrote one`);
+    await rm(folder.path, { recursive: true, force: true });
+    return code;
   }
+  const record: RunRecord = {
+    ...(await readRunRecord(folder.run)),
+    ...(problem !== undefined && { verdict: 'INVALID' as const }),
+    suiteVersion: packageVersion(),
+    k6Version: k6.version,
+    bundle: await fingerprint(bundle),
+    machine: thisMachine(),
+    ...(generator && { generator }),
+  };
+  await writeWhole(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
+  if (copy) await copyFile(folder.run, copy);
+  await leaveResults(folder, record);
   return problem === undefined ? code : invalid;
 };

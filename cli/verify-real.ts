@@ -8,9 +8,7 @@ import { testNames } from '../lib/load/scenario-names.ts';
 import { parseSettings, refusal, shownUrl, type Settings } from '../lib/load/settings.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
 import { secretsIn } from '../lib/results/redact.ts';
-import type { RunIdentity } from '../lib/results/run.ts';
-import type { SuccessCriterion } from '../lib/results/success-criteria.ts';
-import type { RunResult } from '../lib/results/verdict.ts';
+import type { RunRecord } from '../lib/results/run-record.ts';
 import { readFailures, type Failures } from './closing-table.ts';
 import { tellWhetherItWorks } from './conformance-raw.ts';
 import { runConformance } from './conformance-run.ts';
@@ -60,12 +58,6 @@ Memory is judged with --target-pid alone, and a service of a few sessions a seco
 recovery after an outage takes --stop-command and --start-command. What is not given is told as NOT RUN.
 `;
 
-type ResultFile = RunResult & {
-  run?: RunIdentity;
-  service?: { name?: string; version?: string };
-  success?: SuccessCriterion[];
-};
-
 /** k6's exit codes for a run that was judged. */
 const judged = new Set([0, 99]);
 /** Time after which a case over Node without an answer is a hang, milliseconds. */
@@ -109,7 +101,7 @@ const refuse = (problems: readonly string[]): number => {
 /** What a run of the suite left. */
 interface SuiteRun {
   code: number;
-  result: ResultFile | undefined;
+  result: RunRecord | undefined;
   failures: Failures;
 }
 
@@ -121,7 +113,7 @@ const runSuite = async (k6: K6, env: NodeJS.ProcessEnv, folder: string): Promise
   const { code } = await runK6(k6.path, args, { ...env, STRESS_RESULT: resultFile, STRESS_RECORDS: 'failures' });
   const failures = existsSync(records) ? await readFailures(records) : { sessions: new Map(), findings: [], other: [] };
   const isDone = judged.has(code) && existsSync(resultFile);
-  const result = isDone ? (JSON.parse(await readFile(resultFile, 'utf8')) as ResultFile) : undefined;
+  const result = isDone ? (JSON.parse(await readFile(resultFile, 'utf8')) as RunRecord) : undefined;
   return { code, result, failures };
 };
 
@@ -297,7 +289,7 @@ const verify = async ({ k6, env, values, folder, ca, expect, out, update }: Veri
       cores: cpus().length,
       memoryGiB: Math.round(totalmem() / 2 ** 30),
       tookSeconds: (performance.now() - startedAt) / 1000,
-      marker: result.run?.marker ?? '',
+      marker: result.marker,
       result,
       success: result.success ?? [],
       findings,

@@ -3,6 +3,7 @@ import { mostTimes, readingBefore, settlesMs, watchMemory } from '../lib/k6/memo
 import { scenario } from '../lib/k6/scenario.ts';
 import { asks } from '../lib/k6/stage.ts';
 import { memoryReader, noFigures } from '../lib/k6/service.ts';
+import { memoryRecord } from '../lib/results/memory-record.ts';
 
 /** Does the service's memory grow with the sessions it has served, and is anything left when they have gone? */
 export const { definition, options, setup, handleSummary, run } = scenario('memory', {
@@ -11,7 +12,8 @@ export const { definition, options, setup, handleSummary, run } = scenario('memo
     const read = memoryReader(stage.settings);
     if (!read) return stage.excuse([leak, leftovers], 'not-run', noFigures);
     const before = await readingBefore(stage, read);
-    const { judgement, ...load } = await watchMemory(stage, read);
+    const { judgement, samples, ...load } = await watchMemory(stage, read);
+    stage.record((run) => memoryRecord(run, 'memory', leak.name, { ...judgement, samples }));
     if (judgement.slopeBytes !== undefined) stage.figure('session_growth', leak, judgement.slopeBytes);
     const finding = leakFinding(judgement, load);
     if (finding.kind) stage.found(leak, finding.kind, finding.received);

@@ -4,21 +4,8 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { closingTable, readFailures } from '../cli/closing-table.ts';
 import type { Outcome } from '../lib/results/outcome.ts';
+import { findingLine, sessionLine } from './records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
-
-const session = (outcome: Outcome, place: object = { round: 1, session: 0 }): string =>
-  JSON.stringify({ type: 'session', test: 'concurrent', ...place, outcome, commands: [{ name: 'echo' }] });
-
-const finding = (name: string): string =>
-  JSON.stringify({
-    type: 'finding',
-    test: 'command-validation',
-    case: name,
-    section: 's',
-    expected: 'e',
-    finding: 'bypass',
-    received: 'r',
-  });
 
 const tableOf = async (t: TestContext, lines: readonly string[], isInterrupted = false): Promise<string> => {
   const file = path.join(temporaryDirectory(t), 'records.ndjson');
@@ -29,8 +16,8 @@ const tableOf = async (t: TestContext, lines: readonly string[], isInterrupted =
 const rejected = (reason: string): Outcome => ({ kind: 'rejected', code: -32_001, message: 'no', reason });
 
 void test('failures of one kind with several causes are told apart, the first three of each', async (t) => {
-  const full = Array.from({ length: 5 }, () => session(rejected('session limit')));
-  const table = await tableOf(t, [...full, session(rejected('not allowed')), session({ kind: 'ok' })]);
+  const full = Array.from({ length: 5 }, () => sessionLine(rejected('session limit')));
+  const table = await tableOf(t, [...full, sessionLine(rejected('not allowed')), sessionLine({ kind: 'ok' })]);
   assert.match(table, /concurrent rejected \(session limit\): 5 sessions, the first 3/);
   assert.match(table, /concurrent rejected \(not allowed\): 1 session\n {4}round 1 session 0 \(echo\)/);
 });
@@ -39,9 +26,9 @@ void test('a session that a case opened is told where no finding tells it', asyn
   const hang: Outcome = { kind: 'timeout', phase: 'connected', detail: 'nothing' };
   const dropped: Outcome = { kind: 'closed', code: 1006, detail: 'dropped' };
   const table = await tableOf(t, [
-    session(hang, { case: 'guest' }),
-    session(dropped, { case: 'leak' }),
-    session(dropped, { case: 'binary-junk' }),
+    sessionLine(hang, { case: 'guest' }),
+    sessionLine(dropped, { case: 'leak' }),
+    sessionLine(dropped, { case: 'binary-junk' }),
   ]);
   assert.match(table, /concurrent timeout \(connected\): 1 session\n {4}case guest/);
   assert.match(table, /concurrent closed: 1 session\n {4}case leak/);
@@ -49,12 +36,15 @@ void test('a session that a case opened is told where no finding tells it', asyn
 
 void test('what an interrupt cut off is no failure of the service', async (t) => {
   const cut: Outcome = { kind: 'closed', code: 1001, detail: 'closed by the service' };
-  assert.match(await tableOf(t, [session(cut)]), /closed \(1001\)/);
-  assert.equal(await tableOf(t, [session(cut)], true), '');
+  assert.match(await tableOf(t, [sessionLine(cut)]), /closed \(1001\)/);
+  assert.equal(await tableOf(t, [sessionLine(cut)], true), '');
 });
 
 void test('of many findings the first are shown, and how the others are had', async (t) => {
-  const table = await tableOf(t, ['a', 'b', 'c', 'd', 'e'].map(finding));
+  const table = await tableOf(
+    t,
+    ['a', 'b', 'c', 'd', 'e'].map((name) => findingLine(name)),
+  );
   assert.match(table, /command-validation c /);
   assert.doesNotMatch(table, /command-validation d /);
   assert.match(table, /2 more; command-validation run by itself, with the same addresses, shows all of them/);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { RunResult } from '../lib/results/verdict.ts';
+import type { RunRecord } from '../lib/results/run-record.ts';
 import { ensureK6 } from '../cli/setup.ts';
 import { packageRoot } from '../cli/package-root.ts';
 
@@ -11,8 +11,8 @@ export interface K6Run {
   code: number | null;
   stdout: string;
   stderr: string;
-  /** The result file; undefined where none was written. */
-  result: (RunResult & { run?: { marker: string } }) | undefined;
+  /** The run record; undefined where none was written. */
+  result: RunRecord | undefined;
 }
 
 let k6: Promise<string> | undefined;

@@ -40,7 +40,11 @@ const zones: { of: RegExp; files: RegExp; modules: (name: string) => boolean }[]
   { of: /^lib\/k6\//, files: /^lib\/|^thresholds\.json$/, modules: isK6 },
   { of: /^scenarios\//, files: /^(lib|scenarios)\//, modules: isK6 },
   { of: /^target\//, files: /^(target|lib\/(?!k6\/))/, modules: (name) => isNode(name) || name === 'ws' },
-  { of: /^cli\//, files: /^(cli|target|lib\/(?!k6\/))/, modules: (name) => isNode(name) || name === 'ws' },
+  {
+    of: /^cli\//,
+    files: /^(cli|target|lib\/(?!k6\/))/,
+    modules: (name) => isNode(name) || ['ws', 'valibot', 'echarts'].includes(name),
+  },
 ];
 
 void test('k6 and Node code never meet, and both point at the pure core', async () => {
@@ -65,7 +69,13 @@ void test('k6 and Node code never meet, and both point at the pure core', async 
 void test('every file of lib is in some bundle', async () => {
   const inputs = Object.keys(await bundled());
   const files = readdirSync(path.join(packageRoot, 'lib'), { recursive: true, encoding: 'utf8' });
-  const missing = files.filter((file) => /(?<!\.d)\.ts$/.test(file) && !inputs.includes(`lib/${file}`));
+  // One of types alone leaves nothing to bundle.
+  const missing = files.filter(
+    (file) =>
+      /(?<!\.d)\.ts$/.test(file) &&
+      !inputs.includes(`lib/${file}`) &&
+      /^(export )?(const|class|function)/m.test(readFileSync(path.join(packageRoot, 'lib', file), 'utf8')),
+  );
   assert.deepEqual(missing, []);
 });
 

@@ -159,7 +159,8 @@ test('both shapes of k6’s summary read alike', () => {
 });
 
 test('the summary shows rounds, failures, criteria and verdict, in 80 columns, without colour where none is wanted', () => {
-  const run = { id: 'abc', marker: runMarker(Date.UTC(2025, 5, 25, 14, 30, 5)), test: 'concurrent' };
+  const marker = runMarker(Date.UTC(2025, 5, 25, 14, 30, 5));
+  const run = { id: 'abc', marker, test: 'concurrent', startedAt: '2025-06-25T14:30:05.000Z' };
   assert.equal(run.marker, 'WEBSOCKET_STRESS_20250625_143005');
   const metrics = { ...good, 'sessions{outcome:closed}': { values: { count: 2 } } };
   const result = judgeRun(criteria, metrics, profile, 'whole');

@@ -1,6 +1,7 @@
 import type { Case, Finding } from '../cases/case.ts';
 import type { Excuse } from '../load/thresholds.ts';
 import { findingRecord, sessionRecord, type SessionPlace } from '../results/record.ts';
+import type { RunIdentity } from '../results/run.ts';
 import type { SessionResult } from '../session/session.ts';
 import { judgeGenerator, traceText, type Account } from './account.ts';
 import { countCaseSession, countFinding, excuseCase } from './case-metrics.ts';
@@ -17,6 +18,8 @@ export interface CaseAccount {
   excuse: (asked: readonly CaseName[], as: Excuse, reason: string) => void;
   /** A case that was asked and has no answer: it stays without data. */
   inconclusive: (asked: CaseName, reason: string) => void;
+  /** Writes a record, where all are asked for. */
+  record: (text: (run: RunIdentity) => string) => void;
 }
 
 /** The account of a test's cases. */
@@ -48,4 +51,5 @@ export const createCaseAccount = (test: string, { run, replacer, record, say }: 
     record(true, () => findingRecord(run, test, asked, { kind: 'inconclusive', received: reason }, { replacer }));
     say(`${test} ${asked.name}: NO DATA: ${reason}`);
   },
+  record: (text) => record(false, () => text(run)),
 });

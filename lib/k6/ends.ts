@@ -2,8 +2,9 @@ import exec from 'k6/execution';
 import type { Options } from 'k6/options';
 import { metricsTable, type MetricRow } from '../load/metrics.ts';
 import { isComplete, type Profile } from '../load/profile.ts';
-import { refusal } from '../load/settings.ts';
+import { recordedSettings, refusal, shownUrl } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
+import type { RunRecord } from '../results/run-record.ts';
 import { runOf } from '../results/run.ts';
 import { successCriteria } from '../results/success-criteria.ts';
 import { metricsOf } from '../results/summary-data.ts';
@@ -124,11 +125,18 @@ export const makeEnds = (test: string, { plan, criteria, unfit, mayBeDown }: Who
       .join(' ');
     const text = summaryText(test, setupData?.run, settings.url, service, result, success, state?.isStdOutTTY === true);
     if (settings.result === undefined) return { stdout: text };
-    const file = {
-      type: 'result',
+    const { id, marker, startedAt } = setupData?.run ?? runOf(settings.runId, test);
+    const file: RunRecord = {
+      type: 'run',
       version: 1,
-      run: setupData?.run,
-      service: setupData?.service,
+      run: id,
+      marker,
+      test,
+      startedAt,
+      durationMs: Math.round(state?.testRunDurationMs ?? 0),
+      url: shownUrl(settings.url),
+      service: setupData?.service ?? unknownService,
+      settings: recordedSettings(__ENV),
       ...result,
       ...(success && { success }),
     };

@@ -2,8 +2,8 @@ import { leak } from '../cases/memory.ts';
 import type { Command } from '../commands/command.ts';
 import { judgeLeak, type LeakJudgement } from '../memory/leak.ts';
 import { isRestarted, type MemoryReading } from '../memory/reading.ts';
-import type { MemorySample } from '../memory/trend.ts';
 import { describeOutcome } from '../results/outcome.ts';
+import type { TimedMemorySample } from '../results/memory-record.ts';
 import type { Stage } from './stage.ts';
 
 const hello: Command = { name: 'echo', class: 'simple', command: 'echo hello', proof: { lines: ['hello'] } };
@@ -25,6 +25,7 @@ export interface MemoryWatch {
   /** The service was started anew meanwhile. */
   restarted: boolean;
   judgement: LeakJudgement;
+  samples: readonly TimedMemorySample[];
 }
 
 /** Opens sessions together, each with one command; returns how many succeeded when all have gone, and how one did not. */
@@ -67,7 +68,7 @@ export const readingBefore = async (stage: Stage, read: () => MemoryReading): Pr
  */
 export const watchMemory = async (stage: Stage, read: () => MemoryReading): Promise<MemoryWatch> => {
   const { memoryDurationMs, leakBytes } = stage.settings;
-  const samples: MemorySample[] = [];
+  const samples: TimedMemorySample[] = [];
   const startedAt = Date.now();
   let sessions = 0;
   let failed = 0;
@@ -88,7 +89,8 @@ export const watchMemory = async (stage: Stage, read: () => MemoryReading): Prom
       if (!isDue) continue;
       const reading = read();
       restarted ||= isRestarted(first, reading);
-      if (reading.residentBytes !== undefined) samples.push({ sessions, bytes: reading.residentBytes });
+      if (reading.residentBytes === undefined) continue;
+      samples.push({ atMs: Date.now() - startedAt, sessions, bytes: reading.residentBytes });
     }
     return judgeLeak(samples, { toleratedBytes: leakBytes });
   };
@@ -96,5 +98,5 @@ export const watchMemory = async (stage: Stage, read: () => MemoryReading): Prom
   for (let times = 2; times <= mostTimes && judgement.verdict === 'INCONCLUSIVE' && !isLost(); times++) {
     judgement = await runUntil(times * memoryDurationMs);
   }
-  return { sessions, failed, firstFailure, restarted, judgement };
+  return { sessions, failed, firstFailure, restarted, judgement, samples };
 };

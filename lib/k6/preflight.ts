@@ -7,8 +7,8 @@ const timeout = '10s';
 
 /** What `/health` said of the service, where it said anything. */
 export interface ServiceInfo {
-  name: string | undefined;
-  version: string | undefined;
+  name?: string | undefined;
+  version?: string | undefined;
 }
 
 const start = (setting: string): string =>
@@ -17,7 +17,7 @@ const start = (setting: string): string =>
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 80) : undefined);
 
 /** Of a service that was not asked. */
-export const unknownService: ServiceInfo = { name: undefined, version: undefined };
+export const unknownService: ServiceInfo = {};
 
 /** A service need not speak plain HTTP: where it breaks the request off, the handshake decides. */
 const brokenOff = /EOF|malformed HTTP|connection reset/;

@@ -2,6 +2,7 @@ import exec from 'k6/execution';
 import { runCase, type Case, type Finding } from '../cases/case.ts';
 import type { Settings } from '../load/settings.ts';
 import type { Excuse } from '../load/thresholds.ts';
+import type { RunIdentity } from '../results/run.ts';
 import {
   connectFailed,
   type Script,
@@ -48,6 +49,8 @@ export interface Stage {
   inconclusive: (asked: CaseName, reason: string) => void;
   /** Adds a figure that a case measured. */
   figure: (metric: 'recovery_duration' | 'session_growth', asked: CaseName, value: number) => void;
+  /** Writes a record, where all are asked for. */
+  record: (text: (run: RunIdentity) => string) => void;
   /** Asks again and again until there is no problem, at most so long; returns the last one. */
   eventually: (
     withinMs: number,
@@ -136,6 +139,7 @@ const createStage = ({ settings, limits: general }: Plan, test: string, account:
       account.inconclusive(asked, reason);
     },
     figure: (metric, { name }, value) => addCaseFigure(metric, test, name, value),
+    record: (text) => account.record(text),
     eventually: async (withinMs, problem) => {
       const byMs = Date.now() + withinMs;
       let told = await problem();

@@ -46,6 +46,7 @@ export interface SettingRow {
   flag: `--${string}`;
   type:
     | 'text'
+    | 'name'
     | 'url'
     | 'duration'
     | 'number'
@@ -67,6 +68,8 @@ export interface SettingRow {
   example: string;
   /** Never shown, recorded or repeated in an error. */
   secret?: boolean;
+  /** Says where something is or goes, and not what is done: no part of the run record. */
+  unrecorded?: boolean;
 }
 
 /** Largest number of VUs, sessions of a round, or sessions a second that is taken for meant. */
@@ -81,6 +84,7 @@ export const settingsTable = (): readonly SettingRow[] => [
     default: 'ws://localhost:8003/ws/mcp',
     description: 'Address of the service under test, ws:// or wss://',
     example: 'ws://localhost:8003/ws/mcp',
+    unrecorded: true,
   },
   {
     name: 'STRESS_ROUNDS',
@@ -229,6 +233,7 @@ export const settingsTable = (): readonly SettingRow[] => [
     description:
       'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit. Default: STRESS_URL',
     example: 'ws://localhost:8013/ws/mcp',
+    unrecorded: true,
   },
   {
     name: 'STRESS_DOWN_URL',
@@ -237,6 +242,7 @@ export const settingsTable = (): readonly SettingRow[] => [
     default: 'ws://127.0.0.1:1/ws/mcp',
     description: 'An address where nothing listens, for service-down',
     example: 'ws://127.0.0.1:1/ws/mcp',
+    unrecorded: true,
   },
   {
     name: 'STRESS_LINES',
@@ -306,6 +312,7 @@ export const settingsTable = (): readonly SettingRow[] => [
     description:
       'Where a helper stops and starts the service and reads its memory; ws-stress run serves one (docs/service-down.md)',
     example: 'http://127.0.0.1:39001',
+    unrecorded: true,
   },
   {
     name: 'STRESS_HELPER_TOKEN',
@@ -323,6 +330,7 @@ export const settingsTable = (): readonly SettingRow[] => [
     default: 'off',
     description: 'Show the first and last messages of failed sessions',
     example: 'failures',
+    unrecorded: true,
   },
   {
     name: 'STRESS_RECORDS',
@@ -333,6 +341,7 @@ export const settingsTable = (): readonly SettingRow[] => [
     description:
       'Print a record a session, of those that failed or of all, and one a case: lines of JSON (docs/records.md)',
     example: 'all',
+    unrecorded: true,
   },
   {
     name: 'STRESS_RESULT',
@@ -340,13 +349,15 @@ export const settingsTable = (): readonly SettingRow[] => [
     type: 'file',
     description: "Write the run's verdict and figures to this JSON file",
     example: 'result.json',
+    unrecorded: true,
   },
   {
     name: 'STRESS_RUN_ID',
     flag: '--run-id',
-    type: 'text',
+    type: 'name',
     description: 'Id of the run in records and results. Default: a random one',
     example: 'nightly-42',
+    unrecorded: true,
   },
 ];
 
@@ -423,6 +434,19 @@ const parseHeaders = (text: string): Record<string, string> | string => {
   return value as Record<string, string>;
 };
 
+/** Whether a text can be a run's id, which names its folder too. */
+export const isRunId = (text: string): boolean => /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(text);
+
+/** The settings that shape a run, as they were written, by name: what its record tells of them. */
+export const recordedSettings = (env: Readonly<Record<string, string | undefined>>): Record<string, string> => {
+  const recorded: Record<string, string> = {};
+  for (const { name, secret, unrecorded } of settingsTable()) {
+    const text = env[name];
+    if (text && secret !== true && unrecorded !== true) recorded[name] = text;
+  }
+  return recorded;
+};
+
 type Parsed = { value: unknown } | { expected: string };
 
 const parseValue = (row: SettingRow, text: string): Parsed => {
@@ -478,6 +502,10 @@ const parseValue = (row: SettingRow, text: string): Parsed => {
     }
     case 'file':
       return { value: text };
+    case 'name':
+      return isRunId(text)
+        ? { value: text }
+        : { expected: 'up to 100 letters, digits, hyphens, underscores and dots, the first no dot or hyphen' };
     case 'text':
     default:
       return isFieldValue(text) ? { value: text } : { expected: 'a text without line ends' };

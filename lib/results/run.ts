@@ -4,6 +4,8 @@ export interface RunIdentity {
   /** `WEBSOCKET_STRESS_<date>_<time>`, in UTC. */
   marker: string;
   test: string;
+  /** ISO 8601, in UTC. */
+  startedAt: string;
 }
 
 /** The marker for a time in milliseconds since 1970, such as `WEBSOCKET_STRESS_20250625_143000` (UTC). */
@@ -18,8 +20,7 @@ const randomId = (): string =>
     .padStart(12, '0');
 
 /** A run that begins now; its id is random where none is given. */
-export const runOf = (id: string | undefined, test: string): RunIdentity => ({
-  id: id ?? randomId(),
-  marker: runMarker(Date.now()),
-  test,
-});
+export const runOf = (id: string | undefined, test: string): RunIdentity => {
+  const nowMs = Date.now();
+  return { id: id ?? randomId(), marker: runMarker(nowMs), test, startedAt: new Date(nowMs).toISOString() };
+};

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import path from 'node:path';
+import { isRunId } from '../../lib/load/settings.ts';
+import type { Machine, RunRecord } from '../../lib/results/run-record.ts';
+import { innermostMessage } from '../error-facts.ts';
+import { parseRecord, RecordProblem } from './record-schemas.ts';
+
+/** Where a run leaves what it has to tell: `runs/<id>/` in the folder of results, which is the working directory unless `--folder` says otherwise. */
+export interface RunFolder {
+  /** Of the folder of results. */
+  base: string;
+  id: string;
+  /** Of this run's own folder. */
+  path: string;
+  /** The run record. */
+  run: string;
+  /** Session, finding and memory records, NDJSON. */
+  records: string;
+}
+
+/** A run's folder by its id. */
+export const runFolder = (base: string, id: string): RunFolder => {
+  const own = path.join(base, 'runs', id);
+  return { base, id, path: own, run: path.join(own, 'run.json'), records: path.join(own, 'records.ndjson') };
+};
+
+/** An id that sorts by time, for a run that begins now: `20261124-143000-1a2b3c`. */
+export const newRunId = (nowMs = Date.now(), random = Math.random()): string => {
+  const [day = '', time = ''] = new Date(nowMs)
+    .toISOString()
+    .replaceAll(/[-:]|\..*$/g, '')
+    .split('T');
+  return `${day}-${time}-${Math.floor(random * 2 ** 24)
+    .toString(16)
+    .padStart(6, '0')}`;
+};
+
+/** Makes a run's folder; throws where the id is taken or nothing can be written. */
+export const makeRunFolder = async (base: string, id: string): Promise<RunFolder> => {
+  const folder = runFolder(base, id);
+  try {
+    await mkdir(path.dirname(folder.path), { recursive: true });
+    await mkdir(folder.path);
+  } catch (error) {
+    if (existsSync(folder.path)) {
+      throw new Error(`--run-id: expected an id that no run has yet; ${folder.path} is there`, { cause: error });
+    }
+    throw new Error(`--folder: expected a folder that can be written to: ${innermostMessage(error)}`, { cause: error });
+  }
+  return folder;
+};
+
+/** Writes a file so that whoever reads it finds the old one or the new one whole. */
+export const writeWhole = async (file: string, text: string): Promise<void> => {
+  const temporary = `${file}.${process.pid}.tmp`;
+  await writeFile(temporary, text);
+  await rename(temporary, file);
+};
+
+/** The machine that this runs on. */
+export const thisMachine = (): Machine => ({
+  system: `${process.platform} ${release()} ${process.arch}`,
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+  cores: availableParallelism(),
+  memoryBytes: totalmem(),
+});
+
+/** The beginning of a file's SHA-256. */
+export const fingerprint = async (file: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')
+    .slice(0, 16);
+
+/** Reads a run record from a file; throws what is wrong with it, with the file's name. */
+export const readRunRecord = async (file: string): Promise<RunRecord> => {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new Error(`expected a run record: ${innermostMessage(error)}`, { cause: error });
+  }
+  try {
+    const record = parseRecord(text);
+    if (record.type !== 'run') throw new RecordProblem(`expected a run record, received a ${record.type} record`);
+    return record as RunRecord;
+  } catch (error) {
+    if (!(error instanceof RecordProblem)) throw error;
+    throw new Error(`${file}: ${error.message}`, { cause: error });
+  }
+};
+
+/** The ids of the runs in a folder of results, oldest first. */
+export const runIds = async (base: string): Promise<string[]> => {
+  const names = await readdir(path.join(base, 'runs')).catch(() => []);
+  const there = names.filter((name) => isRunId(name) && existsSync(runFolder(base, name).run));
+  const started = await Promise.all(
+    there.map(async (id) => ({
+      id,
+      at: await readRunRecord(runFolder(base, id).run).then(
+        ({ startedAt }) => startedAt,
+        () => '',
+      ),
+    })),
+  );
+  return started
+    .toSorted((a, b) => (a.at === b.at ? (a.id < b.id ? -1 : 1) : a.at < b.at ? -1 : 1))
+    .map(({ id }) => id);
+};
+
+/**
+ * The run that a command line means: its id, the path of its folder or of its run record, or, where none is named, the latest.
+ * Throws what was expected where there is none such.
+ */
+export const findRun = async (base: string, named: string | undefined): Promise<RunFolder> => {
+  if (named === undefined) {
+    const latest = (await runIds(base)).at(-1);
+    if (latest !== undefined) return runFolder(base, latest);
+    throw new Error(`expected a run in ${path.join(base, 'runs')}, found none: ws-stress run <scenario> leaves one`);
+  }
+  const byId = isRunId(named) ? runFolder(base, named) : undefined;
+  if (byId && existsSync(byId.run)) return byId;
+  const file = named.endsWith('.json') ? path.resolve(named) : path.resolve(named, 'run.json');
+  if (existsSync(file)) {
+    const own = path.dirname(file);
+    return { base, id: path.basename(own), path: own, run: file, records: path.join(own, 'records.ndjson') };
+  }
+  const last = (await runIds(base)).slice(-3).toReversed();
+  const known = last.length > 0 ? `; the latest: ${last.join(', ')}` : '';
+  throw new Error(
+    `expected the id of a run in ${path.join(base, 'runs')}, or the path of its folder; received ${named}${known}`,
+  );
+};

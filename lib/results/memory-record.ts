@@ -1,0 +1,38 @@
+import type { MemorySample } from '../memory/trend.ts';
+import type { RunIdentity } from './run.ts';
+
+/** The memory record, version 1: one line of JSON a load under which the service's memory was watched. */
+export const memoryRecord = (run: RunIdentity, test: string, caseName: string, watched: WatchedMemory): string =>
+  JSON.stringify({
+    type: 'memory',
+    version: 1,
+    run: run.id,
+    marker: run.marker,
+    test,
+    case: caseName,
+    samples: thinned(watched.samples).map(({ atMs, sessions, bytes }) => [Math.round(atMs), sessions, bytes]),
+    slopeBytes: watched.slopeBytes,
+    lowBytes: watched.lowBytes,
+    highBytes: watched.highBytes,
+  });
+
+/** What was read of a service's memory under load; bytes a session where there is a slope. */
+export interface WatchedMemory {
+  samples: readonly TimedMemorySample[];
+  slopeBytes?: number | undefined;
+  lowBytes?: number | undefined;
+  highBytes?: number | undefined;
+}
+
+/** A reading, and when it was taken: milliseconds since the load began. */
+export interface TimedMemorySample extends MemorySample {
+  atMs: number;
+}
+
+/** More samples would show no more in a picture. */
+const mostSamples = 300;
+
+const thinned = <Each>(all: readonly Each[]): readonly Each[] => {
+  const step = (all.length - 1) / (mostSamples - 1);
+  return step <= 1 ? all : Array.from({ length: mostSamples }, (_, at) => all[Math.round(at * step)] as Each);
+};
