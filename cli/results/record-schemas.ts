@@ -129,6 +129,7 @@ export const runSchema = v.looseObject({
       }),
     ),
   ),
+  lag: v.optional(v.looseObject({ medianMs: ms, p95Ms: ms, maxMs: ms })),
   suiteVersion: v.optional(v.string()),
   k6Version: v.optional(v.string()),
   bundle: v.optional(v.string()),

@@ -14,12 +14,14 @@ import { now } from './clock.ts';
 
 /**
  * Opens a WebSocket, runs a script over it and returns what became of it; undefined where k6 broke the handshake off
- * because the run ends, which says nothing of the service. Blocks its VU until the socket is closed.
+ * because the run ends, which says nothing of the service. Blocks its VU until the socket is closed. `onOpen` is given the
+ * socket's timers.
  */
 export const runOverWebSocket = (
   settings: Settings,
   limits: SessionLimits,
   script: (session: Session) => Script,
+  onOpen?: (later: (ms: number, callback: () => void) => void) => void,
 ): SessionResult | undefined => {
   const startedAt = now();
   let result: SessionResult | undefined;
@@ -44,6 +46,7 @@ export const runOverWebSocket = (
       },
     );
     events = session;
+    onOpen?.((ms, callback) => socket.setTimeout(callback, ms));
     socket.on('message', (text) => session.message(text));
     socket.on('binaryMessage', (data: ArrayBuffer) => session.binary(data.byteLength));
     socket.on('pong', () => session.pong());

@@ -10,6 +10,7 @@ import type { Script, Session, SessionResult } from '../session/session.ts';
 import { createAccount, type Account } from './account.ts';
 import { runOverWebSocket } from './connect.ts';
 import { makeEnds } from './ends.ts';
+import { endLag, watchLag } from './lag.ts';
 import { countBegun, countGeneratorFailures } from './metrics.ts';
 import { openSession } from './open.ts';
 import { makePlan, type Plan } from './plan.ts';
@@ -128,7 +129,7 @@ const runSession = (
   account: Account,
 ): void => {
   const { limits, script, ended } = beginSession(plan, scenario, place, account);
-  const result = runOverWebSocket(plan.settings, limits, script);
+  const result = runOverWebSocket(plan.settings, limits, script, watchLag);
   if (result !== undefined) ended(result);
 };
 
@@ -145,6 +146,10 @@ const runFleet = (
     : profile.rounds.find((each) => each.test === scenario.name && each.number === round)?.sessions;
   const all = sessionsOf(iteration, fleet, size);
   let left = all.length;
+  let look = 0;
+  watchLag((ms, callback) => {
+    look = setTimeout(callback, ms);
+  });
   // One promise for all of them, for each would cost some kilobytes.
   return new Promise((resolve, reject) => {
     for (const session of all) {
@@ -155,7 +160,10 @@ const runFleet = (
         } catch (error) {
           reject(error instanceof Error ? error : new Error(String(error)));
         }
-        if (--left === 0) resolve();
+        if (--left > 0) return;
+        clearTimeout(look);
+        endLag();
+        resolve();
       });
     }
   });

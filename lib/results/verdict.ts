@@ -67,6 +67,8 @@ export interface RunResult {
   outcomes: Partial<Record<Outcome['kind'], number>>;
   /** Less was run than was asked for. */
   cutShort?: true;
+  /** How late k6 handled its own timers, milliseconds; absent where it did not look. */
+  lag?: { medianMs: number; p95Ms: number; maxMs: number };
 }
 
 const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> = {
@@ -231,6 +233,13 @@ const measuredOf = (test: string, metrics: Metrics): Measurement[] =>
     return [{ test, label: each.label, value, unit: row.time === true ? 'ms' : (row.unit ?? '') }];
   });
 
+const lagOf = ({ generator_lag: metric }: Metrics): RunResult['lag'] => {
+  const { med, max, 'p(95)': p95 } = metric?.values ?? {};
+  // A trend without samples is 0.
+  if (med === undefined || p95 === undefined || max === undefined || max === 0) return undefined;
+  return { medianMs: med, p95Ms: p95, maxMs: max };
+};
+
 /**
  * The verdict over a run. `ran` is `never` where set-up ended it before any session, and `cut short` where less was run
  * than asked for: then nothing can pass, and only a criterion that failed stands. `rounds` are those that ran: with k6's
@@ -281,5 +290,11 @@ export const judgeRun = (
     if (judged.some(({ status }) => status === 'FAIL' || status === 'NO DATA')) return 'FAIL';
     return nothingAsked(criteria, judged) ?? 'PASS';
   };
-  return { verdict: verdict(), ...result, ...(ran === 'cut short' && !generatorFailed && { cutShort: true }) };
+  const lag = lagOf(metrics);
+  return {
+    verdict: verdict(),
+    ...result,
+    ...(ran === 'cut short' && !generatorFailed && { cutShort: true }),
+    ...(lag && { lag }),
+  };
 };
