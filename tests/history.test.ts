@@ -131,11 +131,12 @@ void test('a PASS is a success and a FAIL a failure; other verdicts are neither,
   assert.match(historyText([scenario], 10), /neither: 2 INVALID, 1 NOT RUN, 1 NOT APPLICABLE/);
 });
 
+const standing = (success: number, failure: number) => {
+  const { graduated, missing } = standingOf({ success, failure });
+  return [graduated, missing];
+};
+
 void test('ten successes for each failure graduate a test, in ten runs or more', () => {
-  const standing = (success: number, failure: number) => {
-    const { graduated, missing } = standingOf({ success, failure });
-    return [graduated, missing];
-  };
   assert.deepEqual(standing(9, 0), [false, 1]);
   assert.deepEqual(standing(10, 0), [true, 0]);
   assert.deepEqual(standing(9, 1), [false, 1]);
@@ -212,7 +213,7 @@ void test('the list keeps to 80 columns and lets nothing move the cursor', () =>
       total: { ...runRecord('r').total, successful: 999_999, failed: 1, p95Ms: 9_999_999 },
     }),
   );
-  const text = historyText([scenario as ScenarioHistory], 10);
+  const text = historyText(scenario ? [scenario] : [], 10);
   for (const line of text.split('\n')) assert.ok(line.length <= 80, `${line.length}: ${line}`);
   assert.ok(!text.includes('\u001b'));
   assert.match(text, /20261124-163104-18eced {2}PASS {11} {3}100 % {2}28\.0 ms/);

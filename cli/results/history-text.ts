@@ -1,7 +1,7 @@
 import { printable } from '../printable.ts';
 import { graduation, standingOf, type PastRun, type ScenarioHistory } from './history-summary.ts';
 
-const bars = [...'▁▂▃▄▅▆▇█'];
+const bars = '▁▂▃▄▅▆▇█'.split('');
 
 /** A line of bars for values between two ends; a dot where there is no value. */
 export const sparkline = (values: readonly (number | undefined)[], low: number, high: number): string =>
@@ -102,7 +102,7 @@ const scenarioLines = (scenario: ScenarioHistory, shown: number): string[] => {
   const runs = scenario.runs.slice(-shown);
   const neither = shownNeither(scenario);
   return [
-    `${printable(scenario.test, 60)}`,
+    printable(scenario.test, 60),
     `  success ${scenario.success}, failure ${scenario.failure}, executions ${scenario.executions}${neither && ` (neither: ${neither})`}`,
     `  last updated ${shownTime(scenario.lastUpdated)} UTC`,
     `  success : failure ${shownRatio(scenario)}, ${shownStanding(scenario)}`,
