@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { refusal } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { messageOf } from '../../target/errors.ts';
 import { printable } from '../printable.ts';
 import { helpEntry, optionProblem } from '../settings-options.ts';
 import { baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
 import { findRun, readRunRecord, runFolder } from './run-folder.ts';
+import { refusalText } from './refusal-text.ts';
 import { provesNothing, unlike } from './run-likeness.ts';
 
 const help = `Usage: ws-stress baseline [<run> …] [options]
@@ -27,7 +27,7 @@ Example:
 const options = { folder: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } } as const;
 
 const refuse = (problems: readonly string[]): number => {
-  console.error(refusal(problems.map((problem) => printable(problem, 1000))));
+  console.error(refusalText('No baseline was set', problems));
   return 2;
 };
 
@@ -49,11 +49,9 @@ const namedRuns = async (
       const record = await readRunRecord(folder.run);
       const problem = provesNothing(record);
       if (problem !== undefined) throw new Error(`run ${folder.id}: ${problem}`);
-      const [first] = by.get(record.test) ?? [];
-      for (const { what, first: one, other } of first ? unlike(first, record) : []) {
-        problems.push(
-          `run ${folder.id}: expected a run like ${ids.get(first as RunRecord)}; ${what}: ${one}, ${other}`,
-        );
+      const first = by.get(record.test)?.[0] ?? record;
+      for (const { what, first: one, other } of first === record ? [] : unlike(first, record)) {
+        problems.push(`run ${folder.id}: expected a run like ${ids.get(first)}; ${what}: ${one}, ${other}`);
       }
       by.set(record.test, [...(by.get(record.test) ?? []), record]);
       ids.set(record, folder.id);

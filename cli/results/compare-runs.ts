@@ -143,6 +143,8 @@ const runMedians = (samples: readonly MetricSample[]): number[] =>
 const changeOf = (before: number | undefined, after: number | undefined): number | undefined =>
   before === undefined || after === undefined || before === 0 ? undefined : (100 * (after - before)) / before;
 
+const seenIn = (samples: readonly MetricSample[]): number => samples.reduce((all, { seen }) => all + seen, 0);
+
 const compareMetric = (
   known: MetricSample,
   a: readonly MetricSample[],
@@ -172,13 +174,12 @@ const compareMetric = (
     if (!isLarge || !isMore || !runsAgree) return 'within noise';
     return difference > 0 === (better === 'lower') ? 'regression' : 'better';
   };
-  const sum = (side: readonly MetricSample[]): number => side.reduce((all, { seen }) => all + seen, 0);
   return {
     test,
     name,
     unit,
     better,
-    seen: [sum(a), sum(b)],
+    seen: [seenIn(a), seenIn(b)],
     used: [left.length, right.length],
     medians: [before, after],
     changePercent,
@@ -190,7 +191,7 @@ const compareMetric = (
 };
 
 const compareMetrics = (a: Side, b: Side, tolerancePercent: number): ComparedMetric[] => {
-  const known = new Map([...a.values, ...b.values].flatMap(({ metrics }) => [...metrics]));
+  const known = new Map([...a.values, ...b.values].flatMap(({ metrics }) => Array.from(metrics)));
   return [...known].map(([key, metric]) =>
     compareMetric(metric, samplesOf(a, key), samplesOf(b, key), tolerancePercent),
   );

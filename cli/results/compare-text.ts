@@ -132,10 +132,11 @@ export const comparisonText = (told: ToldComparison): string => {
   ].join('\n');
 };
 
+const row = (cells: readonly string[]): string => `| ${cells.map((each) => cell(each, 120)).join(' | ')} |`;
+
 /** A comparison as a Markdown document. */
 export const comparisonDocument = (told: ToldComparison): string => {
   const tests = testsIn(told);
-  const row = (cells: readonly string[]): string => `| ${cells.map((each) => cell(each, 120)).join(' | ')} |`;
   const changed = changedCriteria(told);
   return [
     '# Comparison of runs',
@@ -162,7 +163,7 @@ export const comparisonDocument = (told: ToldComparison): string => {
     '| --- | ---: | ---: | ---: | ---: | ---: | --- |',
     ...rowsOf(told).map(row),
     '',
-    `${cell(method(told), 500)}`,
+    cell(method(told), 500),
     '',
   ].join('\n');
 };

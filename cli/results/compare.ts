@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { refusal } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { messageOf } from '../../target/errors.ts';
-import { printable } from '../printable.ts';
 import { helpEntry, optionProblem } from '../settings-options.ts';
 import { readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, mostValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
+import { refusalText } from './refusal-text.ts';
 import { findRun, readRunRecord, writeWhole, type RunFolder } from './run-folder.ts';
 import { alsoDifferent, provesNothing, unlike, type Difference } from './run-likeness.ts';
 import { readRunValues } from './run-values.ts';
@@ -41,7 +40,7 @@ const options = {
 } as const;
 
 const refuse = (problems: readonly string[]): number => {
-  console.error(refusal(problems.map((problem) => printable(problem, 1000))));
+  console.error(refusalText('Nothing was compared', problems));
   return 2;
 };
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { printable } from '../printable.ts';
 import { cell } from '../verify-real-document.ts';
 import { historyFolder } from './history-file.ts';
-import { graduation, type Change, type PastRun, type ScenarioHistory } from './history-summary.ts';
+import { graduation, type Change, type Evolution, type PastRun, type ScenarioHistory } from './history-summary.ts';
 import {
   shownInterval,
   shownMs,
@@ -91,29 +91,27 @@ const metricsRow = (scenario: ScenarioHistory): string => {
   ].join(' | ')} |`;
 };
 
+const figuresOf = (run: PastRun): string => `${shownShare(successRate(run))} success and ${shownMs(run.p95Ms)} p95`;
+
 const altText = ({ test, runs }: ScenarioHistory): string => {
   const [first, last] = [runs[0], runs.at(-1)];
   if (first === undefined || last === undefined) return '';
-  const of = (run: PastRun): string => `${shownShare(successRate(run))} success and ${shownMs(run.p95Ms)} p95`;
-  const when = (run: PastRun): string => shownTime(run.startedAt);
   return runs.length === 1
-    ? `${cell(test, 80)}: one run on ${when(last)} with ${of(last)}`
-    : `${cell(test, 80)}: success rate and p95 of ${runs.length} runs, from ${of(first)} on ${when(first)} to ${of(last)} on ${when(last)}`;
+    ? `${cell(test, 80)}: one run on ${shownTime(last.startedAt)} with ${figuresOf(last)}`
+    : `${cell(test, 80)}: success rate and p95 of ${runs.length} runs, from ${figuresOf(first)} on ${shownTime(first.startedAt)} to ${figuresOf(last)} on ${shownTime(last.startedAt)}`;
+};
+
+const evolutionOf = ({ from, to, at, changes }: Evolution): string[] => {
+  const more = changes.length - mostChanges;
+  const items = changes.slice(0, mostChanges).map((each) => `- ${changeItem(each)}`);
+  if (more > 0) items.push(`- and ${more} more`);
+  return [`${shownTime(at)} UTC, run ${cell(to, 100)} (before: ${cell(from, 100)}):`, '', ...items, ''];
 };
 
 const evolutionLines = ({ evolution, earlierEvolution }: ScenarioHistory): string[] => {
   if (evolution.length === 0) return ['Nothing has changed from one run to the next.', ''];
   return [
-    ...evolution.toReversed().flatMap(({ from, to, at, changes }) => {
-      const more = changes.length - mostChanges;
-      return [
-        `${shownTime(at)} UTC, run ${cell(to, 100)} (before: ${cell(from, 100)}):`,
-        '',
-        ...changes.slice(0, mostChanges).map((each) => `- ${changeItem(each)}`),
-        ...(more > 0 ? [`- and ${more} more`] : []),
-        '',
-      ];
-    }),
+    ...evolution.toReversed().flatMap(evolutionOf),
     ...(earlierEvolution > 0 ? [`And ${earlierEvolution} earlier ones; history/runs.jsonl has them.`, ''] : []),
   ];
 };

@@ -133,12 +133,14 @@ const pastRun = (record: RunRecord): PastRun => ({
 /** So many runs and changes of a scenario are kept at most. */
 const mostEvolutions = 50;
 
-/** Takes runs one by one, in the order in which they ended, and tells of each scenario what they came to. */
-export const historyOf = (
-  mostRuns: number,
-): { add: (record: RunRecord) => void; scenarios: () => ScenarioHistory[] } => {
-  const by = new Map<string, ScenarioHistory & { last: RunRecord }>();
-  const begun = (record: RunRecord): ScenarioHistory & { last: RunRecord } => ({
+/** A scenario's history and its last run, whole. */
+interface Growing {
+  scenario: ScenarioHistory;
+  last: RunRecord;
+}
+
+const begun = (record: RunRecord): Growing => ({
+  scenario: {
     test: record.test,
     success: 0,
     failure: 0,
@@ -148,28 +150,36 @@ export const historyOf = (
     runs: [],
     evolution: [],
     earlierEvolution: 0,
-    last: record,
-  });
+  },
+  last: record,
+});
+
+/** Takes runs one by one, in the order in which they ended, and tells of each scenario what they came to. */
+export const historyOf = (
+  mostRuns: number,
+): { add: (record: RunRecord) => void; scenarios: () => ScenarioHistory[] } => {
+  const by = new Map<string, Growing>();
   const add = (record: RunRecord): void => {
-    const of = by.get(record.test) ?? begun(record);
-    by.set(record.test, of);
+    const growing = by.get(record.test) ?? begun(record);
+    by.set(record.test, growing);
+    const { scenario: of, last } = growing;
     of.executions++;
     if (record.verdict === 'PASS') of.success++;
     else if (record.verdict === 'FAIL') of.failure++;
     else of.neither[record.verdict] = (of.neither[record.verdict] ?? 0) + 1;
     if (Date.parse(record.startedAt) > Date.parse(of.lastUpdated)) of.lastUpdated = record.startedAt;
-    const changes = changesBetween(of.last, record);
+    const changes = changesBetween(last, record);
     if (changes.length > 0) {
-      of.evolution.push({ from: of.last.run, to: record.run, at: record.startedAt, changes });
+      of.evolution.push({ from: last.run, to: record.run, at: record.startedAt, changes });
       if (of.evolution.length > mostEvolutions) {
         of.evolution.shift();
         of.earlierEvolution++;
       }
     }
-    of.last = record;
+    growing.last = record;
     of.runs.push(pastRun(record));
     if (of.runs.length > mostRuns) of.runs.shift();
   };
-  const scenarios = (): ScenarioHistory[] => [...by.values()].map(({ last: _, ...each }) => each);
+  const scenarios = (): ScenarioHistory[] => [...by.values()].map(({ scenario }) => scenario);
   return { add, scenarios };
 };
