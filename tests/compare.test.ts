@@ -184,7 +184,7 @@ void test('ws-stress compare exits with 1 for a regression, 0 for none, and writ
   assert.match(none.stdout, /^NO REGRESSION was found/m);
   const worse = await cli(base, 'compare', 'r1', 'runs/slow', '--markdown', 'slow.md');
   assert.equal(worse.code, 1, worse.stderr);
-  assert.match(worse.stdout, /^ {2}session +[\d.]+ ms +[\d.]+ ms +\+100 % +1\.00 +<0\.0001 +regression$/m);
+  assert.match(worse.stdout, /^ {2}session +[\d.]+ ms +[\d.]+ ms +\+100 % +1\.00 +<0\.0001 +– +regression$/m);
   assert.match(worse.stdout, /^REGRESSION: 1 regression/m);
   const document = readFileSync(path.join(base, 'slow.md'), 'utf8');
   assert.match(document, /\*\*REGRESSION: 1 regression/);

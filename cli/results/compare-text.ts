@@ -35,7 +35,7 @@ const withTest = (name: string, test: string, tests: ReadonlySet<string>): strin
 const testsIn = ({ criteria, success, metrics }: Comparison): Set<string> =>
   new Set([...criteria, ...success, ...metrics].map(({ test }) => test).filter((test) => test !== ''));
 
-const columns = ['', 'A', 'B', 'change', 'delta', 'p', 'status'];
+const columns = ['', 'A', 'B', 'change', 'delta', 'p', 'p of runs', 'status'];
 
 const successCells = ({ test, a, b, p, status }: ComparedSuccess, tests: ReadonlySet<string>): string[] => {
   const [before, after] = [successRate(a), successRate(b)];
@@ -47,12 +47,13 @@ const successCells = ({ test, a, b, p, status }: ComparedSuccess, tests: Readonl
     points === undefined ? '–' : `${points > 0 ? '+' : ''}${points.toFixed(1)} pt`,
     '',
     shownP(p),
+    '',
     status,
   ];
 };
 
 const metricCells = (metric: ComparedMetric, tests: ReadonlySet<string>): string[] => {
-  const { name, test, unit, medians, changePercent, delta, p, status, used } = metric;
+  const { name, test, unit, medians, changePercent, delta, p, runsP, status, used } = metric;
   const isTold = Math.min(...used) > 0;
   return [
     withTest(name, test, tests),
@@ -61,6 +62,7 @@ const metricCells = (metric: ComparedMetric, tests: ReadonlySet<string>): string
     shownChange(changePercent),
     isTold ? delta.toFixed(2) : '–',
     isTold ? shownP(p) : '–',
+    runsP === undefined ? '–' : shownP(runsP),
     status === 'too few' ? `too few (${used[0]}, ${used[1]})` : status,
   ];
 };
@@ -88,7 +90,7 @@ const criteriaHead = (comparison: Comparison): string => {
 };
 
 /** What a comparison came to, in a sentence or two. */
-export const conclusion = (comparison: Comparison): string => {
+const conclusion = (comparison: Comparison): string => {
   const { verdict, criteria, success, metrics } = comparison;
   const measured = [...success, ...metrics];
   const regressions = [...criteria, ...measured].filter(({ status }) => status === 'regression').length;
@@ -159,8 +161,8 @@ export const comparisonDocument = (told: ToldComparison): string => {
         ]),
     '## Figures',
     '',
-    '| Figure | A, median | B, median | Change | Cliff’s delta | p | Status |',
-    '| --- | ---: | ---: | ---: | ---: | ---: | --- |',
+    '| Figure | A, median | B, median | Change | Cliff’s delta | p | p of runs | Status |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |',
     ...rowsOf(told).map(row),
     '',
     cell(method(told), 500),

@@ -25,7 +25,7 @@ export const pictureName = (test: string): string => {
 };
 
 /** A picture of success rate and p95 over runs, as SVG. */
-export const trendPicture = async (test: string, runs: readonly PastRun[]): Promise<string> => {
+const trendPicture = async (test: string, runs: readonly PastRun[]): Promise<string> => {
   const echarts = await import('echarts');
   const [width, height] = [900, 420];
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
@@ -35,6 +35,7 @@ export const trendPicture = async (test: string, runs: readonly PastRun[]): Prom
     const lower = { left: 70, right: 30, top: 230, height: 130 };
     chart.setOption({
       animation: false,
+      color: ['#1f5fbf', '#b3470b'],
       backgroundColor: '#fff',
       title: [
         { text: `${printable(test, 60)}: sessions that succeeded, %`, left: 10, top: 10, textStyle: { fontSize: 14 } },
