@@ -5,6 +5,9 @@ import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list.ts';
 import { packageVersion } from './package-root.ts';
+import { baselineCommand } from './results/baseline.ts';
+import { compareCommand } from './results/compare.ts';
+import { historyCommand } from './results/history.ts';
 import { runCommand } from './run.ts';
 import { SetupError, setupCommand } from './setup.ts';
 import { targetCommand } from './target.ts';
@@ -14,6 +17,9 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   run: runCommand,
   doctor: doctorCommand,
   conformance: conformanceCommand,
+  history: historyCommand,
+  baseline: baselineCommand,
+  compare: compareCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -28,6 +34,9 @@ Commands:
   run <scenario>   run a scenario (${scenarioNames.join(', ')}) with k6
   doctor           say what service answers at an address, and what it can be put through
   conformance      ask a service what JSON-RPC 2.0 and RFC 6455 ask of it, and report where it differs
+  history          list past runs, their trend, and how many succeeded and failed
+  baseline         set or show the runs that others are held against
+  compare          hold runs against others, or against the baseline: has anything become worse?
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6

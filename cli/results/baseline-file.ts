@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import * as v from 'valibot';
+import { isRunId } from '../../lib/load/settings.ts';
+import { innermostMessage } from '../error-facts.ts';
+import { historyFolder } from './history-file.ts';
+import { writeWhole } from './run-folder.ts';
+
+/** The file of a folder of results that says which runs others are held against. */
+export const baselineFile = (base: string): string => path.join(historyFolder(base), 'baseline.json');
+
+/** The ids of the runs that a scenario's runs are held against, by scenario. */
+export type Baseline = ReadonlyMap<string, readonly string[]>;
+
+const schema = v.looseObject({
+  type: v.literal('baseline'),
+  version: v.literal(1),
+  scenarios: v.array(
+    v.looseObject({ test: v.string(), runs: v.pipe(v.array(v.pipe(v.string(), v.check(isRunId))), v.minLength(1)) }),
+  ),
+});
+
+/** Reads the baseline of a folder of results; none where the file is not there. Throws what is wrong with it. */
+export const readBaseline = async (base: string): Promise<Baseline> => {
+  const file = baselineFile(base);
+  if (!existsSync(file)) return new Map();
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`${file}: expected a baseline: ${innermostMessage(error)}; ws-stress baseline writes it anew`, {
+      cause: error,
+    });
+  }
+  const result = v.safeParse(schema, value);
+  if (result.success) return new Map(result.output.scenarios.map(({ test, runs }) => [test, runs]));
+  const [issue] = result.issues;
+  throw new Error(
+    `${file}: ${v.getDotPath(issue) ?? 'the baseline'}: expected ${issue.expected ?? 'the id of a run'}, received ${issue.received.slice(0, 100)}`,
+  );
+};
+
+/** Writes the baseline of a folder of results. */
+export const writeBaseline = async (base: string, baseline: Baseline): Promise<void> => {
+  await mkdir(historyFolder(base), { recursive: true });
+  const scenarios = [...baseline].map(([test, runs]) => ({ test, runs }));
+  await writeWhole(
+    baselineFile(base),
+    `${JSON.stringify({ type: 'baseline', version: 1, scenarios }, undefined, 2)}\n`,
+  );
+};

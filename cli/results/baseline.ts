@@ -1,0 +1,108 @@
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import type { RunRecord } from '../../lib/results/run-record.ts';
+import { messageOf } from '../../target/errors.ts';
+import { printable } from '../printable.ts';
+import { helpEntry, optionProblem } from '../settings-options.ts';
+import { baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
+import { findRun, readRunRecord, runFolder } from './run-folder.ts';
+import { refusalText } from './refusal-text.ts';
+import { provesNothing, unlike } from './run-likeness.ts';
+
+const help = `Usage: ws-stress baseline [<run> …] [options]
+
+Makes these runs the baseline of their scenario, against which ws-stress compare <run> holds others: their ids, or
+the paths of their folders. Several runs of a scenario are one baseline. Without a run it shows the baselines. Exit
+code: 0; 2 where a run can't be one, or for wrong options.
+
+Options:
+${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}
+${helpEntry('--json', 'Print the baselines as JSON.')}
+${helpEntry('--help', 'Show this.')}
+
+Example:
+  ws-stress baseline 20261124-163104-18eced
+`;
+
+const options = { folder: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } } as const;
+
+const refuse = (problems: readonly string[]): number => {
+  console.error(refusalText('No baseline was set', problems));
+  return 2;
+};
+
+/** The runs that are named, by scenario, and why some can't be a baseline. */
+const namedRuns = async (
+  base: string,
+  names: readonly string[],
+): Promise<{ by: Map<string, RunRecord[]>; ids: Map<RunRecord, string>; problems: string[] }> => {
+  const by = new Map<string, RunRecord[]>();
+  const ids = new Map<RunRecord, string>();
+  const problems: string[] = [];
+  for (const name of names) {
+    try {
+      const folder = await findRun(base, name);
+      if (path.resolve(folder.path) !== path.resolve(runFolder(base, folder.id).path)) {
+        throw new Error(`expected a run in ${path.join(base, 'runs')}, received ${name}`);
+      }
+      if ([...ids.values()].includes(folder.id)) throw new Error(`expected each run once, received ${name} twice`);
+      const record = await readRunRecord(folder.run);
+      const problem = provesNothing(record);
+      if (problem !== undefined) throw new Error(`run ${folder.id}: ${problem}`);
+      const first = by.get(record.test)?.[0] ?? record;
+      for (const { what, first: one, other } of first === record ? [] : unlike(first, record)) {
+        problems.push(`run ${folder.id}: expected a run like ${ids.get(first)}; ${what}: ${one}, ${other}`);
+      }
+      by.set(record.test, [...(by.get(record.test) ?? []), record]);
+      ids.set(record, folder.id);
+    } catch (error) {
+      problems.push(messageOf(error));
+    }
+  }
+  return { by, ids, problems };
+};
+
+const shown = (base: string, baseline: Baseline): string =>
+  baseline.size === 0
+    ? `no baseline is set in ${baselineFile(base)}: ws-stress baseline <run> sets one`
+    : [...baseline].map(([test, runs]) => `${printable(test, 60)}  ${runs.join(', ')}`).join('\n');
+
+/** `ws-stress baseline`: sets or shows what runs are held against; returns the exit code. */
+export const baselineCommand = async (argv: string[]): Promise<number> => {
+  let parsed;
+  try {
+    parsed = parseArgs({ args: argv, options, allowPositionals: true });
+  } catch (error) {
+    return refuse([optionProblem(error, Object.keys(options))]);
+  }
+  const { values, positionals } = parsed;
+  if (values.help === true) {
+    process.stdout.write(help);
+    return 0;
+  }
+  if (values.folder === '') return refuse(['--folder: expected a value, received nothing']);
+  const base = path.resolve(values.folder ?? '.');
+  try {
+    if (positionals.length > 0) {
+      const { by, ids, problems } = await namedRuns(base, positionals);
+      if (problems.length > 0) return refuse(problems);
+      for (const record of ids.keys()) {
+        if (record.verdict === 'FAIL')
+          console.error(`run ${ids.get(record)} came to FAIL: what it did not hold is no regression later`);
+      }
+      const set = [...by].map(([test, records]): [string, string[]] => [
+        test,
+        records.map((each) => ids.get(each) ?? ''),
+      ]);
+      await writeBaseline(base, new Map([...(await readBaseline(base)), ...set]));
+    }
+    const baseline = await readBaseline(base);
+    const scenarios = [...baseline].map(([test, runs]) => ({ test, runs }));
+    console.log(
+      values.json === true ? JSON.stringify({ type: 'baseline', version: 1, scenarios }) : shown(base, baseline),
+    );
+    return 0;
+  } catch (error) {
+    return refuse([messageOf(error)]);
+  }
+};

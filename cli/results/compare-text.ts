@@ -1,0 +1,171 @@
+import { printable } from '../printable.ts';
+import { cell } from '../verify-real-document.ts';
+import {
+  bounds,
+  type ComparedCriterion,
+  type ComparedMetric,
+  type ComparedSuccess,
+  type Comparison,
+} from './compare-runs.ts';
+import { shownMs, shownShare, successRate } from './history-text.ts';
+
+/** A comparison with whom it is of, for a reader. */
+export interface ToldComparison extends Comparison {
+  a: string[];
+  b: string[];
+  tolerancePercent: number;
+  /** What the reader has to know beside the figures, in sentences. */
+  notes: string[];
+}
+
+const shownP = (p: number): string => (p < 0.0001 ? '<0.0001' : p.toFixed(4));
+
+const shownMedian = (value: number | undefined, unit: ComparedMetric['unit']): string => {
+  if (value === undefined) return '–';
+  return unit === 'ms' ? shownMs(value) : `${Math.round(value)}/s`;
+};
+
+const shownChange = (percent: number | undefined): string =>
+  percent === undefined ? '–' : `${percent > 0 ? '+' : ''}${percent.toFixed(Math.abs(percent) < 10 ? 1 : 0)} %`;
+
+/** In a suite a name alone does not tell which scenario it is of. */
+const withTest = (name: string, test: string, tests: ReadonlySet<string>): string =>
+  tests.size > 1 ? `${test}: ${name}` : name;
+
+const testsIn = ({ criteria, success, metrics }: Comparison): Set<string> =>
+  new Set([...criteria, ...success, ...metrics].map(({ test }) => test).filter((test) => test !== ''));
+
+const columns = ['', 'A', 'B', 'change', 'delta', 'p', 'p of runs', 'status'];
+
+const successCells = ({ test, a, b, p, status }: ComparedSuccess, tests: ReadonlySet<string>): string[] => {
+  const [before, after] = [successRate(a), successRate(b)];
+  const points = before === undefined || after === undefined ? undefined : 100 * (after - before);
+  return [
+    withTest('success', test, tests),
+    shownShare(before),
+    shownShare(after),
+    points === undefined ? '–' : `${points > 0 ? '+' : ''}${points.toFixed(1)} pt`,
+    '',
+    shownP(p),
+    '',
+    status,
+  ];
+};
+
+const metricCells = (metric: ComparedMetric, tests: ReadonlySet<string>): string[] => {
+  const { name, test, unit, medians, changePercent, delta, p, runsP, status, used } = metric;
+  const isTold = Math.min(...used) > 0;
+  return [
+    withTest(name, test, tests),
+    shownMedian(medians[0], unit),
+    shownMedian(medians[1], unit),
+    shownChange(changePercent),
+    isTold ? delta.toFixed(2) : '–',
+    isTold ? shownP(p) : '–',
+    runsP === undefined ? '–' : shownP(runsP),
+    status === 'too few' ? `too few (${used[0]}, ${used[1]})` : status,
+  ];
+};
+
+const rowsOf = (comparison: Comparison): string[][] => {
+  const tests = testsIn(comparison);
+  return [
+    ...comparison.success.map((each) => successCells(each, tests)),
+    ...comparison.metrics.map((each) => metricCells(each, tests)),
+  ];
+};
+
+const criterionName = ({ test, selector, expression }: ComparedCriterion, tests: ReadonlySet<string>): string =>
+  withTest(`${selector} ${expression}`, test, tests);
+
+const statuses = (all: readonly string[]): string => (all.length === 0 ? 'absent' : all.join(' or '));
+
+const changedCriteria = ({ criteria }: Comparison): ComparedCriterion[] =>
+  criteria.filter(({ status }) => status !== 'same');
+
+const criteriaHead = (comparison: Comparison): string => {
+  const changed = changedCriteria(comparison).length;
+  const all = comparison.criteria.length;
+  return changed === 0 ? `all ${all} criteria ended as before` : `${changed} of ${all} criteria ended otherwise`;
+};
+
+/** What a comparison came to, in a sentence or two. */
+const conclusion = (comparison: Comparison): string => {
+  const { verdict, criteria, success, metrics } = comparison;
+  const measured = [...success, ...metrics];
+  const regressions = [...criteria, ...measured].filter(({ status }) => status === 'regression').length;
+  const few = measured.filter(({ status }) => status === 'too few').length;
+  const untold =
+    few === 0
+      ? ''
+      : `. Of ${few} of ${measured.length} figures nothing can be told: too few values; longer or repeated runs give more`;
+  if (verdict === 'regression') return `REGRESSION: ${regressions} regression${regressions === 1 ? '' : 's'}${untold}`;
+  if (verdict === 'too few') {
+    return `TOO FEW: no criterion fell, and beyond that nothing can be told: expected ${bounds.values} values or more on each side; longer or repeated runs (A1,A2 B1,B2) give more`;
+  }
+  return `NO REGRESSION was found${untold}`;
+};
+
+const method = ({ tolerancePercent }: ToldComparison): string =>
+  `a regression: more than ${tolerancePercent} % and ${bounds.ms} ms worse, p < ${bounds.p}, |delta| >= ${bounds.delta}; success: p < ${bounds.p}`;
+
+/** A comparison for a terminal. */
+export const comparisonText = (told: ToldComparison): string => {
+  const tests = testsIn(told);
+  const rows = [columns, ...rowsOf(told)].map((row) => row.map((each) => printable(each, 40)));
+  const widths = columns.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    `  ${row.map((each, at) => (at === 0 || at === row.length - 1 ? each.padEnd(widths[at] ?? 0) : each.padStart(widths[at] ?? 0))).join('  ')}`.trimEnd();
+  return [
+    `A  ${printable(told.a.join(', '), 1000)}`,
+    `B  ${printable(told.b.join(', '), 1000)}`,
+    ...told.notes.map((note) => `note: ${printable(note, 300)}`),
+    '',
+    criteriaHead(told),
+    ...changedCriteria(told).map(
+      (each) =>
+        `  ${each.status.padEnd(10)}  ${printable(criterionName(each, tests), 100)}: ${statuses(each.a)}, now ${statuses(each.b)}`,
+    ),
+    '',
+    ...(rows.length > 1 ? rows.map(line) : ['no figures of rounds and no session records to compare']),
+    '',
+    method(told),
+    conclusion(told),
+  ].join('\n');
+};
+
+const row = (cells: readonly string[]): string => `| ${cells.map((each) => cell(each, 120)).join(' | ')} |`;
+
+/** A comparison as a Markdown document. */
+export const comparisonDocument = (told: ToldComparison): string => {
+  const tests = testsIn(told);
+  const changed = changedCriteria(told);
+  return [
+    '# Comparison of runs',
+    '',
+    `**${cell(conclusion(told), 1000)}**`,
+    '',
+    `- A: ${cell(told.a.join(', '), 5000)}`,
+    `- B: ${cell(told.b.join(', '), 5000)}`,
+    ...told.notes.map((note) => `- ${cell(note, 500)}`),
+    '',
+    `## Criteria: ${criteriaHead(told)}`,
+    '',
+    ...(changed.length === 0
+      ? []
+      : [
+          '| Criterion | A | B | Status |',
+          '| --- | --- | --- | --- |',
+          ...changed.map((each) => row([criterionName(each, tests), statuses(each.a), statuses(each.b), each.status])),
+          '',
+        ]),
+    '## Figures',
+    '',
+    '| Figure | A, median | B, median | Change | Cliff’s delta | p | p of runs | Status |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |',
+    ...rowsOf(told).map(row),
+    '',
+    cell(method(told), 500),
+    '',
+  ].join('\n');
+};

@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import path from 'node:path';
+import type { RunRecord } from '../../lib/results/run-record.ts';
+import { innermostMessage } from '../error-facts.ts';
+import { linesOf } from './record-reader.ts';
+import { parseRecord, RecordProblem } from './record-schemas.ts';
+import type { RunFolder } from './run-folder.ts';
+
+/** The folder that keeps what is known over many runs, in a folder of results. */
+export const historyFolder = (base: string): string => path.join(base, 'history');
+
+/** The history of a folder of results: run records, one a line. */
+export const historyFile = (base: string): string => path.join(historyFolder(base), 'runs.jsonl');
+
+const newline = 10;
+
+/**
+ * Appends a run record to the history; throws where it can't. One write that the system appends as a whole: runs that end at
+ * once do not mix. A line that an earlier write left without its end is ended first.
+ */
+export const appendRun = async (base: string, record: RunRecord): Promise<void> => {
+  await mkdir(historyFolder(base), { recursive: true });
+  const file = await open(historyFile(base), 'a+');
+  try {
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1, newline);
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    const line = Buffer.from(`${last[0] === newline ? '' : '\n'}${JSON.stringify(record)}\n`);
+    const { bytesWritten } = await file.write(line);
+    if (bytesWritten < line.length) throw new Error(`only ${bytesWritten} of ${line.length} bytes could be written`);
+  } finally {
+    await file.close();
+  }
+};
+
+/** Appends a run to the history at its end; a run whose history can't be written keeps its verdict, and it is said. */
+export const rememberRun = async ({ base, run }: RunFolder, record: RunRecord): Promise<void> => {
+  try {
+    await appendRun(base, record);
+  } catch (error) {
+    console.error(
+      `history: expected to append the run to ${historyFile(base)}: ${innermostMessage(error)}; ${run} has its record`,
+    );
+  }
+};
+
+/** A line of the history: a run that was not there before, or what is wrong with the line, told with its number. */
+export type Remembered = { record: RunRecord } | { problem: string };
+
+/**
+ * The runs of a history one by one, in the order in which they ended, each id once. What it holds in memory are the ids.
+ * A history that is not there has no run; one that can't be read throws.
+ */
+export async function* readHistory(base: string): AsyncGenerator<Remembered> {
+  const file = historyFile(base);
+  if (!existsSync(file)) return;
+  const ids = new Set<string>();
+  let number = 0;
+  for await (const line of linesOf(file)) {
+    number++;
+    const where = `${file}:${number}`;
+    if ('tooLong' in line) {
+      yield { problem: `${where}: longer than any run record; skipped` };
+      continue;
+    }
+    if (line.text.trim() === '') continue;
+    try {
+      const record = parseRecord(line.text);
+      if (record.type !== 'run') throw new RecordProblem(`expected a run record, received a ${record.type} record`);
+      if (ids.has(record.run)) continue;
+      ids.add(record.run);
+      yield { record: record as RunRecord };
+    } catch (error) {
+      if (!(error instanceof RecordProblem)) throw error;
+      yield { problem: `${where}: ${error.message}${line.isWhole ? '' : ' (the last line was torn)'}; skipped` };
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import { printable } from '../printable.ts';
+import { graduation, standingOf, type PastRun, type ScenarioHistory } from './history-summary.ts';
+
+const bars = '▁▂▃▄▅▆▇█'.split('');
+
+/** A line of bars for values between two ends; a dot where there is no value. */
+export const sparkline = (values: readonly (number | undefined)[], low: number, high: number): string =>
+  values
+    .map((value) => {
+      if (value === undefined) return '·';
+      const share = high > low ? (value - low) / (high - low) : 0;
+      return bars[Math.min(bars.length - 1, Math.max(0, Math.floor(share * bars.length)))];
+    })
+    .join('');
+
+/** The share of a run's sessions that succeeded, 0 to 1; undefined where none was judged. */
+export const successRate = ({ successful, failed }: Pick<PastRun, 'successful' | 'failed'>): number | undefined =>
+  successful + failed === 0 ? undefined : successful / (successful + failed);
+
+/** A share as percent to a tenth; one that is not whole never looks so. */
+export const shownShare = (share: number | undefined): string => {
+  if (share === undefined) return '–';
+  const tenths = Math.round(share * 1000);
+  const told = share < 1 ? Math.min(999, tenths) : tenths;
+  return `${(share > 0 ? Math.max(1, told) : told) / 10} %`;
+};
+
+/** A time as a person reads it. */
+export const shownMs = (ms: number | undefined): string => {
+  if (ms === undefined) return '–';
+  if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`;
+};
+
+/** `2026-11-24 16:31`, of an ISO time. */
+export const shownTime = (iso: string): string => printable(iso.slice(0, 16).replace('T', ' '), 16);
+
+/** Success : failure as runs, and how many successes there are for one failure. */
+export const shownRatio = ({ success, failure }: Pick<ScenarioHistory, 'success' | 'failure'>): string =>
+  failure > 1
+    ? `${success} : ${failure} (${Math.round((success / failure) * 10) / 10} : 1)`
+    : `${success} : ${failure}`;
+
+/** The runs that count as neither success nor failure, in words. */
+export const shownNeither = ({ neither }: Pick<ScenarioHistory, 'neither'>): string =>
+  Object.entries(neither)
+    .map(([verdict, count]) => `${count} ${verdict}`)
+    .join(', ');
+
+/** Whether a scenario has graduated, in words. */
+export const shownStanding = (scenario: ScenarioHistory): string => {
+  const { graduated, missing } = standingOf(scenario);
+  if (graduated) return `graduated (${graduation.successesForAFailure} : 1)`;
+  return `not yet graduated: ${missing} more success${missing === 1 ? '' : 'es'} to ${graduation.successesForAFailure} : 1`;
+};
+
+/** Wilson's interval of the success rate of runs, in words. */
+export const shownInterval = (scenario: ScenarioHistory): string => {
+  const { low, high } = standingOf(scenario).interval;
+  return `${shownShare(low)} to ${shownShare(high)}`;
+};
+
+/** The longest trend that fits beside its label. */
+const trendWidth = 60;
+
+const trendLines = (runs: readonly PastRun[]): string[] => {
+  const last = runs.slice(-trendWidth);
+  const times = last.map(({ p95Ms }) => p95Ms);
+  const known = times.filter((each) => each !== undefined);
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const ends = known.length === 0 ? '' : ` ${shownMs(low)} to ${shownMs(high)}`;
+  return [
+    `  success  ${sparkline(last.map(successRate), 0, 1)}`,
+    `  p95      ${sparkline(times, low, high)}${last.length > 40 ? `\n          ${ends}` : ` ${ends}`}`,
+  ];
+};
+
+const versionsOf = ({ suiteVersion, k6Version, service }: PastRun): string =>
+  printable(
+    [`suite ${suiteVersion ?? 'unknown'}`, `k6 ${k6Version ?? 'unknown'}`, service ?? 'service unknown'].join(', '),
+    72,
+  );
+
+const runLines = (runs: readonly PastRun[]): string[] => {
+  let versions = '';
+  return runs.flatMap((run) => {
+    const own = versionsOf(run);
+    const head = own === versions ? [] : [`  with ${own}`];
+    versions = own;
+    const cells = [
+      shownTime(run.startedAt).padEnd(16),
+      printable(run.run, 22).padEnd(23),
+      run.verdict.padEnd(14),
+      shownShare(successRate(run)).padStart(7),
+      shownMs(run.p95Ms).padStart(8),
+    ];
+    return [...head, `  ${cells.join(' ')}`];
+  });
+};
+
+const scenarioLines = (scenario: ScenarioHistory, shown: number): string[] => {
+  const runs = scenario.runs.slice(-shown);
+  const neither = shownNeither(scenario);
+  return [
+    printable(scenario.test, 60),
+    `  success ${scenario.success}, failure ${scenario.failure}, executions ${scenario.executions}${neither && ` (neither: ${neither})`}`,
+    `  last updated ${shownTime(scenario.lastUpdated)} UTC`,
+    `  success : failure ${shownRatio(scenario)}, ${shownStanding(scenario)}`,
+    `  success rate of runs, 95 % interval: ${shownInterval(scenario)}`,
+    ...trendLines(scenario.runs),
+    '',
+    `  ${'began (UTC)'.padEnd(16)} ${'run'.padEnd(23)} ${'verdict'.padEnd(14)} ${'success'.padStart(7)} ${'p95'.padStart(8)}`,
+    ...runLines(runs),
+    ...(scenario.executions > runs.length
+      ? [`  … the last ${runs.length} of ${scenario.executions}; --last shows more`]
+      : []),
+    '',
+  ];
+};
+
+/** A history for a terminal of 80 columns. */
+export const historyText = (scenarios: readonly ScenarioHistory[], shown: number): string =>
+  scenarios.flatMap((scenario) => scenarioLines(scenario, shown)).join('\n');

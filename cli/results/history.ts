@@ -1,0 +1,99 @@
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { refusal, suggestion } from '../../lib/load/settings.ts';
+import { printable } from '../printable.ts';
+import { helpEntry, optionProblem } from '../settings-options.ts';
+import { writeHistory } from './history-document.ts';
+import { historyFile, readHistory } from './history-file.ts';
+import { historyOf, standingOf } from './history-summary.ts';
+import { historyText } from './history-text.ts';
+
+/** So many runs of a scenario are kept for the list, the trend and its picture. */
+const mostRuns = 1000;
+
+const help = `Usage: ws-stress history [options]
+
+Lists the runs that history/runs.jsonl has, scenario by scenario, with their trend, and how many succeeded and
+failed. Exit code: 0; 1 where the history can't be read or written; 2 for wrong options.
+
+Options:
+${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}
+${helpEntry('--test NAME', 'Only this scenario.')}
+${helpEntry('--last N', `So many runs of each scenario are listed, the last ones, at most ${mostRuns}. Default: 10.`)}
+${helpEntry('--json', 'Print it as JSON.')}
+${helpEntry('--write', 'Write HISTORY.md, with what changed from run to run, and its pictures in history/.')}
+${helpEntry('--help', 'Show this.')}
+
+Example:
+  ws-stress history --test concurrent --last 20
+`;
+
+const options = {
+  folder: { type: 'string' },
+  test: { type: 'string' },
+  last: { type: 'string' },
+  json: { type: 'boolean' },
+  write: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+const refuse = (problems: readonly string[]): number => {
+  console.error(refusal(problems));
+  return 2;
+};
+
+const isCount = (text: string): boolean => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= mostRuns;
+
+/** `ws-stress history`: lists past runs and what they came to; returns the exit code. */
+export const historyCommand = async (argv: string[]): Promise<number> => {
+  let parsed;
+  try {
+    parsed = parseArgs({ args: argv, options, allowPositionals: true });
+  } catch (error) {
+    return refuse([optionProblem(error, Object.keys(options))]);
+  }
+  const { values, positionals } = parsed;
+  if (values.help === true) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const { last = '10', test } = values;
+  const problems = [
+    ...(positionals.length > 0 ? [`expected options only, received ${positionals.join(' ')}`] : []),
+    ...(isCount(last) ? [] : [`--last: expected a number from 1 to ${mostRuns}, received ${JSON.stringify(last)}`]),
+    ...(['folder', 'test'] as const)
+      .filter((name) => values[name] === '')
+      .map((name) => `--${name}: expected a value, received nothing`),
+  ];
+  if (problems.length > 0) return refuse(problems);
+
+  const base = path.resolve(values.folder ?? '.');
+  const history = historyOf(mostRuns);
+  for await (const read of readHistory(base)) {
+    if ('problem' in read) console.error(printable(read.problem, 500));
+    else history.add(read.record);
+  }
+  const all = history.scenarios();
+  const scenarios = all.filter((each) => test === undefined || each.test === test);
+  if (test !== undefined && scenarios.length === 0 && all.length > 0) {
+    const known = all.map((each) => printable(each.test, 60));
+    return refuse([
+      `--test: expected a scenario of the history (${known.join(', ')}), received ${test}${suggestion(test, known)}`,
+    ]);
+  }
+  // The document tells of all scenarios, whichever are listed.
+  if (values.write === true) console.error(`written: ${await writeHistory(base, all)}`);
+  if (values.json === true) {
+    const told = scenarios.map((each) => ({
+      ...each,
+      ...standingOf(each),
+      runs: each.runs.slice(-Number(last)),
+    }));
+    console.log(JSON.stringify({ type: 'history', version: 1, scenarios: told }, undefined, 2));
+  } else if (scenarios.length === 0) {
+    console.log(`no run is in ${historyFile(base)} yet: ws-stress run <scenario> appends one at its end`);
+  } else {
+    console.log(historyText(scenarios, Number(last)));
+  }
+  return 0;
+};

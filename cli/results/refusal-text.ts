@@ -1,0 +1,5 @@
+import { printable } from '../printable.ts';
+
+/** What was not done, and all the reasons, one a line; names of others' making are among them. */
+export const refusalText = (what: string, problems: readonly string[]): string =>
+  [`${what}.`, ...problems.map((problem) => `  - ${printable(problem, 1000)}`)].join('\n');
