@@ -94,7 +94,7 @@ export const readRunRecord = async (file: string): Promise<RunRecord> => {
 };
 
 /** The ids of the runs in a folder of results, oldest first. */
-export const runIds = async (base: string): Promise<string[]> => {
+const runIds = async (base: string): Promise<string[]> => {
   const names = await readdir(path.join(base, 'runs')).catch(() => []);
   const there = names.filter((name) => isRunId(name) && existsSync(runFolder(base, name).run));
   const started = await Promise.all(
