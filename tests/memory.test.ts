@@ -92,9 +92,20 @@ test('the slope is the median over all pairs, those of equal sessions left out',
         .sort((a, b) => a - b);
       const middle = slopes.slice((slopes.length - 1) >> 1, (slopes.length >> 1) + 1);
       const { slopeBytes, lowBytes, highBytes } = trendOf(samples);
-      assert.equal(slopeBytes, middle.reduce((a, b) => a + b) / middle.length);
+      assert.equal(slopeBytes, middle.reduce((a, b) => a + b, 0) / middle.length);
       assert.ok(lowBytes <= slopeBytes && slopeBytes <= highBytes);
     }),
+    // Equal bytes of which the later one comes first: their slope is a zero with a sign here, and none in the trend.
+    {
+      examples: [
+        [
+          [
+            { sessions: 5, bytes: 1 },
+            { sessions: 3, bytes: 1 },
+          ],
+        ],
+      ],
+    },
   );
 });
 
