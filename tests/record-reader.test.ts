@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { memoryRecord } from '../lib/results/memory-record.ts';
 import { sessionRecord } from '../lib/results/record.ts';
 import { readRecords, type Read } from '../cli/results/record-reader.ts';
 import { parseRecord } from '../cli/results/record-schemas.ts';
@@ -99,4 +100,13 @@ void test('a line of hundreds of megabytes is told by its size and not kept', as
   assert.ok(process.memoryUsage().rss - before < 150 * 2 ** 20, 'less than half of the line was kept');
   assert.match((all[0] as { problem: string }).problem, /expected at most 4194304 bytes, received 314572800/);
   assert.equal('record' in (all[1] as object), true);
+});
+
+void test('a memory record whose interval has no end is read, and leaves the end out', () => {
+  const samples = [{ atMs: 0.4, sessions: 10, bytes: 1000 }];
+  const judged = { slopeBytes: 1, lowBytes: -Infinity, highBytes: Infinity };
+  const record = parseRecord(memoryRecord(run, 'memory', 'leak', { samples, ...judged }));
+  const { marker } = run;
+  const place = { type: 'memory', version: 1, run: 'r1', marker, test: 'memory', case: 'leak' };
+  assert.deepEqual(record, { ...place, samples: [[0, 10, 1000]], slopeBytes: 1 });
 });

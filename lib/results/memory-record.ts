@@ -11,10 +11,13 @@ export const memoryRecord = (run: RunIdentity, test: string, caseName: string, w
     test,
     case: caseName,
     samples: thinned(watched.samples).map(({ atMs, sessions, bytes }) => [Math.round(atMs), sessions, bytes]),
-    slopeBytes: watched.slopeBytes,
-    lowBytes: watched.lowBytes,
-    highBytes: watched.highBytes,
+    slopeBytes: finite(watched.slopeBytes),
+    lowBytes: finite(watched.lowBytes),
+    highBytes: finite(watched.highBytes),
   });
+
+/** An interval may have no end, which JSON can't write as a number. */
+const finite = (value: number | undefined): number | undefined => (Number.isFinite(value) ? value : undefined);
 
 /** What was read of a service's memory under load; bytes a session where there is a slope. */
 export interface WatchedMemory {
