@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { refusal, suggestion } from '../lib/load/settings.ts';
 import type { RunRecord } from '../lib/results/run-record.ts';
@@ -25,7 +24,7 @@ import {
 } from './results/run-folder.ts';
 import { runProblems } from './run-inputs.ts';
 import { restartableTarget } from './service-control.ts';
-import { helpEntry, optionProblem, settingsEnvironment, settingsHelp, settingsOptions } from './settings-options.ts';
+import { helpEntry, readOptions, settingsEnvironment, settingsHelp, settingsOptions } from './settings-options.ts';
 import { ensureK6, type K6 } from './setup.ts';
 
 const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 options]
@@ -62,17 +61,9 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     ca: { type: 'string' as const },
     folder: { type: 'string' as const },
   };
-  let parsed;
-  try {
-    parsed = parseArgs({ args: split < 0 ? argv : argv.slice(0, split), options, allowPositionals: true });
-  } catch (error) {
-    return refuse([optionProblem(error, Object.keys(options))]);
-  }
-  const { values, positionals } = parsed;
-  if (values.help === true) {
-    process.stdout.write(help());
-    return 0;
-  }
+  const given = readOptions(split < 0 ? argv : argv.slice(0, split), options, help(), refuse);
+  if (typeof given === 'number') return given;
+  const { values, positionals } = given;
   const [scenario = '', ...extra] = positionals;
   const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
   const asked = settingsEnvironment(values);

@@ -1,4 +1,4 @@
-import type { ParseArgsConfig } from 'node:util';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { messageOf } from '../target/errors.ts';
 import { settingsTable, suggestion, type SettingRow } from '../lib/load/settings.ts';
 
@@ -49,6 +49,27 @@ export const optionProblem = (error: unknown, known: readonly string[]): string 
   if (unknown === undefined) return `${message}; --help lists the options`;
   const flags = known.map((name) => `--${name}`);
   return `no such option: ${unknown}${suggestion(unknown, flags)}; --help lists them, and k6's own stand after --`;
+};
+
+/**
+ * Reads a command's arguments: what is given, or the exit code where that was all, 0 after its help and what `refuse` returns
+ * after options that it does not have.
+ */
+export const readOptions = <Options extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  options: Options,
+  help: string,
+  refuse: (problems: readonly string[]) => number,
+): number | ReturnType<typeof parseArgs<{ options: Options; allowPositionals: true }>> => {
+  let parsed;
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    return refuse([optionProblem(error, Object.keys(options))]);
+  }
+  if ((parsed.values as { help?: boolean }).help !== true) return parsed;
+  process.stdout.write(help);
+  return 0;
 };
 
 /** One option of a help text: its form in the left column, its description wrapped in the right one. */

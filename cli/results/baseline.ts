@@ -1,9 +1,8 @@
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { messageOf } from '../../target/errors.ts';
 import { printable } from '../printable.ts';
-import { helpEntry, optionProblem } from '../settings-options.ts';
+import { helpEntry, readOptions } from '../settings-options.ts';
 import { baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
 import { findRun, readRunRecord, runFolder } from './run-folder.ts';
 import { refusalText } from './refusal-text.ts';
@@ -69,17 +68,9 @@ const shown = (base: string, baseline: Baseline): string =>
 
 /** `ws-stress baseline`: sets or shows what runs are held against; returns the exit code. */
 export const baselineCommand = async (argv: string[]): Promise<number> => {
-  let parsed;
-  try {
-    parsed = parseArgs({ args: argv, options, allowPositionals: true });
-  } catch (error) {
-    return refuse([optionProblem(error, Object.keys(options))]);
-  }
-  const { values, positionals } = parsed;
-  if (values.help === true) {
-    process.stdout.write(help);
-    return 0;
-  }
+  const given = readOptions(argv, options, help, refuse);
+  if (typeof given === 'number') return given;
+  const { values, positionals } = given;
   if (values.folder === '') return refuse(['--folder: expected a value, received nothing']);
   const base = path.resolve(values.folder ?? '.');
   try {

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { messageOf } from '../../target/errors.ts';
-import { helpEntry, optionProblem } from '../settings-options.ts';
+import { helpEntry, readOptions } from '../settings-options.ts';
 import { readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, mostValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
@@ -152,17 +151,9 @@ const isPercent = (text: string): boolean => /^\d{1,4}(\.\d+)?$/.test(text);
 
 /** `ws-stress compare`: holds runs against others; returns the exit code. */
 export const compareCommand = async (argv: string[]): Promise<number> => {
-  let parsed;
-  try {
-    parsed = parseArgs({ args: argv, options, allowPositionals: true });
-  } catch (error) {
-    return refuse([optionProblem(error, Object.keys(options))]);
-  }
-  const { values, positionals } = parsed;
-  if (values.help === true) {
-    process.stdout.write(help);
-    return 0;
-  }
+  const given = readOptions(argv, options, help, refuse);
+  if (typeof given === 'number') return given;
+  const { values, positionals } = given;
   const { tolerance = '10' } = values;
   const problems = [
     ...(positionals.length === 0 || positionals.length > 2

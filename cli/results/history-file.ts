@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { innermostMessage } from '../error-facts.ts';
 import { linesOf } from './record-reader.ts';
-import { parseRecord, RecordProblem } from './record-schemas.ts';
+import { parseRunRecord, RecordProblem } from './record-schemas.ts';
 import type { RunFolder } from './run-folder.ts';
 
 /** The folder that keeps what is known over many runs, in a folder of results. */
@@ -66,11 +66,10 @@ export async function* readHistory(base: string): AsyncGenerator<Remembered> {
     }
     if (line.text.trim() === '') continue;
     try {
-      const record = parseRecord(line.text);
-      if (record.type !== 'run') throw new RecordProblem(`expected a run record, received a ${record.type} record`);
+      const record = parseRunRecord(line.text);
       if (ids.has(record.run)) continue;
       ids.add(record.run);
-      yield { record: record as RunRecord };
+      yield { record };
     } catch (error) {
       if (!(error instanceof RecordProblem)) throw error;
       yield { problem: `${where}: ${error.message}${line.isWhole ? '' : ' (the last line was torn)'}; skipped` };

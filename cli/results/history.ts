@@ -1,8 +1,7 @@
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { refusal, suggestion } from '../../lib/load/settings.ts';
 import { printable } from '../printable.ts';
-import { helpEntry, optionProblem } from '../settings-options.ts';
+import { helpEntry, readOptions } from '../settings-options.ts';
 import { writeHistory } from './history-document.ts';
 import { historyFile, readHistory } from './history-file.ts';
 import { historyOf, standingOf } from './history-summary.ts';
@@ -46,17 +45,9 @@ const isCount = (text: string): boolean => /^[1-9]\d{0,3}$/.test(text) && Number
 
 /** `ws-stress history`: lists past runs and what they came to; returns the exit code. */
 export const historyCommand = async (argv: string[]): Promise<number> => {
-  let parsed;
-  try {
-    parsed = parseArgs({ args: argv, options, allowPositionals: true });
-  } catch (error) {
-    return refuse([optionProblem(error, Object.keys(options))]);
-  }
-  const { values, positionals } = parsed;
-  if (values.help === true) {
-    process.stdout.write(help);
-    return 0;
-  }
+  const given = readOptions(argv, options, help, refuse);
+  if (typeof given === 'number') return given;
+  const { values, positionals } = given;
   const { last = '10', test } = values;
   const problems = [
     ...(positionals.length > 0 ? [`expected options only, received ${positionals.join(' ')}`] : []),

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { outcomeKinds } from '../../lib/results/outcome.ts';
+import type { RunRecord } from '../../lib/results/run-record.ts';
 import { criterionStatuses } from '../../lib/results/verdict.ts';
 
 // Within a version members may be added: what is not known here is let through.
@@ -182,4 +183,11 @@ export const parseRecord = (line: string): AnyRecord => {
   throw new RecordProblem(
     `the ${type} record: ${pathOf(issue)}: expected ${issue.expected}, received ${issue.received.slice(0, 100)}`,
   );
+};
+
+/** Reads a run record from its JSON; throws a RecordProblem that says what was expected. */
+export const parseRunRecord = (text: string): RunRecord => {
+  const record = parseRecord(text);
+  if (record.type !== 'run') throw new RecordProblem(`expected a run record, received a ${record.type} record`);
+  return record as RunRecord;
 };

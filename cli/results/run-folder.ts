@@ -6,7 +6,7 @@ import path from 'node:path';
 import { isRunId } from '../../lib/load/settings.ts';
 import type { Machine, RunRecord } from '../../lib/results/run-record.ts';
 import { innermostMessage } from '../error-facts.ts';
-import { parseRecord, RecordProblem } from './record-schemas.ts';
+import { parseRunRecord, RecordProblem } from './record-schemas.ts';
 
 /** Where a run leaves what it has to tell: `runs/<id>/` in the folder of results, which is the working directory unless `--folder` says otherwise. */
 export interface RunFolder {
@@ -84,9 +84,7 @@ export const readRunRecord = async (file: string): Promise<RunRecord> => {
     throw new Error(`expected a run record: ${innermostMessage(error)}`, { cause: error });
   }
   try {
-    const record = parseRecord(text);
-    if (record.type !== 'run') throw new RecordProblem(`expected a run record, received a ${record.type} record`);
-    return record as RunRecord;
+    return parseRunRecord(text);
   } catch (error) {
     if (!(error instanceof RecordProblem)) throw error;
     throw new Error(`${file}: ${error.message}`, { cause: error });

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { countsInTime, fewestLines } from '../../lib/results/outcome.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { readRecords } from './record-reader.ts';
 import type { SessionRecord } from './record-schemas.ts';
@@ -40,20 +41,14 @@ const seeded = (): (() => number) => {
 
 type Add = (name: string, value: number, unit?: MetricSample['unit'], better?: MetricSample['better']) => void;
 
-/** As k6's metrics have it: successes, and timeouts with the time waited. */
-const isTimed = ({ kind }: { kind: string }): boolean => kind === 'ok' || kind === 'timeout';
-
-/** Commands with fewer lines say little about a rate. */
-const fewestLines = 100;
-
 const addSession = (session: SessionRecord, add: Add): void => {
   for (const { type, durationMs } of session.controls) add(`control ${type}`, durationMs);
   // The sessions of a case differ from each other; what they come to are findings.
   if (session.case !== undefined) return;
-  if (isTimed(session.outcome)) add('session', session.durationMs);
+  if (countsInTime(session.outcome)) add('session', session.durationMs);
   if (session.connectedMs !== undefined) add('connect', session.connectedMs);
   for (const command of session.commands) {
-    if (isTimed(command.outcome)) add(`command ${command.class}`, command.durationMs);
+    if (countsInTime(command.outcome)) add(`command ${command.class}`, command.durationMs);
     if (command.ackMs !== undefined) add('acknowledgement', command.ackMs);
     const { outputMs = 0, lines, outcome } = command;
     if (lines >= fewestLines && outcome.kind === 'ok' && outputMs > 0) {

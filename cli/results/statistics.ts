@@ -1,36 +1,23 @@
+import { median, twoSidedP, z975 } from '../../lib/memory/trend.ts';
+
 /** The ends of an interval. */
 export interface Interval {
   low: number;
   high: number;
 }
 
-/** The quantile of the normal distribution for an interval of 95 %. */
-const z95 = 1.959963984540054;
-
 /** Wilson's 95 % interval of a rate, 0 to 1, of which so many trials were seen; all of it where there was none. */
 export const wilsonInterval = (successes: number, trials: number): Interval => {
   if (trials === 0) return { low: 0, high: 1 };
   const rate = successes / trials;
-  const square = z95 ** 2;
+  const square = z975 ** 2;
   const centre = rate + square / (2 * trials);
-  const half = z95 * Math.sqrt((rate * (1 - rate)) / trials + square / (4 * trials ** 2));
+  const half = z975 * Math.sqrt((rate * (1 - rate)) / trials + square / (4 * trials ** 2));
   const scale = 1 + square / trials;
   return {
     low: successes === 0 ? 0 : (centre - half) / scale,
     high: successes === trials ? 1 : (centre + half) / scale,
   };
-};
-
-/** Both tails of the standard normal distribution beyond z: Numerical Recipes' `erfcc`, to a relative error of 1.2e-7. */
-export const normalTails = (z: number): number => {
-  const x = Math.abs(z) / Math.SQRT2;
-  const t = 1 / (1 + x / 2);
-  const coefficients = [
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
-    0.17087277,
-  ];
-  const series = coefficients.reduceRight((sum, each) => sum * t + each, 0);
-  return Math.min(1, t * Math.exp(series - x * x));
 };
 
 const logFactorials = [0];
@@ -67,7 +54,7 @@ export const proportionsTest = (a: Counts, b: Counts): number => {
   const [fewest, most] = [Math.max(0, failed - m), Math.min(n, failed)];
   if (most - fewest > mostTables) {
     const pooled = failed / all;
-    return normalTails((a.failed / n - b.failed / m) / Math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)));
+    return twoSidedP((a.failed / n - b.failed / m) / Math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)));
   }
   const whole = logChoose(all, failed);
   const likelihood = (k: number): number => logChoose(n, k) + logChoose(m, failed - k) - whole;
@@ -89,12 +76,8 @@ export const leastProportionsP = (a: Counts, trials: number): number =>
   );
 
 /** The middle of some values; undefined where there is none. */
-export const medianOf = (values: readonly number[]): number | undefined => {
-  const sorted = Float64Array.from(values).toSorted();
-  const half = sorted.length / 2;
-  if (sorted.length === 0) return undefined;
-  return ((sorted[Math.ceil(half) - 1] ?? 0) + (sorted[Math.floor(half)] ?? 0)) / 2;
-};
+export const medianOf = (values: readonly number[]): number | undefined =>
+  values.length === 0 ? undefined : median(Float64Array.from(values).toSorted());
 
 /** What the ranks of two samples tell. */
 export interface RankTest {
@@ -158,5 +141,5 @@ export const rankTest = (a: readonly number[], b: readonly number[]): RankTest =
   const all = n + m;
   const variance = (pairs / 12) * (all + 1 - ties / (all * (all - 1)));
   const distance = Math.max(0, Math.abs(u - pairs / 2) - 0.5);
-  return { u, delta, p: variance > 0 ? normalTails(distance / Math.sqrt(variance)) : 1 };
+  return { u, delta, p: variance > 0 ? twoSidedP(distance / Math.sqrt(variance)) : 1 };
 };

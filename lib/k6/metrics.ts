@@ -1,5 +1,5 @@
 import { Counter, Rate, Trend } from 'k6/metrics';
-import { countsInTime } from '../results/outcome.ts';
+import { countsInTime, fewestLines } from '../results/outcome.ts';
 import type { SessionResult } from '../session/session.ts';
 
 const trend = (name: string): Trend => new Trend(name, true);
@@ -24,9 +24,6 @@ export const evidence = new Counter('evidence');
 const generatorFailures = new Counter('generator_failures');
 /** Counts what the generator itself could not do; any makes the run INVALID. */
 export const countGeneratorFailures = (count: number): void => generatorFailures.add(count);
-
-/** A rate of fewer lines would say nothing. */
-const fewestLines = 100;
 
 /** The tags of a session's samples. */
 export interface SessionTags {

@@ -26,7 +26,7 @@ export interface Trend {
 const fewestIndependent = 6;
 
 /** Standard normal quantile at 97.5 %. */
-const z975 = 1.959963984540054;
+export const z975 = 1.959963984540054;
 
 const erfcCoefficients = [
   0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368,
@@ -40,7 +40,8 @@ export const twoSidedP = (z: number): number => {
   return Math.min(1, t * Math.exp(erfcCoefficients.reduce((sum, each) => sum * t + each, 0) - x * x));
 };
 
-const median = (sorted: ArrayLike<number>): number => {
+/** The middle of sorted values; NaN where there is none. */
+export const median = (sorted: ArrayLike<number>): number => {
   const middle = sorted.length / 2;
   const upper = sorted[Math.floor(middle)] ?? NaN;
   return Number.isInteger(middle) ? ((sorted[middle - 1] ?? NaN) + upper) / 2 : upper;
