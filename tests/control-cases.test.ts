@@ -89,7 +89,7 @@ const faults: { fault: string; names: string[]; kind: FindingKind; received: Reg
     fault: 'late-resume:6000',
     names: ['pause-twice', 'resume-twice', 'execute-while-paused'],
     kind: 'breaking',
-    received: /expected output to go on, none came for 2300 ms/,
+    received: /expected output to go on, none came for 2150 ms/,
   },
   {
     fault: 'double-line-on-resume',

@@ -70,7 +70,7 @@ const controlRows: CasesRow[] = [
     ...fails,
     failing: { [rate]: 'FAIL', [first]: 'FAIL', timeouts: 'FAIL', [cancel]: 'NO DATA', [breaking]: 'FAIL' },
     cases: all(resumes, 'breaking'),
-    told: /expected output to go on, none came for 4000 ms/,
+    told: /expected output to go on, none came for 3500 ms/,
   }),
   control({ faults: [], ...passes }),
   control({

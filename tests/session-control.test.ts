@@ -106,7 +106,17 @@ const holdsFor = (what: string, steps: (run: Execution, session: Session) => Scr
 };
 
 holdsFor('continuesFor', (run) => run.continuesFor(2000), [
-  { name: 'lines come', events: [...lines(1, 2), passes(2000), isSettled(false), pong], outcome: 'ok' },
+  {
+    name: 'lines come',
+    events: [...lines(1, 2), passes(500), ...lines(3), passes(1499), isSettled(false), passes(1), pong],
+    outcome: 'ok',
+  },
+  {
+    name: 'what a pause has held back comes, then nothing',
+    events: [passes(499), ...lines(1, 2), passes(3500), isSettled(false), passes(1)],
+    outcome: 'timeout',
+    match: /message.*expected output to go on, none came for 3500 ms/,
+  },
   {
     name: 'a line comes after the time, in time for a message',
     events: [passes(2000), isSettled(false), passes(900), ...lines(1), pong],
@@ -114,14 +124,14 @@ holdsFor('continuesFor', (run) => run.continuesFor(2000), [
   },
   {
     name: 'a line on stderr comes',
-    events: [output('warning', 'stderr'), passes(2000), pong],
+    events: [passes(500), output('warning', 'stderr'), passes(1500), pong],
     outcome: 'ok',
   },
   {
     name: 'lines that came before do not count',
     events: [passes(2000), passes(1999), isSettled(false), passes(1)],
     outcome: 'timeout',
-    match: /message.*expected output to go on, none came for 4000 ms/,
+    match: /message.*expected output to go on, none came for 3500 ms/,
   },
   {
     name: 'none comes, heartbeats do',
@@ -156,13 +166,13 @@ holdsFor('continuesFor', (run) => run.continuesFor(2000), [
   },
   {
     name: 'a gap',
-    events: [...lines(1, 2), ...lines(4), passes(2000)],
+    events: [...lines(1, 2), passes(500), ...lines(4), passes(1500)],
     outcome: 'output-mismatch',
     match: /line 3.*a gap/,
   },
   {
     name: 'a repeat',
-    events: [...lines(1, 2), ...lines(2), passes(2000)],
+    events: [...lines(1, 2), passes(500), ...lines(2), passes(1500)],
     outcome: 'output-mismatch',
     match: /line 3.*repeated/,
   },
@@ -261,16 +271,20 @@ const pauseAndResume = function* (run: Execution, session: Session): Script {
 const paused: Event[] = [...lines(1, 5), answers(2, 'PAUSE'), ...lines(6), passes(2500), answers(3, 'RESUME')];
 
 holdsFor('PAUSE and RESUME', pauseAndResume, [
-  { name: 'nothing is lost', events: [...paused, ...lines(7, 9), passes(2000), pong], outcome: 'ok' },
+  {
+    name: 'nothing is lost',
+    events: [...paused, ...lines(7, 8), passes(500), ...lines(9), passes(1500), pong],
+    outcome: 'ok',
+  },
   {
     name: 'a line is lost',
-    events: [...paused, ...lines(8, 9), passes(2000)],
+    events: [...paused, passes(500), ...lines(8, 9), passes(1500)],
     outcome: 'output-mismatch',
     match: /line 7: expected "n 7", received "n 8" \(a gap\)/,
   },
   {
     name: 'a line is repeated',
-    events: [...paused, ...lines(6, 9), passes(2000)],
+    events: [...paused, passes(500), ...lines(6, 9), passes(1500)],
     outcome: 'output-mismatch',
     match: /received "n 6" \(repeated/,
   },

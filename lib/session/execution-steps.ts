@@ -69,14 +69,17 @@ export class Execution {
 
   /**
    * Waits so many milliseconds, and as long again, at least 2 s, for a further line where none came meanwhile; ends the session
-   * where none comes, where the process completes, or its output is wrong.
+   * where none comes, where the process completes, or its output is wrong. What comes within half the time, at most the
+   * grace, is no sign: a service may have held it back while the process was paused.
    */
   *continuesFor(ms: number): Script {
     const { run, all } = this;
     all.watch(run, true);
-    const { parsed } = run;
     const mostMs = ms + Math.max(ms, leastFurtherMs);
+    const heldMs = Math.min(graceMs, ms / 2);
     const startedAt = all.now();
+    yield* sleepUntil(startedAt + heldMs, () => isOver(run));
+    const { parsed } = run;
     yield* sleepUntil(startedAt + ms, () => isOver(run));
     yield* sleepUntil(startedAt + mostMs, () => isOver(run) || run.parsed > parsed);
     stillRunning(run);
@@ -84,7 +87,7 @@ export class Execution {
     throw new SessionEnd({
       kind: 'timeout',
       phase: 'message',
-      detail: `expected output to go on, none came for ${mostMs} ms`,
+      detail: `expected output to go on, none came for ${mostMs - heldMs} ms`,
     });
   }
 
