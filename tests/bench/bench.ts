@@ -17,7 +17,7 @@ import { startBenchServer, type BenchServer } from './server.ts';
 const usage = `Usage: npm run bench [-- options]
 
 Measures this project against others, side by side, and writes the table into docs/performance.md. Peers are installed on demand
-below runtime/build/bench; one that can't be is left out, and said so. Takes half an hour.
+below runtime/build/bench; one that can't be is left out, and said so. Takes some ten minutes.
 
   --only WORK,…     these alone: lines, random, sessions, memory, target-lines, target-sessions, growth
   --repeats N       so many repeats of each; default 5
@@ -30,32 +30,32 @@ const document = path.join(packageRoot, 'docs/performance.md');
 const oneLine = { STRESS_COMMANDS: path.join(packageRoot, 'tests/bench/one-line.json') };
 const width = 100;
 
-const lineLoad = (lines: number, form: 'numbered' | 'random'): Load => ({
+const lineLoad = (lines: number, form: 'numbered' | 'random', more: Load['output'] = {}): Load => ({
   sessions: 1,
   atOnce: 1,
-  output: { lines, width, form },
+  output: { lines, width, form, ...more },
 });
 const sessionLoad = (sessions: number): Load => ({ sessions, atOnce: 20, output: { lines: 1 } });
 
-const numbered = (server: BenchServer, lines: number, name?: string): Contestant =>
+const numbered = (server: BenchServer, load: Load, name?: string): Contestant =>
   ours(
     server,
     'lines',
-    lineLoad(lines, 'numbered'),
+    load,
     'high-output',
-    { STRESS_LINES: lines, STRESS_WIDTH: width },
+    { STRESS_LINES: Number(load.output.lines), STRESS_WIDTH: width },
     name === undefined ? {} : { name },
   );
 
-/** One session of many lines. */
-const linesWork = (server: BenchServer, share: number): Comparison => {
-  const load = lineLoad(300_000 * share, 'numbered');
+/** One session of many lines, from a server that writes them in large pieces, or each on its own. */
+const linesWork = (server: BenchServer, share: number, work: string, more: Load['output'] = {}): Comparison => {
+  const load = lineLoad(300_000 * share, 'numbered', more);
   return {
-    work: 'one session, numbered lines, every byte verified',
+    work,
     unit: 'lines/s',
     better: 'more',
     contestants: [
-      numbered(server, 300_000 * share),
+      numbered(server, load),
       plain(server, 'lines', load),
       ...peers.filter(({ works }) => works.includes('lines')).map((of) => peer(server, 'lines', load, folder, of)),
     ],
@@ -251,8 +251,8 @@ const growthWorks = (server: BenchServer, share: number): Comparison[] => {
       unit: 'lines/s',
       better: 'more',
       contestants: [
-        numbered(server, 1_000_000 * share, 'ourselves'),
-        numbered(server, 100_000 * share, 'ourselves, 100,000 lines'),
+        numbered(server, lineLoad(1_000_000 * share, 'numbered'), 'ourselves'),
+        numbered(server, lineLoad(100_000 * share, 'numbered'), 'ourselves, 100,000 lines'),
       ],
       reach: { 'ourselves, 100,000 lines': 0.85 },
     },
@@ -267,7 +267,10 @@ const compare = async (comparison: Comparison, repeats: number): Promise<Row[]> 
 };
 
 const works = {
-  lines: async (server: BenchServer, _: string, share: number) => [linesWork(server, share)],
+  lines: async (server: BenchServer, _: string, share: number) => [
+    linesWork(server, share, 'one session, numbered lines, every byte verified'),
+    linesWork(server, share, 'the same, each message written on its own', { piece: 1 }),
+  ],
   random: async (server: BenchServer, _: string, share: number) => [await randomWork(server, share)],
   sessions: async (server: BenchServer, _: string, share: number) => [
     sessionsWork(server, share),

@@ -1,7 +1,8 @@
 // The load server of the bench: it speaks the protocol with synthetic output, so that the client is what is measured.
 //
 // What a session's `execute` prints is said by the query of its URL: `lines` (1), `width` of the text in each (0), `form`
-// (`numbered` or `random`), `seed`, and `hold`, milliseconds before it prints anything. Every client is measured alike, from here: GET /figures tells what has been served since
+// (`numbered` or `random`), `seed`, `hold`, milliseconds before it prints anything, and `piece`, bytes that are written at once
+// (65536; with 1 each message is written on its own, as most services do). Every client is measured alike, from here: GET /figures tells what has been served since
 // the last GET, DELETE forgets it.
 package main
 
@@ -30,8 +31,6 @@ const (
 	completed = `{"jsonrpc":"2.0","method":"process.completed","params":{"status":"completed","pid":1000,"pgid":1000,"exit_code":0,"error":null,"execution_time":0.001,"early_completion_detected":false,"early_completion_time":null,"time_saved":0,"completion_marker":null}}`
 	head      = `{"jsonrpc":"2.0","method":"process.output","params":{"type":"stdout","data":"`
 	tail      = `\n","truncated":false,"chunk_index":null,"total_chunks":null}}`
-	// Output is written in pieces of about so many bytes.
-	pieceBytes = 64 << 10
 )
 
 // Figures of what was served. Times are milliseconds.
@@ -60,9 +59,11 @@ var (
 
 type output struct {
 	lines, width int
-	random       bool
-	seed         int64
-	hold         time.Duration
+	// Bytes of output that are written at once, at least one message.
+	piece  int
+	random bool
+	seed   int64
+	hold   time.Duration
 }
 
 func outputOf(request *http.Request) output {
@@ -75,7 +76,7 @@ func outputOf(request *http.Request) output {
 		return value
 	}
 	return output{
-		lines: number("lines", 1), width: number("width", 0), random: query.Get("form") == "random",
+		lines: number("lines", 1), width: number("width", 0), piece: number("piece", 64<<10), random: query.Get("form") == "random",
 		seed: int64(number("seed", 1)), hold: time.Duration(number("hold", 0)) * time.Millisecond,
 	}
 }
@@ -122,7 +123,7 @@ func (o output) write(connection net.Conn, buffer []byte) ([]byte, int64, error)
 		}
 		buffer = append(buffer, tail...)
 		bytes += int64(length)
-		if len(buffer) >= pieceBytes {
+		if len(buffer) >= o.piece {
 			if _, err := connection.Write(buffer); err != nil {
 				return buffer[:0], bytes, err
 			}
