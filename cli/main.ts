@@ -5,6 +5,7 @@ import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list.ts';
 import { packageVersion } from './package-root.ts';
+import { reportCommand } from './results/report-command.ts';
 import { runCommand } from './run.ts';
 import { SetupError, setupCommand } from './setup.ts';
 import { targetCommand } from './target.ts';
@@ -15,6 +16,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   doctor: doctorCommand,
   conformance: conformanceCommand,
   list: listCommand,
+  report: reportCommand,
   target: targetCommand,
   setup: setupCommand,
   'verify-real': verifyRealCommand,
@@ -29,6 +31,7 @@ Commands:
   doctor           say what service answers at an address, and what it can be put through
   conformance      ask a service what JSON-RPC 2.0 and RFC 6455 ask of it, and report where it differs
   list             list the scenarios, their bundles and criteria
+  report           write a run's report, one HTML file
   target           start the reference target on loopback
   setup            find, build or fetch k6
   verify-real      run every scenario against a real service and write down what it showed
