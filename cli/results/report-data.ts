@@ -146,13 +146,12 @@ const addBar = (round: RoundBars, record: SessionRecord, isFailed: boolean): voi
   }
 };
 
+/** Counts of ranges twice as long. */
+const halved = (counts: readonly number[]): number[] =>
+  Array.from({ length: Math.ceil(counts.length / 2) }, (_, at) => (counts[2 * at] ?? 0) + (counts[2 * at + 1] ?? 0));
+
 const addToTimeline = (timeline: Timeline, atMs: number, lines: number): void => {
   while (atMs / timeline.widthMs >= mostSeconds) {
-    const halved = (counts: readonly number[]): number[] =>
-      Array.from(
-        { length: Math.ceil(counts.length / 2) },
-        (_, at) => (counts[2 * at] ?? 0) + (counts[2 * at + 1] ?? 0),
-      );
     timeline.widthMs *= 2;
     timeline.sessions = halved(timeline.sessions);
     timeline.lines = halved(timeline.lines);
@@ -173,9 +172,11 @@ const exampleOf = ({ round, session, case: name, commands, outcome, trace = [] }
   trace: trace.slice(0, 40).map((line) => visible(line, 320)),
 });
 
-const thinned = <Each>(all: readonly Each[]): Each[] => {
-  const step = (all.length - 1) / (mostReadings - 1);
-  return step <= 1 ? [...all] : Array.from({ length: mostReadings }, (_, at) => all[Math.round(at * step)] as Each);
+/** So many of all at most, evenly, the first and the last among them. */
+export const evenly = <Each>(all: readonly Each[], most: number): Each[] => {
+  const step = (all.length - 1) / (most - 1);
+  const wanted = new Set(Array.from({ length: most }, (_, at) => Math.round(at * step)));
+  return all.length <= most ? [...all] : all.filter((_, at) => wanted.has(at));
 };
 
 /** Gathers what a report tells of a run from its records, in bounded memory. */
@@ -228,7 +229,14 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
     const isFailure = isTold(session) && !(run.cutShort === true && isCutOff(session));
     if (round !== undefined) {
       const bars = placeIn(rounds, mostRounds, [test, round], () => ({
-        ...{ test, round, sessions: 0, failed: 0, every: 1, bars: [], beganAtMs: 0, endedMs: 0 },
+        test,
+        round,
+        sessions: 0,
+        failed: 0,
+        every: 1,
+        bars: [],
+        beganAtMs: 0,
+        endedMs: 0,
       }));
       if (bars) addBar(bars, record, isFailure);
       for (const command of record.commands) {
@@ -267,7 +275,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
     else if (record.type === 'finding') addFinding(record);
     else {
       records.memory++;
-      if (memory.length < mostMemory) memory.push({ ...record, samples: thinned(record.samples) });
+      if (memory.length < mostMemory) memory.push({ ...record, samples: evenly(record.samples, mostReadings) });
       else beyond++;
     }
   };
@@ -286,10 +294,17 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
       }
     },
     data: () => ({
-      ...{ run, hasRecords, records, memory, timeline, problems, said, beyond },
+      run,
+      hasRecords,
+      records,
+      memory,
+      timeline,
+      problems,
+      said,
+      beyond,
       rounds: [...rounds.values()]
         .toSorted((a, b) => (a.test === b.test ? a.round - b.round : 0))
-        .map((round) => ({ ...round, bars: round.bars.toSorted((a, b) => a.session - b.session) })),
+        .map((round) => Object.assign(round, { bars: round.bars.toSorted((a, b) => a.session - b.session) })),
       commands: [...commands.values()].toSorted((a, b) => (a.round ?? 0) - (b.round ?? 0)),
       controls: [...controls.values()],
       failures: [...failures.values()].toSorted((a, b) => b.count - a.count),

@@ -3,7 +3,7 @@ import { meaningOf } from '../../lib/results/summary.ts';
 import type { Figures, JudgedCriterion } from '../../lib/results/verdict.ts';
 import { quantile } from './histogram.ts';
 import { html, Markup, visible, type Content } from './html.ts';
-import { phaseNames, type Distribution, type ReportData, type RoundBars } from './report-data.ts';
+import { evenly, phaseNames, type Distribution, type ReportData, type RoundBars } from './report-data.ts';
 import type { Draw } from './report-draw.ts';
 import {
   barsPicture,
@@ -149,9 +149,10 @@ const successSection = ({ run: { success } }: ReportData): Content =>
     ),
   );
 
+const rank = ({ status: of }: JudgedCriterion): number => ['bad', 'warn', 'good'].indexOf(statusClass(of));
+
 /** Those that do not hold come first. */
 const byStatus = (criteria: readonly JudgedCriterion[]): JudgedCriterion[] => {
-  const rank = ({ status: of }: JudgedCriterion): number => ['bad', 'warn', 'good'].indexOf(statusClass(of));
   return criteria.toSorted((a, b) => rank(a) - rank(b));
 };
 
@@ -258,12 +259,6 @@ const quantileColumns = ['times', 'median', 'p95', 'p99', 'longest'].map((name) 
 const sentence = (each: Distribution, name: string): string =>
   `${name}: ${counted(each.times.count, 'time')}, median ${duration(quantile(each.times, 0.5))}, p95 ${duration(quantile(each.times, 0.95))}, longest ${duration(each.times.max)}`;
 
-/** Some of many, evenly, the first and the last among them. */
-const evenly = <Each>(all: readonly Each[], most: number): Each[] =>
-  all.length <= most
-    ? [...all]
-    : Array.from({ length: most }, (_, at) => all[Math.round((at * (all.length - 1)) / (most - 1))] as Each);
-
 const latencySection = ({ commands }: ReportData, paint: Paint): Content => {
   if (commands.length === 0) return undefined;
   const pairs = new Map(commands.map((each) => [JSON.stringify([each.test, each.of]), each]));
@@ -271,7 +266,7 @@ const latencySection = ({ commands }: ReportData, paint: Paint): Content => {
     'Latency of commands',
     html`<p>
       The share of commands of a class that were completed within a time, of those that were ok or timed out. Times are
-      kept to within 1 %. The dashed line is at ${duration(boundMs)}.
+      kept to within 1 %. The dashed red line is at ${boundMs / 1000} s.
     </p>`,
     html`<div class="pair">
       ${[...pairs.values()].map(({ test, of }) => {
@@ -286,7 +281,7 @@ const latencySection = ({ commands }: ReportData, paint: Paint): Content => {
             distributionPicture(shown, 'time to completion', boundMs),
             `Latency of ${heading}, the share completed by time. ${shown.map((each) => sentence(each, `round ${each.round}`)).join('; ')}.`,
           ),
-          legend(shown.map(({ round }, at) => ({ name: `round ${round}`, ...curveLook(at) }))),
+          legend(shown.map(({ round }, at) => Object.assign(curveLook(at), { name: `round ${round}` }))),
           `${counted(
             mine.reduce((sum, { times }) => sum + times.count, 0),
             'command',
@@ -333,7 +328,7 @@ const controlsSection = ({ controls }: ReportData, paint: Paint): Content =>
             distributionPicture(shown, 'time to the acknowledgement'),
             `Latency of controls of ${visible(test, 100)}, the share acknowledged by time. ${shown.map((each) => sentence(each, visible(each.of, 100))).join('; ')}.`,
           ),
-          legend(shown.map(({ of }, at) => ({ name: visible(of, 100), ...curveLook(at) }))),
+          legend(shown.map(({ of }, at) => Object.assign(curveLook(at), { name: visible(of, 100) }))),
           `${counted(
             mine.reduce((sum, { times }) => sum + times.count, 0),
             'control',

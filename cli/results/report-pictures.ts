@@ -69,6 +69,14 @@ interface Place {
   coord: (at: readonly number[]) => number[];
 }
 
+// One path a phase: a picture of 300 sessions stays small.
+const layer = (fill: string, path: (place: Place) => string): PictureOption => ({
+  type: 'custom',
+  silent: true,
+  data: [[0, 0]],
+  renderItem: (_: unknown, place: Place) => ({ type: 'path', shape: { pathData: path(place) }, style: { fill } }),
+});
+
 /** Every session of a round as a bar, from the begin of its connection to its end, with its phases. */
 export const barsPicture = ({ bars, beganAtMs, endedMs }: RoundBars): Picture => {
   const rowHeight = Math.min(18, Math.max(2, 420 / bars.length));
@@ -76,13 +84,6 @@ export const barsPicture = ({ bars, beganAtMs, endedMs }: RoundBars): Picture =>
   const [top, bottom] = [34, 52];
   const inSeconds = endedMs >= 10_000;
   const unit = inSeconds ? 1000 : 1;
-  // One path a phase: a picture of 300 sessions stays small.
-  const layer = (fill: string, path: (place: Place) => string): PictureOption => ({
-    type: 'custom',
-    silent: true,
-    data: [[0, 0]],
-    renderItem: (_: unknown, place: Place) => ({ type: 'path', shape: { pathData: path(place) }, style: { fill } }),
-  });
   const row = (at: number, place: Place): number => (place.coord([0, at])[1] ?? 0) - rowHeight / 2 + margin / 2;
   const x = (ms: number, place: Place): number => place.coord([ms / unit, 0])[0] ?? 0;
   const phases = phaseColours.map((name, phase) =>
@@ -140,14 +141,14 @@ export const barsPicture = ({ bars, beganAtMs, endedMs }: RoundBars): Picture =>
 
 const timeLabel = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${ms / 1000} s`);
 
+const decade = (ms: number, round: (exponent: number) => number): number => 10 ** round(Math.log10(Math.max(ms, 0.01)));
+
 /** The share of times up to each time, a curve for each of a few distributions, with the bound where it is one. */
 export const distributionPicture = (distributions: readonly Distribution[], name: string, bound?: number): Picture => {
   const shown = distributions.slice(0, mostCurves);
   const least = Math.min(...shown.map(({ times }) => times.min));
   const most = Math.max(bound ?? 0, ...shown.map(({ times }) => times.max));
-  const decade = (ms: number, round: (exponent: number) => number): number =>
-    10 ** round(Math.log10(Math.max(ms, 0.01)));
-  const from = decade(least * 0.999, Math.floor);
+  const from = decade(least * 0.8, Math.floor);
   const to = Math.max(decade(most, Math.ceil), from * 10);
   const curves = shown.map(({ times }, at) => {
     const look = curveLook(at);
@@ -236,6 +237,7 @@ export const timelinePicture = ({ widthMs, sessions, lines }: Timeline): Picture
           min: 0,
           max: endSeconds,
           splitLine: { show: false },
+          axisLabel: { color: colour('quiet'), fontSize: 13, showMaxLabel: endSeconds < 10 },
           ...(at === 1 && { name: 'time since the run began, s', ...below }),
         }),
       ),
@@ -251,7 +253,13 @@ export const timelinePicture = ({ widthMs, sessions, lines }: Timeline): Picture
         }),
       ),
       series: panels.map(({ data, of }, at) => ({
-        ...{ type: 'line', xAxisIndex: at, yAxisIndex: at, step: 'end', showSymbol: false, silent: true, data },
+        type: 'line',
+        xAxisIndex: at,
+        yAxisIndex: at,
+        step: 'end',
+        showSymbol: false,
+        silent: true,
+        data,
         lineStyle: { color: colour(of), width: 1.5 },
         areaStyle: { color: colour(of), opacity: 0.3 },
       })),

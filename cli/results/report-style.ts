@@ -15,7 +15,7 @@ export const reportColours = {
     c3: '#7a3fc0',
     c4: '#1668b8',
     c5: '#0b7a5b',
-    c6: '#8a8f9a',
+    c6: '#857a00',
     fail: '#cf2a22',
   },
   dark: {
@@ -33,7 +33,7 @@ export const reportColours = {
     c3: '#b998f5',
     c4: '#62aef2',
     c5: '#43c79c',
-    c6: '#757d8a',
+    c6: '#d1c64a',
     fail: '#ff6b61',
   },
 } as const;
@@ -78,7 +78,7 @@ tbody th{font-weight:400}
 .pair{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));gap:1rem 1.5rem}
 figure{margin:.75rem 0;break-inside:avoid}
 figure svg{display:block;width:100%;height:auto;font-family:system-ui,sans-serif}
-.wide svg{min-width:36rem}
+.wide svg{min-width:44rem}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;margin:.4rem 0;padding:0;list-style:none;font-size:.875rem}
 .legend li{display:flex;align-items:center;gap:.4rem}
 .legend svg{flex:none;width:1.6rem;min-width:0;height:.8rem}
