@@ -1,7 +1,6 @@
 import type { RunRecord } from '../lib/results/run-record.ts';
-import { runSchema } from '../cli/results/record-schemas.ts';
 import { gatherReport, type ReportData } from '../cli/results/report-data.ts';
-import { parseRecord, type DetailRecord } from '../cli/results/record-schemas.ts';
+import { parseRecord, runSchema, type DetailRecord } from '../cli/results/record-schemas.ts';
 import * as v from 'valibot';
 import { findingLine, sessionLine } from './records.ts';
 
@@ -65,16 +64,16 @@ export const recordOf = (line: string): DetailRecord => {
 /** A memory record's line. */
 export const memoryLine = (more: object = {}): string =>
   JSON.stringify({
-    ...{
-      type: 'memory',
-      version: 1,
-      run: 'r1',
-      marker: 'WEBSOCKET_STRESS_20250625_143000',
-      test: 'memory',
-      case: 'leak',
-    },
+    type: 'memory',
+    version: 1,
+    run: 'r1',
+    marker: 'WEBSOCKET_STRESS_20250625_143000',
+    test: 'memory',
+    case: 'leak',
     samples: Array.from({ length: 50 }, (_, at) => [at * 100, at * 10, 50 * 2 ** 20 + at * 10_000]),
-    ...{ slopeBytes: 1000, lowBytes: 900, highBytes: 1100 },
+    slopeBytes: 1000,
+    lowBytes: 900,
+    highBytes: 1100,
     ...more,
   });
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Outcome } from '../lib/results/outcome.ts';
 import { addValue, cumulative, emptyHistogram, quantile } from '../cli/results/histogram.ts';
-import { html, visible } from '../cli/results/html.ts';
+import { markup, visible } from '../cli/results/html.ts';
 import { leaveReport } from '../cli/results/report-command.ts';
 import { gatherReport, mostBars } from '../cli/results/report-data.ts';
 import { loadDraw } from '../cli/results/report-draw.ts';
@@ -28,7 +28,7 @@ const attributes = (text: string): string[] => [...text.matchAll(/<[a-z][^>]*>/g
 
 void test('a text in a template is shown, with what could not be seen in it', () => {
   assert.equal(
-    html`<p title="${`"'`}">${'<b>&'}${[1, false, undefined]}</p>`.text,
+    markup`<p title="${`"'`}">${'<b>&'}${[1, false, undefined]}</p>`.text,
     '<p title="&quot;&#39;">&lt;b&gt;&amp;1</p>',
   );
   assert.equal(visible('a\u0000\u001b[31m\u202eb\u0085\ud800c'), 'a␀␛[31m\\u202eb\\u0085\ufffdc');
@@ -122,11 +122,7 @@ void test('a report has what a run came to, and every picture tells its figures'
   ])
     assert.ok(text.includes(expected), expected);
   const pictures = [...text.matchAll(/<svg[^>]*role="img" aria-label="([^"]*)"/g)].map(([, alt]) => alt ?? '');
-  assert.equal(
-    pictures.length,
-    7,
-    'two rounds, two distributions (the rejected one has none), time, controls, memory'.slice(0, 60),
-  );
+  assert.equal(pictures.length, 6, 'two rounds, a class of commands, time, controls, memory');
   for (const alt of pictures) assert.match(alt, /\d/);
   const shown = [...text.matchAll(/<svg[^>]*>/g)].map(([tag]) => tag);
   for (const tag of shown) assert.match(tag, /role="img" aria-label|aria-hidden="true"/);
@@ -143,7 +139,7 @@ void test('the page is ordered: one h1, headings without gaps, tables with capti
   for (const [at, level] of levels.entries()) assert.ok(at === 0 || level <= (levels[at - 1] ?? 0) + 1, `h${level}`);
   const tables = text.split('<table>').slice(1);
   assert.ok(tables.length > 5);
-  for (const table of tables) assert.match(table, /^\s*<caption>[^<]+<\/caption>\s*<thead><tr><th scope="col">/);
+  for (const table of tables) assert.match(table, /^\s*<caption>[^<]+<\/caption>\s*<thead>\s*<tr>\s*<th scope="col">/);
 });
 
 void test('hostile text is shown, never interpreted', () => {
@@ -152,7 +148,10 @@ void test('hostile text is shown, never interpreted', () => {
     sessionLine(
       { kind: 'rejected', code: 1, message: evil, reason: evil },
       {
-        ...{ test: evil, round: 1, session: 0, trace: [evil] },
+        test: evil,
+        round: 1,
+        session: 0,
+        trace: [evil],
         controls: [{ type: evil, durationMs: 1 }],
         commands: [{ name: evil, class: evil, outcome: ok, durationMs: 9, lines: 1, bytes: 6 }],
       },
@@ -161,13 +160,11 @@ void test('hostile text is shown, never interpreted', () => {
     memoryLine({ test: evil, case: evil }),
   ];
   const run = runRecord({
-    ...{
-      test: evil,
-      url: evil,
-      service: { name: evil, version: evil },
-      settings: { STRESS_X: evil },
-      suiteVersion: evil,
-    },
+    test: evil,
+    url: evil,
+    service: { name: evil, version: evil },
+    settings: { STRESS_X: evil },
+    suiteVersion: evil,
     criteria: [{ test: evil, selector: evil, expression: evil, status: 'FAIL', observed: 1, unit: evil }],
     success: [{ title: evil, status: 'FAIL', left: [evil] }],
     measured: [{ test: evil, label: evil, value: 1, unit: evil }],
@@ -186,7 +183,8 @@ void test('hostile text is shown, never interpreted', () => {
 void test('nothing on the page asks for the network or runs a script', () => {
   const text = page(manyLines());
   assert.match(text, /http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/);
-  assert.doesNotMatch(text, /<script|https?:|@import|src=|href=/i);
+  assert.doesNotMatch(text, /<script|https?:|@import/i);
+  assert.doesNotMatch(attributes(text).join('\n'), /\s(src|href|data|action)=/i);
   assert.deepEqual(
     [...new Set([...text.matchAll(/url\(([^)]*)\)/g)].map(([, to]) => to?.[0]))],
     ['#'],

@@ -1,4 +1,4 @@
-/** Text that is HTML already: what `html` makes. */
+/** Text that is HTML already: what `markup` makes. */
 export class Markup {
   readonly text: string;
 
@@ -46,5 +46,5 @@ const rendered = (content: Content): string => {
 };
 
 /** A template of HTML: what is put into it is shown as text, in elements and in quoted attributes, unless it is markup itself. */
-export const html = (strings: TemplateStringsArray, ...values: Content[]): Markup =>
+export const markup = (strings: TemplateStringsArray, ...values: Content[]): Markup =>
   new Markup(strings.reduce((before, part, at) => before + rendered(values[at - 1]) + part));

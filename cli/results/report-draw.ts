@@ -1,4 +1,4 @@
-import { html, Markup } from './html.ts';
+import { markup, Markup } from './html.ts';
 
 /** What ECharts makes a picture of. */
 export type PictureOption = Readonly<Record<string, unknown>>;
@@ -29,7 +29,7 @@ export const loadDraw = async (): Promise<Draw> => {
     try {
       chart.setOption({ animation: false, ...option });
       const content = tidied(chart.renderToSVGString(), key);
-      return html`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${alt}">${new Markup(content)}</svg>`;
+      return markup`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${alt}">${new Markup(content)}</svg>`;
     } finally {
       chart.dispose();
     }

@@ -2,7 +2,7 @@ import { shownUrl } from '../../lib/load/settings.ts';
 import { meaningOf } from '../../lib/results/summary.ts';
 import type { Figures, JudgedCriterion } from '../../lib/results/verdict.ts';
 import { quantile } from './histogram.ts';
-import { html, Markup, visible, type Content } from './html.ts';
+import { markup, Markup, visible, type Content } from './html.ts';
 import { evenly, phaseNames, type Distribution, type ReportData, type RoundBars } from './report-data.ts';
 import type { Draw } from './report-draw.ts';
 import {
@@ -54,7 +54,7 @@ const observed = ({ observed: value, unit }: JudgedCriterion): string =>
 const statusClass = (status: string): string =>
   status === 'PASS' ? 'good' : status === 'FAIL' || status === 'NO DATA' ? 'bad' : 'warn';
 
-const status = (text: string): Markup => html`<span class="status ${statusClass(text)}">${text}</span>`;
+const status = (text: string): Markup => markup`<span class="status ${statusClass(text)}">${text}</span>`;
 
 interface Column {
   name: string;
@@ -64,33 +64,32 @@ interface Column {
 /** A table whose first column names its rows; it scrolls by itself where the page is narrow. */
 const table = (caption: string, columns: readonly Column[], rows: readonly (readonly Content[])[]): Markup => {
   const numeric = (at: number): Markup | undefined =>
-    columns[at]?.isNumber === true ? html` class="number"` : undefined;
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="${caption}">
+    columns[at]?.isNumber === true ? markup` class="number"` : undefined;
+  return markup`<div class="scroll" role="region" tabindex="0" aria-label="${caption}">
     <table>
-      <caption>
-        ${caption}
-      </caption>
+      <caption>${caption}</caption>
       <thead>
         <tr>
-          ${columns.map(({ name }, at) => html`<th scope="col" ${numeric(at)}>${name}</th>`)}
+          ${columns.map(({ name }, at) => markup`<th scope="col"${numeric(at)}>${name}</th>`)}
         </tr>
       </thead>
       <tbody>
         ${rows.map(
           (cells) =>
-            html`<tr>
-              ${cells.map((cell, at) => (at === 0 ? html`<th scope="row">${cell}</th>` : html`<td${numeric(at)}>${cell}</td>`))}
-            </tr> `,
+            markup`<tr>
+              ${cells.map((cell, at) => (at === 0 ? markup`<th scope="row">${cell}</th>` : markup`<td${numeric(at)}>${cell}</td>`))}
+            </tr>
+`,
         )}
       </tbody>
     </table>
-  </div> `;
+  </div>`;
 };
 
 const swatch = (name: ReportColour, dash?: readonly number[]): Markup =>
   dash === undefined
-    ? html`<svg viewBox="0 0 26 12" aria-hidden="true"><rect width="26" height="12" fill="${colour(name)}" /></svg>`
-    : html`<svg viewBox="0 0 26 12" aria-hidden="true">
+    ? markup`<svg viewBox="0 0 26 12" aria-hidden="true"><rect width="26" height="12" fill="${colour(name)}" /></svg>`
+    : markup`<svg viewBox="0 0 26 12" aria-hidden="true">
         <path
           d="M0 6H26"
           fill="none"
@@ -101,8 +100,8 @@ const swatch = (name: ReportColour, dash?: readonly number[]): Markup =>
       </svg>`;
 
 const legend = (entries: readonly { name: string; colour: ReportColour; dash?: readonly number[] }[]): Markup =>
-  html`<ul class="legend">
-    ${entries.map((entry) => html`<li>${swatch(entry.colour, entry.dash)}${entry.name}</li>`)}
+  markup`<ul class="legend">
+    ${entries.map((entry) => markup`<li>${swatch(entry.colour, entry.dash)}${entry.name}</li>`)}
   </ul>`;
 
 /** Draws the pictures of a page, each with names of its own. */
@@ -114,18 +113,18 @@ const pictures = (draw: Draw) => {
 type Paint = ReturnType<typeof pictures>;
 
 const figure = (heading: string, picture: Markup, key: Content, caption: string, isWide = true): Markup =>
-  html`<figure>
+  markup`<figure>
     <h3>${heading}</h3>
     ${key}
-    ${isWide ? html`<div class="scroll wide" role="region" tabindex="0" aria-label="${heading}">${picture}</div>` : picture}
+    ${isWide ? markup`<div class="scroll wide" role="region" tabindex="0" aria-label="${heading}">${picture}</div>` : picture}
     <figcaption>${caption}</figcaption>
-  </figure> `;
+  </figure>`;
 
 const section = (title: string, ...content: readonly Content[]): Markup =>
-  html`<section>
+  markup`<section>
     <h2>${title}</h2>
     ${content}
-  </section> `;
+  </section>`;
 
 const testsOf = (things: readonly { test: string }[]): string[] => [...new Set(things.map(({ test }) => test))];
 
@@ -140,7 +139,7 @@ const successSection = ({ run: { success } }: ReportData): Content =>
         visible(title),
         status(of),
         decidedBy
-          ? html`${visible(decidedBy.test)}: <code>${visible(`${decidedBy.selector} ${decidedBy.expression}`)}</code>`
+          ? markup`${visible(decidedBy.test)}: <code>${visible(`${decidedBy.selector} ${decidedBy.expression}`)}</code>`
           : left.length > 0
             ? `left out: ${visible(left.join(', '))}`
             : none,
@@ -152,26 +151,25 @@ const successSection = ({ run: { success } }: ReportData): Content =>
 const rank = ({ status: of }: JudgedCriterion): number => ['bad', 'warn', 'good'].indexOf(statusClass(of));
 
 /** Those that do not hold come first. */
-const byStatus = (criteria: readonly JudgedCriterion[]): JudgedCriterion[] => {
-  return criteria.toSorted((a, b) => rank(a) - rank(b));
-};
+const byStatus = (criteria: readonly JudgedCriterion[]): JudgedCriterion[] =>
+  criteria.toSorted((a, b) => rank(a) - rank(b));
 
 const criteriaSection = ({ run: { criteria } }: ReportData): Content => {
   const tests = testsOf(criteria);
   return section(
     'Criteria',
-    tests.length === 0 ? html`<p>The run has no criteria.</p>` : undefined,
+    tests.length === 0 ? markup`<p>The run has no criteria.</p>` : undefined,
     tests.map((test) => {
       const mine = criteria.filter((each) => each.test === test);
       const holding = mine.filter(({ status: of }) => of === 'PASS').length;
       return [
-        html`<h3>${visible(test, 100)}</h3>`,
+        markup`<h3>${visible(test, 100)}</h3>`,
         table(
           `Criteria of ${visible(test, 100)}: ${holding} of ${mine.length} hold`,
           [{ name: 'metric' }, { name: 'expression' }, { name: 'status' }, { name: 'observed', isNumber: true }],
           byStatus(mine).map((each) => [
-            html`<code>${visible(each.selector)}</code>`,
-            html`<code>${visible(each.expression)}</code>`,
+            markup`<code>${visible(each.selector)}</code>`,
+            markup`<code>${visible(each.expression)}</code>`,
             status(each.status),
             observed(each),
           ]),
@@ -239,7 +237,7 @@ const sessionsSection = ({ rounds, run }: ReportData, paint: Paint): Content => 
     drawn.length > 0 &&
     section(
       'Sessions',
-      html`<p>A bar is a session, from the begin of its connection to its end.</p>`,
+      markup`<p>A bar is a session, from the begin of its connection to its end.</p>`,
       legend([
         ...phaseColours.map((name, at) => ({ name: phaseNames[at] ?? '', colour: name })),
         { name: 'failed', colour: 'fail' },
@@ -264,11 +262,11 @@ const latencySection = ({ commands }: ReportData, paint: Paint): Content => {
   const pairs = new Map(commands.map((each) => [JSON.stringify([each.test, each.of]), each]));
   return section(
     'Latency of commands',
-    html`<p>
+    markup`<p>
       The share of commands of a class that were completed within a time, of those that were ok or timed out. Times are
       kept to within 1 %. The dashed red line is at ${boundMs / 1000} s.
     </p>`,
-    html`<div class="pair">
+    markup`<div class="pair">
       ${[...pairs.values()].map(({ test, of }) => {
         const mine = commands.filter((each) => each.test === test && each.of === of);
         const shown = evenly(mine, mostCurves);
@@ -289,7 +287,7 @@ const latencySection = ({ commands }: ReportData, paint: Paint): Content => {
           false,
         );
       })}
-    </div> `,
+    </div>`,
     table(
       'Time from opening the connection, or from the request of a later command, to completion',
       [{ name: 'commands' }, ...quantileColumns],
@@ -317,8 +315,8 @@ const controlsSection = ({ controls }: ReportData, paint: Paint): Content =>
   controls.length > 0 &&
   section(
     'Controls',
-    html`<p>From the request of a PAUSE, RESUME or CANCEL to its acknowledgement.</p>`,
-    html`<div class="pair">
+    markup`<p>From the request of a PAUSE, RESUME or CANCEL to its acknowledgement.</p>`,
+    markup`<div class="pair">
       ${testsOf(controls).map((test) => {
         const mine = controls.filter((each) => each.test === test);
         const shown = mine.slice(0, mostCurves);
@@ -336,7 +334,7 @@ const controlsSection = ({ controls }: ReportData, paint: Paint): Content =>
           false,
         );
       })}
-    </div> `,
+    </div>`,
     table(
       'Time from the request of a control to its acknowledgement',
       [{ name: 'controls' }, ...quantileColumns],
@@ -380,11 +378,15 @@ const memorySection = ({ memory }: ReportData, paint: Paint): Content => {
   );
 };
 
+const lineEnd = new Markup('\n');
+
+const preformatted = (lines: readonly string[]): Markup => markup`<pre>${lines.map((line) => [line, lineEnd])}</pre>`;
+
 const traceOf = (lines: readonly string[]): Content =>
   lines.length > 0
-    ? html`<details>
+    ? markup`<details>
         <summary>its messages</summary>
-        <pre>${lines.map((line) => html`${line} `)}</pre>
+        ${preformatted(lines)}
       </details>`
     : undefined;
 
@@ -394,18 +396,18 @@ const failuresSection = ({ failures, hasRecords }: ReportData): Content =>
     failures.length > 0
       ? failures.map(
           ({ kind, count, examples }) =>
-            html`<h3>${kind}: ${counted(count, 'session')}</h3>
+            markup`<h3>${kind}: ${counted(count, 'session')}</h3>
               <ul>
                 ${examples.map(
                   ({ where, command, outcome, trace }) =>
-                    html`<li>${where} (<code>${command}</code>): ${outcome}${traceOf(trace)}</li> `,
+                    markup`<li>${where} (<code>${command}</code>): ${outcome}${traceOf(trace)}</li>`,
                 )}
               </ul>
-              ${count > examples.length ? html`<p class="quiet">The first ${examples.length} of ${count}.</p>` : undefined} `,
+              ${count > examples.length ? markup`<p class="quiet">The first ${examples.length} of ${count}.</p>` : undefined}`,
         )
-      : html`<p>
+      : markup`<p>
           ${hasRecords ? 'No record tells of a failed session.' : 'Without records there is nothing to tell of single sessions.'}
-        </p> `,
+        </p>`,
   );
 
 const findingOrder = ['breaking', 'bypass', 'inconclusive', 'deviating', 'not-run', 'not-applicable'];
@@ -435,12 +437,12 @@ const findingsSection = ({ findings, run }: ReportData): Content => {
       const columns = isAsked ? ['case', 'section', 'expected', 'received'] : ['case', 'because'];
       const which = count > first.length ? `, the first ${first.length}` : '';
       return [
-        html`<h3>${finding}: ${visible(test, 100)}</h3>`,
+        markup`<h3>${finding}: ${visible(test, 100)}</h3>`,
         table(
           `${finding} in ${visible(test, 100)}: ${counted(count, 'case')}${which}`,
           columns.map((name) => ({ name })),
           first.map(({ case: name, section: where, expected, received, trace = [] }) => {
-            const came = html`${visible(received)}${traceOf(trace.slice(0, 40).map((line) => visible(line, 320)))}`;
+            const came = markup`${visible(received)}${traceOf(trace.slice(0, 40).map((line) => visible(line, 320)))}`;
             return isAsked
               ? [visible(name, 100), visible(where, 200), visible(expected), came]
               : [visible(name, 100), came];
@@ -494,7 +496,7 @@ const runSection = (data: ReportData): Content => {
         ['service', visible([name, version].filter(Boolean).join(' ')) || 'did not say'],
         ['ws-stress', visible(run.suiteVersion ?? 'not told')],
         ['k6', visible(run.k6Version ?? 'not told')],
-        ...(run.bundle === undefined ? [] : [['bundle, SHA-256 begins', html`<code>${visible(run.bundle)}</code>`]]),
+        ...(run.bundle === undefined ? [] : [['bundle, SHA-256 begins', markup`<code>${visible(run.bundle)}</code>`]]),
         ...machineText(data),
         ...generatorText(data),
       ],
@@ -503,9 +505,12 @@ const runSection = (data: ReportData): Content => {
       ? table(
           'Settings that were given',
           [{ name: 'setting' }, { name: 'value' }],
-          settings.map(([key, value]) => [html`<code>${visible(key)}</code>`, html`<code>${visible(value)}</code>`]),
+          settings.map(([key, value]) => [
+            markup`<code>${visible(key)}</code>`,
+            markup`<code>${visible(value)}</code>`,
+          ]),
         )
-      : html`<p>No setting was given: all have their defaults.</p> `,
+      : markup`<p>No setting was given: all have their defaults.</p>`,
     outcomes.length > 0 &&
       table(
         'Sessions by outcome, those of cases too',
@@ -540,7 +545,7 @@ const recordNotes = ({ hasRecords, records, run, problems, beyond }: ReportData)
       : []),
     ...(beyond > 0
       ? [
-          `There are more rounds, classes or kinds of failure than a report shows; ${counted(beyond, 'entry').replace('entrys', 'entries')} left out.`,
+          `There are more rounds, classes or kinds of failure than a report shows; those beyond are left out (${counted(beyond, 'record')}).`,
         ]
       : []),
     ...(problems.count > 0 ? [problemsText(problems)] : []),
@@ -555,11 +560,11 @@ const notes = (data: ReportData): Content => {
   const all = recordNotes(data);
   return (
     all.length > 0 &&
-    html`<div class="note">
+    markup`<div class="note">
       <ul>
-        ${all.map((note) => html`<li>${note}</li>`)}
+        ${all.map((note) => markup`<li>${note}</li>`)}
       </ul>
-    </div> `
+    </div>`
   );
 };
 
@@ -567,19 +572,21 @@ const saidSection = ({ said }: ReportData): Content =>
   said.count > 0 &&
   section(
     'Said beside the records',
-    html`<pre>${said.first.map((line) => html`${line} `)}</pre>
-      ${said.count > said.first.length ? html`<p class="quiet">The first ${said.first.length} of ${said.count} lines.</p>` : undefined} `,
+    markup`${preformatted(said.first)}
+      ${said.count > said.first.length ? markup`<p class="quiet">The first ${said.first.length} of ${said.count} lines.</p>` : undefined}`,
   );
 
 /** A report of a run: one page that needs nothing else, no network and no script. */
 export const reportPage = (data: ReportData, draw: Draw): string => {
   const { run } = data;
   const paint = pictures(draw);
-  const judged = run.criteria.length;
+  const criteria = run.criteria.length === 1 ? '1 criterion' : `${run.criteria.length} criteria`;
   const holding = run.criteria.filter(({ status: of }) => of === 'PASS').length;
   const title = `${visible(run.test, 100)}: ${run.verdict}`;
   const sessions = run.total.successful + run.total.failed;
-  return html`<!doctype html>
+  const succeeded =
+    sessions > 0 ? `; ${run.total.successful} of ${counted(sessions, 'session')} of rounds succeeded` : '';
+  return markup`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
@@ -594,13 +601,7 @@ export const reportPage = (data: ReportData, draw: Draw): string => {
       <body>
         <header>
           <h1>${title}</h1>
-          <p class="verdict">
-            ${status(run.verdict)}: ${meaningOf(run)}. ${holding} of
-            ${counted(judged, 'criterion').replace('criterions', 'criteria')}
-            hold${
-              sessions > 0 ? `; ${run.total.successful} of ${counted(sessions, 'session')} of rounds succeeded` : ''
-            }.
-          </p>
+          <p class="verdict">${status(run.verdict)}: ${meaningOf(run)}. ${holding} of ${criteria} hold${succeeded}.</p>
           <p class="quiet">
             Run ${visible(run.run, 100)}, ${utc(run.startedAt)}, ${duration(run.durationMs)}, against
             ${visible(shownUrl(run.url))}
@@ -611,5 +612,6 @@ export const reportPage = (data: ReportData, draw: Draw): string => {
           ${successSection(data)}${criteriaSection(data)}${roundsSection(data)}${sessionsSection(data, paint)}${latencySection(data, paint)}${timelineSection(data, paint)}${controlsSection(data, paint)}${memorySection(data, paint)}${failuresSection(data)}${findingsSection(data)}${saidSection(data)}${runSection(data)}
         </main>
       </body>
-    </html> `.text;
+    </html>
+`.text;
 };

@@ -164,6 +164,7 @@ export const distributionPicture = (distributions: readonly Distribution[], name
   const line = {
     type: 'line',
     symbolSize: 0.01,
+    itemStyle: { color: colour('fail'), borderColor: colour('fail') },
     showSymbol: true,
     silent: true,
     lineStyle: { color: colour('fail'), width: 1.5, type: [4, 4] },
