@@ -11,7 +11,7 @@ import { runProgram } from './k6.ts';
 import { gathered, manyLines, runRecord } from './report-parts.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
-const chromium = findOnPath('chromium');
+const chromium = findOnPath('chromium', process.env.PATH)[0];
 const options = { skip: chromium === undefined && 'chromium is not on PATH', timeout: 120_000 };
 
 /** Runs Chromium without a window and without a network, on a page of many records. */

@@ -54,8 +54,7 @@ export const runRecord = (more: Partial<RunRecord> = {}): RunRecord => {
   return v.parse(runSchema, record) as RunRecord;
 };
 
-/** A record from its line. */
-export const recordOf = (line: string): DetailRecord => {
+const recordOf = (line: string): DetailRecord => {
   const record = parseRecord(line);
   if (record.type === 'run') throw new Error('a run record is no detail');
   return record;

@@ -163,6 +163,7 @@ export const distributionPicture = (distributions: readonly Distribution[], name
   });
   const line = {
     type: 'line',
+    symbol: 'circle',
     symbolSize: 0.01,
     itemStyle: { color: colour('fail'), borderColor: colour('fail') },
     showSymbol: true,
@@ -288,7 +289,7 @@ export const memoryPicture = ({ samples, slopeBytes }: MemoryRecord): Picture =>
     height: 330,
     option: {
       grid: grid(34, 54),
-      xAxis: axis({ type: 'value', min: 0, max: most, name: 'sessions finished', ...below }),
+      xAxis: axis({ type: 'value', min: 0, name: 'sessions finished', ...below }),
       yAxis: axis({ type: 'value', scale: true, name: 'resident memory, MiB', ...above() }),
       series: [
         { type: 'scatter', symbolSize: 5, silent: true, itemStyle: { color: colour('c4') }, data: points },
