@@ -12,7 +12,7 @@ import { reportPage } from '../cli/results/report-page.ts';
 import { reportColours, reportStyle } from '../cli/results/report-style.ts';
 import { runFolder, type RunFolder } from '../cli/results/run-folder.ts';
 import { packageRoot } from '../cli/package-root.ts';
-import { cleanEnv, runProgram } from './k6.ts';
+import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { findingLine, sessionLine } from './records.ts';
 import { gathered, manyLines, memoryLine, runRecord } from './report-parts.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -259,8 +259,10 @@ const leftRun = (t: TestContext, records?: string): RunFolder => {
   return folder;
 };
 
+const cliPath = path.join(packageRoot, 'cli/ws-stress.mjs');
+
 const command = (...args: string[]): ReturnType<typeof runProgram> =>
-  runProgram(process.execPath, [path.join(packageRoot, 'cli/ws-stress.mjs'), 'report', ...args], { env: cleanEnv() });
+  runProgram(process.execPath, [cliPath, 'report', ...args], { env: cleanEnv() });
 
 void test('ws-stress report writes the file, and tells what of the records could not be read', async (t) => {
   const folder = leftRun(
@@ -307,4 +309,14 @@ void test('a report that can not be left is told, and nothing is thrown', async 
   mkdirSync(path.join(folder.path, 'report.html', 'in-the-way'), { recursive: true });
   await leaveReport(folder, runRecord());
   assert.match(String(said.mock.calls.at(-1)?.arguments[0]), /^no report: .*; ws-stress report r1 tries again$/);
+});
+
+void test('a run leaves its report and says where', { timeout: 120_000 }, async (t) => {
+  const base = temporaryDirectory(t);
+  const env = { ...cleanEnv(), K6_BIN: await k6Path() };
+  const args = ['run', 'single', '--with-target', '--folder', base, '--run-id', 'mine'];
+  const { code, stderr } = await runProgram(process.execPath, [cliPath, ...args], { env });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^report: .*runs\/mine\/report\.html$/m);
+  assert.match(readFileSync(path.join(base, 'runs/mine/report.html'), 'utf8'), /<h1>single: PASS<\/h1>/);
 });

@@ -369,7 +369,13 @@ const memorySection = ({ memory }: ReportData, paint: Paint): Content => {
             { name: 'a reading', colour: 'c4' },
             ...(record.slopeBytes === undefined
               ? []
-              : [{ name: 'slope, drawn through the middle of the readings', colour: 'c2' as const, dash: [7, 4] }]),
+              : [
+                  {
+                    name: 'slope behind the warm-up, drawn through the median of these readings',
+                    colour: 'c2' as const,
+                    dash: [7, 4],
+                  },
+                ]),
           ]),
           `${told}.`,
         );

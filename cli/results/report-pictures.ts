@@ -1,3 +1,4 @@
+import { leakDefaults } from '../../lib/memory/leak.ts';
 import { cumulative } from './histogram.ts';
 import { visible } from './html.ts';
 import type { Distribution, RoundBars, Timeline } from './report-data.ts';
@@ -278,8 +279,11 @@ const median = (values: readonly number[]): number =>
 export const memoryPicture = ({ samples, slopeBytes }: MemoryRecord): Picture => {
   const points = samples.map(([, sessions, bytes]) => [sessions, bytes / mebibyte] as const);
   const counts = points.map(([sessions]) => sessions);
-  const most = Math.max(1, ...counts);
-  const middle = [median(counts), median(points.map(([, mebibytes]) => mebibytes))] as const;
+  const [first, last] = [Math.min(...counts), Math.max(...counts)];
+  // The slope is of what is behind the warm-up; before it, it would tell of what it was not made of.
+  const judgedFrom = first + leakDefaults.warmUpShare * (last - first);
+  const judged = points.filter(([sessions]) => sessions >= judgedFrom);
+  const middle = [median(judged.map(([sessions]) => sessions)), median(judged.map(([, size]) => size))] as const;
   const at = (sessions: number): [number, number] => [
     sessions,
     middle[1] + ((sessions - middle[0]) * (slopeBytes ?? 0)) / mebibyte,
@@ -301,7 +305,7 @@ export const memoryPicture = ({ samples, slopeBytes }: MemoryRecord): Picture =>
                 showSymbol: false,
                 silent: true,
                 lineStyle: { color: colour('c2'), width: 2.5, type: [7, 4] },
-                data: [at(Math.min(...counts)), at(most)],
+                data: [at(judgedFrom), at(last)],
               },
             ]),
       ],
