@@ -83,7 +83,8 @@ figure svg{display:block;width:100%;height:auto;font-family:system-ui,sans-serif
 .legend li{display:flex;align-items:center;gap:.4rem}
 .legend svg{flex:none;width:1.6rem;min-width:0;height:.8rem}
 @media print{
-body{max-width:none;padding:0;font-size:10pt}
+html{font-size:10pt}
+body{max-width:none;padding:0}
 h2,h3{break-after:avoid}
 tr{break-inside:avoid}
 .scroll{overflow:visible}
