@@ -21,19 +21,19 @@ export interface Failures {
 }
 
 /** What no finding tells: a failed session of a round; of a case what counts as a hang or violation, or was load. */
-const isTold = ({ case: name, outcome }: SessionLine): boolean => {
+export const isTold = ({ case: name, outcome }: SessionLine): boolean => {
   if (outcome.kind === 'ok') return false;
   return name === undefined || name === 'leak' || outcome.kind === 'timeout' || outcome.kind === 'protocol-violation';
 };
 
 /** The kind of a failure: what it is about goes with it where one kind has several causes. */
-const kindOf = ({ test, outcome }: SessionLine): string => {
+export const kindOf = ({ test, outcome }: SessionLine): string => {
   const about = outcome.kind === 'rejected' ? outcome.reason : outcome.kind === 'timeout' ? outcome.phase : undefined;
   return `${test} ${outcome.kind}${about === undefined ? '' : ` (${about})`}`;
 };
 
 /** Whether k6 itself closed a session, as it does where a run is interrupted: it looks like a service's close 1001. */
-const isCutOff = ({ outcome }: SessionLine): boolean => outcome.kind === 'closed' && outcome.code === 1001;
+export const isCutOff = ({ outcome }: SessionLine): boolean => outcome.kind === 'closed' && outcome.code === 1001;
 
 /** Reads the records of a run, as k6's console output has them; those that an interrupt cut off are no failures. */
 export const readFailures = async (file: string, isInterrupted = false): Promise<Failures> => {

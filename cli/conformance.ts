@@ -2,14 +2,14 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { parseSettings, refusal, settingsTable, shownUrl, suggestion } from '../lib/load/settings.ts';
+import { parseSettings, settingsTable, shownUrl, suggestion } from '../lib/load/settings.ts';
 import { hide, secretsIn } from '../lib/results/redact.ts';
 import { tellWhetherItWorks } from './conformance-raw.ts';
 import { countFindings, reportMarkdown, reportText } from './conformance-report.ts';
 import { allCases, runConformance, type CaseReport } from './conformance-run.ts';
 import { innermostMessage } from './error-facts.ts';
 import { runProblems } from './run-inputs.ts';
-import { helpEntry, optionProblem, settingsEnvironment, settingsOptions } from './settings-options.ts';
+import { helpEntry, optionProblem, refuse, settingsEnvironment, settingsOptions } from './settings-options.ts';
 
 /** Time after which a case without an answer is a hang, where the settings have none, milliseconds. */
 const defaultCaseMs = 5_000;
@@ -51,11 +51,6 @@ ${helpEntry('--verbose', 'Report the conforming cases too.')}
 ${helpEntry('--list', 'List the cases.')}
 ${helpEntry('--help', 'Show this.')}
 `;
-
-const refuse = (problems: readonly string[]): number => {
-  console.error(refusal(problems));
-  return 2;
-};
 
 const fileProblems = (flag: string, file: string | undefined): string[] => {
   if (file === undefined) return [];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
-import { parseSettings, refusal, settingsTable } from '../lib/load/settings.ts';
+import { parseSettings, settingsTable } from '../lib/load/settings.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
 import { hiding, secretsIn } from '../lib/results/redact.ts';
 import { printable } from './printable.ts';
@@ -10,7 +10,7 @@ import { processIdProblems } from './process-figures.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
 import { runProblems } from './run-inputs.ts';
 import { factsOf, type Greeting, type Health, type ServiceFacts } from './service-facts.ts';
-import { helpEntry, optionProblem, settingsEnvironment, settingsOptions } from './settings-options.ts';
+import { helpEntry, optionProblem, refuse, settingsEnvironment, settingsOptions } from './settings-options.ts';
 
 /** Long enough for a service that is slow at its first command, short enough to be waited for. */
 const waitMs = 10_000;
@@ -49,11 +49,6 @@ ${helpEntry('--help', 'Show this.')}
 Example:
   ws-stress doctor --url ws://localhost:8003/ws/mcp
 `;
-
-const refuse = (problems: readonly string[]): number => {
-  console.error(refusal(problems));
-  return 2;
-};
 
 /** `ws-stress doctor`: says what service answers and what it can be put through; returns the exit code. */
 export const doctorCommand = async (argv: string[]): Promise<number> => {

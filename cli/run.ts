@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
-import { refusal, suggestion } from '../lib/load/settings.ts';
+import { suggestion } from '../lib/load/settings.ts';
 import type { RunRecord } from '../lib/results/run-record.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
@@ -24,7 +24,14 @@ import {
 } from './results/run-folder.ts';
 import { runProblems } from './run-inputs.ts';
 import { restartableTarget } from './service-control.ts';
-import { helpEntry, readOptions, settingsEnvironment, settingsHelp, settingsOptions } from './settings-options.ts';
+import {
+  helpEntry,
+  readOptions,
+  refuse,
+  settingsEnvironment,
+  settingsHelp,
+  settingsOptions,
+} from './settings-options.ts';
 import { ensureK6, type K6 } from './setup.ts';
 
 const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 options]
@@ -44,11 +51,6 @@ Example:
   ws-stress run concurrent --url ws://localhost:8003/ws/mcp --vus 50
 `;
 
-const refuse = (problems: readonly string[]): number => {
-  console.error(refusal(problems));
-  return 2;
-};
-
 /** `ws-stress run`: checks everything, sets k6 up, runs the scenario's bundle; returns the exit code. */
 export const runCommand = async (argv: string[]): Promise<number> => {
   const split = argv.indexOf('--');
@@ -61,7 +63,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     ca: { type: 'string' as const },
     folder: { type: 'string' as const },
   };
-  const given = readOptions(split < 0 ? argv : argv.slice(0, split), options, help(), refuse);
+  const given = readOptions(split < 0 ? argv : argv.slice(0, split), options, help());
   if (typeof given === 'number') return given;
   const { values, positionals } = given;
   const [scenario = '', ...extra] = positionals;

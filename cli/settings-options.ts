@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { messageOf } from '../target/errors.ts';
-import { settingsTable, suggestion, type SettingRow } from '../lib/load/settings.ts';
+import { refusal, settingsTable, suggestion, type SettingRow } from '../lib/load/settings.ts';
 
 const optionName = ({ flag }: SettingRow): string => flag.slice(2);
 
@@ -51,21 +51,27 @@ export const optionProblem = (error: unknown, known: readonly string[]): string 
   return `no such option: ${unknown}${suggestion(unknown, flags)}; --help lists them, and k6's own stand after --`;
 };
 
+/** Says what is wrong with the options; returns the exit code. */
+export const refuse = (problems: readonly string[]): number => {
+  console.error(refusal(problems));
+  return 2;
+};
+
 /**
- * Reads a command's arguments: what is given, or the exit code where that was all, 0 after its help and what `refuse` returns
+ * Reads a command's arguments: what is given, or the exit code where that was all, 0 after its help and what `refused` returns
  * after options that it does not have.
  */
 export const readOptions = <Options extends NonNullable<ParseArgsConfig['options']>>(
   args: readonly string[],
   options: Options,
   help: string,
-  refuse: (problems: readonly string[]) => number,
+  refused: (problems: readonly string[]) => number = refuse,
 ): number | ReturnType<typeof parseArgs<{ options: Options; allowPositionals: true }>> => {
   let parsed;
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    return refuse([optionProblem(error, Object.keys(options))]);
+    return refused([optionProblem(error, Object.keys(options))]);
   }
   if ((parsed.values as { help?: boolean }).help !== true) return parsed;
   process.stdout.write(help);

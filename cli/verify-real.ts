@@ -5,7 +5,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { rawConformanceCases } from '../lib/cases/conformance-raw.ts';
 import { testNames } from '../lib/load/scenario-names.ts';
-import { parseSettings, refusal, shownUrl, type Settings } from '../lib/load/settings.ts';
+import { parseSettings, shownUrl, type Settings } from '../lib/load/settings.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
 import { secretsIn } from '../lib/results/redact.ts';
 import type { RunRecord } from '../lib/results/run-record.ts';
@@ -31,6 +31,7 @@ import { runProblems } from './run-inputs.ts';
 import {
   helpEntry,
   optionProblem,
+  refuse,
   settingsEnvironment,
   settingsOptions,
   type ParsedOption,
@@ -91,11 +92,6 @@ const expectedProblems = (file: string | undefined): string[] => {
   } catch (error) {
     return [`--expect: expected a file such as cli/expected-findings.json: ${innermostMessage(error)}`];
   }
-};
-
-const refuse = (problems: readonly string[]): number => {
-  console.error(refusal(problems));
-  return 2;
 };
 
 /** What a run of the suite left. */

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { refusal, suggestion } from '../../lib/load/settings.ts';
+import { suggestion } from '../../lib/load/settings.ts';
 import { printable } from '../printable.ts';
-import { helpEntry, readOptions } from '../settings-options.ts';
+import { helpEntry, readOptions, refuse } from '../settings-options.ts';
 import { writeHistory } from './history-document.ts';
 import { historyFile, readHistory } from './history-file.ts';
 import { historyOf, standingOf } from './history-summary.ts';
@@ -36,16 +36,11 @@ const options = {
   help: { type: 'boolean' },
 } as const;
 
-const refuse = (problems: readonly string[]): number => {
-  console.error(refusal(problems));
-  return 2;
-};
-
 const isCount = (text: string): boolean => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= mostRuns;
 
 /** `ws-stress history`: lists past runs and what they came to; returns the exit code. */
 export const historyCommand = async (argv: string[]): Promise<number> => {
-  const given = readOptions(argv, options, help, refuse);
+  const given = readOptions(argv, options, help);
   if (typeof given === 'number') return given;
   const { values, positionals } = given;
   const { last = '10', test } = values;

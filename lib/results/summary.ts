@@ -93,7 +93,8 @@ const meanings: Readonly<Record<RunResult['verdict'], string>> = {
   'NOT APPLICABLE': 'the service has nothing of what was to be asked',
 };
 
-const meaningOf = ({ verdict, cutShort }: RunResult): string => {
+/** What a verdict means, in words. */
+export const meaningOf = ({ verdict, cutShort }: RunResult): string => {
   if (cutShort !== true) return meanings[verdict];
   return verdict === 'FAIL'
     ? 'the run was cut short, and a criterion did not hold until then'

@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { RunRecord } from '../../lib/results/run-record.ts';
+import { messageOf } from '../../target/errors.ts';
+import { printable } from '../printable.ts';
+import { helpEntry, readOptions, refuse } from '../settings-options.ts';
+import { readRecords } from './record-reader.ts';
+import { gatherReport, type ReportData } from './report-data.ts';
+import { loadDraw } from './report-draw.ts';
+import { problemsText, reportPage } from './report-page.ts';
+import { findRun, readRunRecord, writeWhole, type RunFolder } from './run-folder.ts';
+
+const help = `Usage: ws-stress report [run] [options]
+
+Writes a report of a run, one HTML file that needs no network and no script: the verdict, the criteria, the rounds, pictures of the
+sessions, and what failed. The run is named by its id or by the path of its folder; without a name it is the latest.
+Exit code: 0 where it is written, 1 where there is no such run, or it can't be read or written, 2 for wrong options.
+
+Options:
+${helpEntry('--out FILE', "The file to write. Default: report.html in the run's folder.")}
+${helpEntry('--folder DIR', 'Where runs/<id>/ is. Default: here.')}
+${helpEntry('--help', 'Show this.')}
+
+Example:
+  ws-stress report --out report.html
+`;
+
+const options = {
+  out: { type: 'string' },
+  folder: { type: 'string' },
+  help: { type: 'boolean' },
+} as const;
+
+const gather = async (folder: RunFolder, record: RunRecord): Promise<ReportData> => {
+  const hasRecords = existsSync(folder.records);
+  const gathering = gatherReport(record, hasRecords);
+  if (hasRecords) for await (const read of readRecords(folder.records)) gathering.addRead(read);
+  return gathering.data();
+};
+
+const shownPath = (file: string): string => path.relative(process.cwd(), file) || '.';
+
+const writeReport = async (folder: RunFolder, record: RunRecord, file: string): Promise<void> => {
+  const data = await gather(folder, record);
+  await writeWhole(file, reportPage(data, await loadDraw()));
+  if (data.problems.count > 0)
+    console.error(`${shownPath(folder.records)}: ${printable(problemsText(data.problems), 1000)}`);
+  if (!data.hasRecords) console.error(`${shownPath(folder.records)} is not there: the report has no pictures`);
+  console.error(`report: ${shownPath(file)}`);
+};
+
+/** Leaves a run's report in its folder and says where; says so where that fails, and changes nothing else of the run. */
+export const leaveReport = async (folder: RunFolder, record: RunRecord): Promise<void> => {
+  try {
+    await writeReport(folder, record, path.join(folder.path, 'report.html'));
+  } catch (error) {
+    console.error(`no report: ${printable(messageOf(error), 500)}; ws-stress report ${folder.id} tries again`);
+  }
+};
+
+/** `ws-stress report`: writes a run's report; returns the exit code. */
+export const reportCommand = async (argv: string[]): Promise<number> => {
+  const given = readOptions(argv, options, help);
+  if (typeof given === 'number') return given;
+  const { values, positionals } = given;
+  const [named, ...extra] = positionals;
+  const problems = [
+    ...(extra.length > 0 ? [`expected one run, received also ${extra.join(' ')}`] : []),
+    ...Object.entries(values)
+      .filter(([, value]) => value === '')
+      .map(([name]) => `--${name}: expected a value, received nothing`),
+  ];
+  if (problems.length > 0) return refuse(problems);
+  const folder = await findRun(path.resolve(values.folder ?? '.'), named);
+  const record = await readRunRecord(folder.run);
+  await writeReport(folder, record, path.resolve(values.out ?? path.join(folder.path, 'report.html')));
+  return 0;
+};

@@ -1,0 +1,314 @@
+import { countsInTime, describeOutcome, type Outcome } from '../../lib/results/outcome.ts';
+import type { RunRecord } from '../../lib/results/run-record.ts';
+import { isCutOff, isTold, kindOf } from '../closing-table.ts';
+import { visible } from './html.ts';
+import { addValue, emptyHistogram, type Histogram } from './histogram.ts';
+import type { Read } from './record-reader.ts';
+import type { DetailRecord, FindingRecord, MemoryRecord, SessionRecord } from './record-schemas.ts';
+
+/** The most sessions of a round that are drawn. */
+export const mostBars = 300;
+const mostRounds = 40;
+const mostDistributions = 120;
+const mostSeconds = 600;
+const mostMemory = 20;
+const mostReadings = 300;
+const mostKinds = 100;
+const examplesOfEach = 3;
+const mostFindings = 60;
+const mostProblems = 5;
+const mostSaid = 20;
+
+/** The phases of a session, in their order. */
+export const phaseNames = [
+  'opening handshake',
+  'waiting for connected',
+  'waiting for the acknowledgement',
+  'running, no output yet',
+  'output until completed',
+  'what follows: later commands, close',
+] as const;
+
+/** A session as it is drawn: milliseconds since 1970 of its begin, and the end of each of its phases, milliseconds since its begin. */
+export interface Bar {
+  session: number;
+  startedAtMs: number;
+  ends: readonly number[];
+  isFailed: boolean;
+}
+
+/** The sessions of a round that are drawn: all of them, or every n-th. */
+export interface RoundBars {
+  test: string;
+  round: number;
+  sessions: number;
+  failed: number;
+  /** Every n-th session is drawn. */
+  every: number;
+  bars: Bar[];
+  /** Of its first session, milliseconds since 1970. */
+  beganAtMs: number;
+  /** Of its last session, milliseconds since the begin of the first. */
+  endedMs: number;
+}
+
+/** Times in milliseconds of one sort of thing. */
+export interface Distribution {
+  test: string;
+  /** The class of the commands, or the type of the controls. */
+  of: string;
+  /** Absent for controls. */
+  round?: number;
+  times: Histogram;
+}
+
+/** Sessions and lines by time since the begin of the run. */
+export interface Timeline {
+  /** How long each range of time is. */
+  widthMs: number;
+  /** Sessions that ended in each. */
+  sessions: number[];
+  /** Lines that these received. */
+  lines: number[];
+}
+
+/** A failed session, in words that are safe to show as text. */
+export interface Example {
+  where: string;
+  command: string;
+  outcome: string;
+  trace: string[];
+}
+
+/** What a report tells of a run's records; bounded, however many records there are. */
+export interface ReportData {
+  run: RunRecord;
+  /** Whether there was a file of records. */
+  hasRecords: boolean;
+  records: { sessions: number; findings: number; memory: number; ofOtherRuns: number };
+  rounds: RoundBars[];
+  commands: Distribution[];
+  controls: Distribution[];
+  timeline: Timeline;
+  memory: MemoryRecord[];
+  failures: { kind: string; count: number; examples: Example[] }[];
+  /** By finding and test, those that are not conforming: how many, and the first ones. */
+  findings: { finding: FindingRecord['finding']; test: string; count: number; first: FindingRecord[] }[];
+  problems: { count: number; isTorn: boolean; first: string[] };
+  said: { count: number; first: string[] };
+  /** Rounds, distributions, loads and kinds of failure beyond what is kept. */
+  beyond: number;
+}
+
+/** Takes records one by one and tells what a report needs of them. */
+export interface Gathering {
+  add: (record: DetailRecord) => void;
+  /** A line of the file of records, whatever it is. */
+  addRead: (read: Read) => void;
+  data: () => ReportData;
+}
+
+/** The ends of a session's phases, each at least the one before and at most the session's; of as many phases as it came to. */
+const phaseEnds = ({ openedMs, connectedMs, durationMs, commands: [command] }: SessionRecord): number[] => {
+  if (openedMs === undefined) return [durationMs];
+  const { ackMs, firstOutputMs } = command ?? {};
+  const isAnswered = ackMs !== undefined || firstOutputMs !== undefined;
+  if (connectedMs === undefined && !isAnswered) return bounded([openedMs, durationMs], durationMs);
+  const askedMs = connectedMs ?? openedMs;
+  if (command === undefined) return bounded([openedMs, askedMs, askedMs, askedMs, askedMs, durationMs], durationMs);
+  if (!isAnswered) return bounded([openedMs, askedMs, durationMs], durationMs);
+  const ackedMs = askedMs + (ackMs ?? firstOutputMs ?? 0);
+  const outputMs = firstOutputMs === undefined ? command.durationMs : askedMs + firstOutputMs;
+  return bounded([openedMs, askedMs, ackedMs, outputMs, command.durationMs, durationMs], durationMs);
+};
+
+const bounded = (ends: readonly number[], lastMs: number): number[] => {
+  let before = 0;
+  return ends.map((end) => (before = Math.min(Math.max(end, before), lastMs)));
+};
+
+const addBar = (round: RoundBars, record: SessionRecord, isFailed: boolean): void => {
+  const startedAtMs = Date.parse(record.startedAt);
+  const session = record.session ?? round.sessions;
+  const endedAtMs = Math.max(round.beganAtMs + round.endedMs, startedAtMs + record.durationMs);
+  const isFirst = round.sessions === 0;
+  round.beganAtMs = isFirst ? startedAtMs : Math.min(round.beganAtMs, startedAtMs);
+  round.endedMs = (isFirst ? startedAtMs + record.durationMs : endedAtMs) - round.beganAtMs;
+  round.sessions++;
+  if (isFailed) round.failed++;
+  if (session % round.every !== 0) return;
+  round.bars.push({ session, startedAtMs, ends: phaseEnds(record), isFailed });
+  while (round.bars.length > mostBars) {
+    // Numbers that are no multiples of anything would fill the round for good.
+    if (round.every > 2 ** 40) round.bars.length = mostBars;
+    round.every *= 2;
+    round.bars = round.bars.filter((bar) => bar.session % round.every === 0);
+  }
+};
+
+/** Counts of ranges twice as long. */
+const halved = (counts: readonly number[]): number[] =>
+  Array.from({ length: Math.ceil(counts.length / 2) }, (_, at) => (counts[2 * at] ?? 0) + (counts[2 * at + 1] ?? 0));
+
+const addToTimeline = (timeline: Timeline, atMs: number, lines: number): void => {
+  while (atMs / timeline.widthMs >= mostSeconds) {
+    timeline.widthMs *= 2;
+    timeline.sessions = halved(timeline.sessions);
+    timeline.lines = halved(timeline.lines);
+  }
+  const at = Math.max(0, Math.floor(atMs / timeline.widthMs));
+  while (timeline.sessions.length <= at) {
+    timeline.sessions.push(0);
+    timeline.lines.push(0);
+  }
+  timeline.sessions[at] = (timeline.sessions[at] ?? 0) + 1;
+  timeline.lines[at] = (timeline.lines[at] ?? 0) + lines;
+};
+
+const exampleOf = ({ round, session, case: name, commands, outcome, trace = [] }: SessionRecord): Example => ({
+  where: visible(name === undefined ? `round ${round} session ${session}` : `case ${name}`, 100),
+  command: visible(commands[0]?.name ?? 'no command', 100),
+  outcome: visible(describeOutcome(outcome as Outcome)),
+  trace: trace.slice(0, 40).map((line) => visible(line, 320)),
+});
+
+/** So many of all at most, evenly, the first and the last among them. */
+export const evenly = <Each>(all: readonly Each[], most: number): Each[] => {
+  const step = (all.length - 1) / (most - 1);
+  const wanted = new Set(Array.from({ length: most }, (_, at) => Math.round(at * step)));
+  return all.length <= most ? [...all] : all.filter((_, at) => wanted.has(at));
+};
+
+/** Gathers what a report tells of a run from its records, in bounded memory. */
+export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => {
+  const rounds = new Map<string, RoundBars>();
+  const commands = new Map<string, Distribution>();
+  const controls = new Map<string, Distribution>();
+  const failures = new Map<string, { kind: string; count: number; examples: Example[] }>();
+  const findings = new Map<string, ReportData['findings'][number]>();
+  const memory: MemoryRecord[] = [];
+  const timeline: Timeline = { widthMs: 1000, sessions: [], lines: [] };
+  const records = { sessions: 0, findings: 0, memory: 0, ofOtherRuns: 0 };
+  const problems: ReportData['problems'] = { count: 0, isTorn: false, first: [] };
+  const said: ReportData['said'] = { count: 0, first: [] };
+  const startedAtMs = Date.parse(run.startedAt);
+  let beyond = 0;
+
+  /** What a map has at a key, or a new one, unless the map is full. */
+  const placeIn = <Each>(
+    map: Map<string, Each>,
+    most: number,
+    key: readonly unknown[],
+    make: () => Each,
+  ): Each | undefined => {
+    const name = JSON.stringify(key);
+    const there = map.get(name);
+    if (there !== undefined) return there;
+    if (map.size >= most) {
+      beyond++;
+      return undefined;
+    }
+    const made = make();
+    map.set(name, made);
+    return made;
+  };
+
+  const addTime = (map: Map<string, Distribution>, of: Omit<Distribution, 'times'>, durationMs: number): void => {
+    const place = placeIn(map, mostDistributions, [of.test, of.of, of.round], () => ({
+      ...of,
+      times: emptyHistogram(),
+    }));
+    if (place) addValue(place.times, durationMs);
+  };
+
+  const addSession = (record: SessionRecord): void => {
+    records.sessions++;
+    const { test, round } = record;
+    const session = record as SessionRecord & { outcome: Outcome };
+    // A run that was cut short closes sessions itself.
+    const isFailure = isTold(session) && !(run.cutShort === true && isCutOff(session));
+    if (round !== undefined) {
+      const bars = placeIn(rounds, mostRounds, [test, round], () => ({
+        test,
+        round,
+        sessions: 0,
+        failed: 0,
+        every: 1,
+        bars: [],
+        beganAtMs: 0,
+        endedMs: 0,
+      }));
+      if (bars) addBar(bars, record, isFailure);
+      for (const command of record.commands) {
+        if (!countsInTime(command.outcome)) continue;
+        addTime(commands, { test, of: command.class, round }, command.durationMs);
+      }
+    }
+    for (const { type, durationMs } of record.controls) addTime(controls, { test, of: type }, durationMs);
+    const endedMs = Date.parse(record.startedAt) + record.durationMs - startedAtMs;
+    addToTimeline(
+      timeline,
+      endedMs,
+      record.commands.reduce((sum, { lines }) => sum + lines, 0),
+    );
+    if (!isFailure) return;
+    const kind = kindOf(session);
+    const failure = placeIn(failures, mostKinds, [kind], () => ({ kind: visible(kind, 200), count: 0, examples: [] }));
+    if (!failure) return;
+    failure.count++;
+    if (failure.examples.length < examplesOfEach) failure.examples.push(exampleOf(record));
+  };
+
+  const addFinding = (record: FindingRecord): void => {
+    records.findings++;
+    if (record.finding === 'conforming') return;
+    const { finding, test } = record;
+    const place = placeIn(findings, mostKinds, [finding, test], () => ({ finding, test, count: 0, first: [] }));
+    if (!place) return;
+    place.count++;
+    if (place.first.length < mostFindings) place.first.push(record);
+  };
+
+  const add = (record: DetailRecord): void => {
+    if (record.run !== run.run) records.ofOtherRuns++;
+    else if (record.type === 'session') addSession(record);
+    else if (record.type === 'finding') addFinding(record);
+    else {
+      records.memory++;
+      if (memory.length < mostMemory) memory.push({ ...record, samples: evenly(record.samples, mostReadings) });
+      else beyond++;
+    }
+  };
+
+  return {
+    add,
+    addRead: (read) => {
+      if ('record' in read) add(read.record);
+      else if ('problem' in read) {
+        problems.count++;
+        if (read.isLast) problems.isTorn = true;
+        if (problems.first.length < mostProblems) problems.first.push(visible(`line ${read.line}: ${read.problem}`));
+      } else {
+        said.count++;
+        if (said.first.length < mostSaid) said.first.push(visible(read.other));
+      }
+    },
+    data: () => ({
+      run,
+      hasRecords,
+      records,
+      memory,
+      timeline,
+      problems,
+      said,
+      beyond,
+      rounds: [...rounds.values()]
+        .toSorted((a, b) => (a.test === b.test ? a.round - b.round : 0))
+        .map((round) => Object.assign(round, { bars: round.bars.toSorted((a, b) => a.session - b.session) })),
+      commands: [...commands.values()].toSorted((a, b) => (a.round ?? 0) - (b.round ?? 0)),
+      controls: [...controls.values()],
+      failures: [...failures.values()].toSorted((a, b) => b.count - a.count),
+      findings: [...findings.values()],
+    }),
+  };
+};
