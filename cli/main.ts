@@ -7,6 +7,7 @@ import { listCommand } from './list.ts';
 import { packageVersion } from './package-root.ts';
 import { baselineCommand } from './results/baseline.ts';
 import { compareCommand } from './results/compare.ts';
+import { exportCommand } from './results/export.ts';
 import { historyCommand } from './results/history.ts';
 import { runCommand } from './run.ts';
 import { SetupError, setupCommand } from './setup.ts';
@@ -20,6 +21,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   history: historyCommand,
   baseline: baselineCommand,
   compare: compareCommand,
+  export: exportCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -37,6 +39,7 @@ Commands:
   history          list past runs, their trend, and how many succeeded and failed
   baseline         set or show the runs that others are held against
   compare          hold runs against others, or against the baseline: has anything become worse?
+  export           write a run as JUnit XML, Markdown or JSON, for other programs
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6
