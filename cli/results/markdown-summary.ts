@@ -15,9 +15,11 @@ const mostCharacters = 200;
 export const shownInMarkdown = (text: string): string => {
   const short = text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text;
   const escaped = short
-    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replaceAll(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
     .trim()
     .replaceAll(/[^\p{L}\p{M}\p{N} ,;=/.%+…-]/gu, (each) => `&#${each.codePointAt(0)};`)
+    // What stands on its two sides would otherwise be put together to an address of mail.
+    .replaceAll('&#64;', '&#64;<!-- -->')
     .replaceAll(/www\./gi, (each) => `${each.slice(0, 3)}&#46;`);
   // Within code, GitHub and GitLab make no mention or reference of @name and #1.
   return escaped === '' ? '' : `<code>${escaped}</code>`;
