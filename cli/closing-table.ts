@@ -132,7 +132,7 @@ export const closingTable = ({ sessions, findings }: Failures, mostFindings: num
   return [
     ...(failed.length > 0 ? ['', 'Failed sessions', ...failed] : []),
     ...(sorted.length > 0 ? ['', 'Findings', ...bounded(sorted, mostFindings)] : []),
-    ...(failed.length + sorted.length > 0 ? [''] : []),
+    ...(failed.length + sorted.length > 0 ? ['', ''] : []),
   ]
     .map((line) => folded(line))
     .join('\n');
