@@ -19,6 +19,7 @@ const freePort = async (): Promise<number> => {
 export const dashboardEnvironment = async (env: NodeJS.ProcessEnv): Promise<Record<string, string>> => {
   const port = env.K6_WEB_DASHBOARD_PORT || String(await freePort());
   console.error(`k6's dashboard, while the run lasts: http://127.0.0.1:${port}/`);
+  console.error('k6 ends once the run is over and no browser shows the dashboard any more');
   return {
     K6_WEB_DASHBOARD: 'true',
     K6_WEB_DASHBOARD_OPEN: 'false',

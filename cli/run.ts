@@ -51,7 +51,7 @@ ${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's."
 ${helpEntry('--folder DIR', 'Where runs/<id>/ takes what the run leaves: its record, and those of its sessions. Default: here.')}
 ${helpEntry('--junit FILE', 'Write the verdict there too, as JUnit XML.')}
 ${helpEntry('--markdown FILE', 'Write a summary there too, in Markdown.')}
-${helpEntry('--dashboard', "Serve k6's live web dashboard on loopback while the run lasts.")}
+${helpEntry('--dashboard', "Serve k6's live web dashboard on loopback while the run lasts, and while a browser shows it.")}
 ${helpEntry('--help', 'Show this.')}
 ${settingsHelp()}
 

@@ -18,7 +18,7 @@ const references: Readonly<Record<string, string>> = {
 };
 
 /** A text as XML 1.0 can hold it, within an attribute too; characters that it forbids become U+FFFD. */
-export const xmlText = (text: string): string =>
+const xmlText = (text: string): string =>
   text.replaceAll(forbidden, '\ufffd').replaceAll(/[&<>"\t\n\r]/g, (each) => references[each] ?? each);
 
 const element = (name: string, attributes: Readonly<Record<string, string>>, children: readonly string[]): string => {
