@@ -1,4 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs';
+import { messageOf } from '../target/errors.ts';
 
 const newline = 10;
 
@@ -23,23 +24,24 @@ export const lineCounter = (file: string): (() => Promise<number>) => {
 };
 
 /**
- * Says every ten seconds, in a line, that a run goes on, and how many records it has written to its file; what it returns
- * ends that.
+ * Says every ten seconds, in a line, that a run goes on, and how many records it has written, where their file is known; what
+ * it returns ends that.
  */
 export const tellProgress = (
-  file: string,
+  file: string | undefined,
   stream: { write: (text: string) => unknown },
   everyMs = intervalMs,
 ): { end: () => Promise<void> } => {
   const startedAt = performance.now();
-  const count = lineCounter(file);
+  const count = file === undefined ? undefined : lineCounter(file);
   let telling: Promise<void> | undefined;
   const tell = async (): Promise<void> => {
     const elapsed = Math.round((performance.now() - startedAt) / 1000);
+    const running = `running for ${elapsed} s`;
     try {
-      stream.write(`running for ${elapsed} s; records of sessions and cases so far: ${await count()}\n`);
+      stream.write(count ? `${running}; records of sessions and cases so far: ${await count()}\n` : `${running}\n`);
     } catch (error) {
-      stream.write(`running for ${elapsed} s; the records can't be counted: ${String(error)}\n`);
+      stream.write(`${running}; its records can't be counted: ${messageOf(error)}\n`);
     } finally {
       telling = undefined;
     }

@@ -182,7 +182,7 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
   const output = isTaken ? [] : ['--console-output', folder.records, '--log-format', 'raw'];
   // k6's own progress is made for a terminal: in a log it is thousands of lines.
   const isQuiet = !process.stdout.isTTY && !k6Args.some((arg) => /^(-q|--quiet|-v|--verbose)$/.test(arg));
-  const told = isQuiet ? tellProgress(folder.records, process.stderr) : undefined;
+  const told = isQuiet ? tellProgress(isTaken ? undefined : folder.records, process.stderr) : undefined;
   let end: K6End;
   try {
     end = await runK6(k6.path, ['run', ...(isQuiet ? ['--quiet'] : []), ...output, ...k6Args, bundle], {
