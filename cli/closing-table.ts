@@ -1,5 +1,6 @@
 import type { Outcome } from '../lib/results/outcome.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
+import { folded } from '../lib/results/fold.ts';
 import { printable } from './printable.ts';
 import { readRecords } from './results/record-reader.ts';
 import type { FindingRecord, SessionRecord } from './results/record-schemas.ts';
@@ -131,6 +132,8 @@ export const closingTable = ({ sessions, findings }: Failures, mostFindings: num
   return [
     ...(failed.length > 0 ? ['', 'Failed sessions', ...failed] : []),
     ...(sorted.length > 0 ? ['', 'Findings', ...bounded(sorted, mostFindings)] : []),
-    ...(failed.length + sorted.length > 0 ? [''] : []),
-  ].join('\n');
+    ...(failed.length + sorted.length > 0 ? ['', ''] : []),
+  ]
+    .map((line) => folded(line))
+    .join('\n');
 };

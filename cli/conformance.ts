@@ -30,9 +30,10 @@ const settingRows = () => settingsTable().filter(({ name }) => settingNames.has(
 
 const help = (): string => `Usage: ws-stress conformance --url URL [options]
 
-Asks a service what JSON-RPC 2.0 (messages) and RFC 6455 (frames, handshakes) ask of it, one case a session, and reports
-where it deviates and where it breaks: a lost connection, a hang, a service that is down. Exit code: 0 without a breaking
-case, 99 with one, 1 where no service answers, 2 for wrong options.
+Asks a service what JSON-RPC 2.0 (messages) and RFC 6455 (frames, handshakes)
+ask of it, one case a session, and reports where it deviates and where it
+breaks: a lost connection, a hang, a service that is down. Exit code: 0 without
+a breaking case, 99 with one, 1 where no service answers, 2 for wrong options.
 
 Options; those with a name in brackets are settings too, as a variable:
 ${settingRows()

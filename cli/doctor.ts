@@ -30,9 +30,10 @@ const settingRows = () => settingsTable().filter(({ name }) => settingNames.has(
 
 const help = (): string => `Usage: ws-stress doctor [options]
 
-Opens one session (a few where one does not tell), runs a harmless command and asks a few questions, then says what
-service this is and which scenarios it can be put through. Exit code: 0 where it runs commands, 1 where no service
-answers or none can be run, 2 for wrong options.
+Opens one session (a few where one does not tell), runs a harmless command and
+asks a few questions, then says what service this is and which scenarios it can
+be put through. Exit code: 0 where it runs commands, 1 where no service answers
+or none can be run, 2 for wrong options.
 
 Options; those with a name in brackets are settings too, as a variable:
 ${settingRows()

@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { metricsTable, type MetricRow } from '../lib/load/metrics.ts';
 import { settingsTable, type SettingRow } from '../lib/load/settings.ts';
 import { packageRoot } from './package-root.ts';
+import { detailSchema, runRecordSchema } from './record-json-schemas.ts';
 import { commandSetSchema, thresholdsSchema } from './schemas.ts';
 
 const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
@@ -71,6 +72,8 @@ export const generatedFiles = async (): Promise<Map<string, string>> => {
   const contents = new Map([
     ['thresholds.schema.json', JSON.stringify(thresholdsSchema())],
     ['command-set.schema.json', JSON.stringify(commandSetSchema())],
+    ['run.schema.json', JSON.stringify(runRecordSchema())],
+    ['record.schema.json', JSON.stringify(detailSchema())],
   ]);
   for (const [file, name, text] of sections()) {
     contents.set(file, withSection(file, contents.get(file) ?? read(file), name, text));

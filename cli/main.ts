@@ -1,4 +1,3 @@
-import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { suggestion } from '../lib/load/settings.ts';
 import { messageOf } from '../target/errors.ts';
 import { conformanceCommand } from './conformance.ts';
@@ -7,6 +6,7 @@ import { listCommand } from './list.ts';
 import { packageVersion } from './package-root.ts';
 import { baselineCommand } from './results/baseline.ts';
 import { compareCommand } from './results/compare.ts';
+import { exportCommand } from './results/export.ts';
 import { historyCommand } from './results/history.ts';
 import { reportCommand } from './results/report-command.ts';
 import { runCommand } from './run.ts';
@@ -18,10 +18,11 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   run: runCommand,
   doctor: doctorCommand,
   conformance: conformanceCommand,
+  report: reportCommand,
+  export: exportCommand,
   history: historyCommand,
   baseline: baselineCommand,
   compare: compareCommand,
-  report: reportCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -30,22 +31,25 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
 
 const help = `Usage: ws-stress <command> [options]
 
-Load and stress tests for services that run commands over a WebSocket with JSON-RPC 2.0.
+Load and stress tests for services that run commands over a WebSocket with
+JSON-RPC 2.0.
 
 Commands:
-  run <scenario>   run a scenario (${scenarioNames.join(', ')}) with k6
-  doctor           say what service answers at an address, and what it can be put through
-  conformance      ask a service what JSON-RPC 2.0 and RFC 6455 ask of it, and report where it differs
-  history          list past runs, their trend, and how many succeeded and failed
-  baseline         set or show the runs that others are held against
-  compare          hold runs against others, or against the baseline: has anything become worse?
+  run <scenario>   run a scenario with k6 (ws-stress list names them)
+  doctor           say what service answers, and what it can be put through
+  conformance      report where a service differs from JSON-RPC 2.0 and RFC 6455
   report           write a run's report, one HTML file
+  export           write a run as JUnit XML, Markdown or JSON
+  history          list past runs, their trend, and how many succeeded
+  baseline         set or show the runs that others are held against
+  compare          hold runs against others: has anything become worse?
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6
-  verify-real      run every scenario against a real service and write down what it showed
+  verify-real      run every scenario against a real service and write it down
 
-ws-stress <command> --help tells more; ws-stress --version tells the version.
+ws-stress <command> --help tells more; ws-stress --version tells
+the version.
 `;
 
 /** The ws-stress command line; returns the exit code. */

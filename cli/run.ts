@@ -4,15 +4,18 @@ import path from 'node:path';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { suggestion } from '../lib/load/settings.ts';
 import type { RunRecord } from '../lib/results/run-record.ts';
+import { verdictLine } from '../lib/results/summary.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
 import { startHelper } from './helper.ts';
 import { helperActions, helperHelp, helperOptions, helperProblems } from './helper-options.ts';
 import { messageOf } from '../target/errors.ts';
 import { startTarget } from '../target/server.ts';
+import { dashboardEnvironment } from './dashboard.ts';
 import { runK6, type K6End } from './k6-run.ts';
 import { packageRoot, packageVersion } from './package-root.ts';
 import { leaveResults } from './results/after-run.ts';
+import { exportProblems, exportsAsked, writeExports, type Exports } from './results/exports.ts';
 import {
   fingerprint,
   makeRunFolder,
@@ -23,6 +26,7 @@ import {
   type RunFolder,
 } from './results/run-folder.ts';
 import { runProblems } from './run-inputs.ts';
+import { tellProgress } from './run-progress.ts';
 import { restartableTarget } from './service-control.ts';
 import {
   helpEntry,
@@ -31,19 +35,23 @@ import {
   settingsEnvironment,
   settingsHelp,
   settingsOptions,
+  wrapped,
 } from './settings-options.ts';
 import { ensureK6, type K6 } from './setup.ts';
 
 const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 options]
 
-Runs a scenario (${scenarioNames.join(', ')}) with k6 and exits with k6's exit code: 0 pass, 99 a criterion
-failed, 108 nothing was run, 110 invalid. Wrong options: 2.
+${wrapped(`Runs a scenario (${scenarioNames.join(', ')}) with k6 and exits with k6's exit code: 0 pass, 99 a criterion failed, 108 nothing was run, 110 invalid. Wrong options: 2.`)}
 
-Options; each but the first seven is a setting too, as a variable or by k6's -e:
+Options; those that name a STRESS_ variable are settings too, as a variable or
+by k6's -e:
 ${helpEntry('--with-target', 'Start the reference target on a free loopback port and run against it.')}
 ${helperHelp()}
 ${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
 ${helpEntry('--folder DIR', 'Where runs/<id>/ takes what the run leaves: its record, and those of its sessions. Default: here.')}
+${helpEntry('--junit FILE', 'Write the verdict there too, as JUnit XML.')}
+${helpEntry('--markdown FILE', 'Write a summary there too, in Markdown.')}
+${helpEntry('--dashboard', "Serve k6's live web dashboard on loopback while the run lasts, and while a browser shows it.")}
 ${helpEntry('--help', 'Show this.')}
 ${settingsHelp()}
 
@@ -62,6 +70,9 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     ...helperOptions,
     ca: { type: 'string' as const },
     folder: { type: 'string' as const },
+    junit: { type: 'string' as const },
+    markdown: { type: 'string' as const },
+    dashboard: { type: 'boolean' as const },
   };
   const given = readOptions(split < 0 ? argv : argv.slice(0, split), options, help());
   if (typeof given === 'number') return given;
@@ -71,6 +82,10 @@ export const runCommand = async (argv: string[]): Promise<number> => {
   const asked = settingsEnvironment(values);
   const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
   const withTarget = values['with-target'] === true;
+  const exports: Exports = {
+    ...(values.junit !== undefined && { junit: values.junit }),
+    ...(values.markdown !== undefined && { markdown: values.markdown }),
+  };
   const problems = [
     ...(scenarioNames.includes(scenario)
       ? []
@@ -84,6 +99,10 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     ...Object.entries(values)
       .filter(([, value]) => value === '')
       .map(([name]) => `--${name}: expected a value, received nothing`),
+    ...exportsAsked(exports)
+      .filter(([, file]) => file === '-')
+      .map(([form]) => `--${form}: expected a file, received -: ws-stress export writes to stdout`),
+    ...exportProblems(exports),
     ...runProblems(env, scenario, ca),
   ];
   if (problems.length > 0) return refuse(problems);
@@ -111,10 +130,11 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     const actions = target ?? helperActions(values);
     const helper = actions === undefined ? undefined : whileRunning(await startHelper(actions));
     const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
-    return await runAndTell({ scenario, k6, bundle, folder }, k6Args, {
+    return await runAndTell({ scenario, k6, bundle, folder, exports }, k6Args, {
       // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
       ...(env.STRESS_FLEET && { GOGC: '25' }),
       ...env,
+      ...(values.dashboard === true && (await dashboardEnvironment(env))),
       ...(target !== undefined && { STRESS_URL: target.url }),
       ...(limited !== undefined && { STRESS_LIMITED_URL: limited.url }),
       ...helper?.environment,
@@ -136,6 +156,7 @@ interface Asked {
   k6: K6;
   bundle: string;
   folder: RunFolder;
+  exports: Exports;
 }
 
 /**
@@ -146,12 +167,20 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
   const { folder, k6, bundle } = asked;
   const isTaken = k6Args.some((arg) => /^--(console-output|log-format|log-output)\b/.test(arg));
   const output = isTaken ? [] : ['--console-output', folder.records, '--log-format', 'raw'];
-  const end = await runK6(k6.path, ['run', ...output, ...k6Args, bundle], {
-    ...env,
-    STRESS_RUN_ID: folder.id,
-    STRESS_RESULT: folder.run,
-    ...(!isTaken && { STRESS_RECORDS: env.STRESS_RECORDS ?? 'all' }),
-  });
+  // k6's own progress is made for a terminal: in a log it is thousands of lines.
+  const isQuiet = !process.stdout.isTTY && !k6Args.some((arg) => /^(-q|--quiet|-v|--verbose)$/.test(arg));
+  const told = isQuiet ? tellProgress(isTaken ? undefined : folder.records, process.stderr) : undefined;
+  let end: K6End;
+  try {
+    end = await runK6(k6.path, ['run', ...(isQuiet ? ['--quiet'] : []), ...output, ...k6Args, bundle], {
+      ...env,
+      STRESS_RUN_ID: folder.id,
+      STRESS_RESULT: folder.run,
+      ...(!isTaken && { STRESS_RECORDS: env.STRESS_RECORDS ?? 'all' }),
+    });
+  } finally {
+    await told?.end();
+  }
   if (existsSync(folder.records)) {
     const failures = await readFailures(folder.records, end.code === interrupted);
     for (const line of failures.other) console.error(line);
@@ -164,7 +193,7 @@ const [interrupted, invalid] = [105, 110];
 
 /** The exit code of a run whose record is complete now; a run that was judged is invalid where its generator took too much. */
 const completed = async (
-  { folder, k6, bundle }: Asked,
+  { folder, k6, bundle, exports }: Asked,
   { code, generator }: K6End,
   { STRESS_RESULT: copy }: NodeJS.ProcessEnv,
 ): Promise<number> => {
@@ -188,5 +217,22 @@ const completed = async (
   await writeWhole(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
   if (copy) await copyFile(folder.run, copy);
   await leaveResults(folder, record);
-  return problem === undefined ? code : invalid;
+  const isExported = await exported(exports, record);
+  // Whoever reads the end of a log finds it there.
+  console.log(verdictLine(record, process.stdout.isTTY && !process.env.NO_COLOR));
+  if (problem !== undefined) return invalid;
+  return isExported ? code : code || 1;
+};
+
+/** Writes what the options asked for; the run is over, and its verdict is told whatever becomes of these files. */
+const exported = async (exports: Exports, record: RunRecord): Promise<boolean> => {
+  try {
+    await writeExports(exports, record);
+    return true;
+  } catch (error) {
+    console.error(
+      `not every file that was asked for could be written: ${messageOf(error)}; ws-stress export writes it again`,
+    );
+    return false;
+  }
 };

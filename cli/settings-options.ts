@@ -1,5 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { messageOf } from '../target/errors.ts';
+import { columns } from '../lib/results/fold.ts';
 import { refusal, settingsTable, suggestion, type SettingRow } from '../lib/load/settings.ts';
 
 const optionName = ({ flag }: SettingRow): string => flag.slice(2);
@@ -39,6 +40,9 @@ const wrap = (text: string, width: number): string[] => {
   }
   return [...lines, line];
 };
+
+/** A paragraph of a help text, wrapped at the width of a terminal. */
+export const wrapped = (text: string): string => wrap(text, columns).join('\n');
 
 const indent = ' '.repeat(28);
 
@@ -80,7 +84,7 @@ export const readOptions = <Options extends NonNullable<ParseArgsConfig['options
 
 /** One option of a help text: its form in the left column, its description wrapped in the right one. */
 export const helpEntry = (form: string, description: string): string => {
-  const lines = wrap(description, 100 - indent.length);
+  const lines = wrap(description, columns - indent.length);
   const left = `  ${form}`;
   const [first = '', ...rest] = lines;
   const head = left.length < indent.length ? [left.padEnd(indent.length) + first] : [left, indent + first];

@@ -51,7 +51,7 @@ const INTERRUPTIONS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const USAGE = `Usage: ws-stress setup [--print]
 
-Sets up k6, which runs the tests, and says what it takes. It takes, in this order:
+Sets up k6, which runs the tests, and says what it takes, in this order:
   1. K6_BIN, the path of a k6
   2. a k6 on PATH of version ${OLDEST_K6} or newer
   3. the one it made before
@@ -64,8 +64,10 @@ Options:
 
 Environment:
   K6_BIN                 the k6 to use; nothing else is tried
-  ${RELEASES_SETTING}  where release archives are taken from; below it <version>/<archive>
-                         (default: ${OFFICIAL_RELEASES})
+  ${RELEASES_SETTING}  where release archives are taken from; below it
+                         <version>/<archive>
+                         (default:
+                         ${OFFICIAL_RELEASES})
 `;
 
 /** Runs `ws-stress setup` and answers with its exit code. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
+import { folded } from '../lib/results/fold.ts';
 import { interpretersIn } from '../target/allow-list.ts';
 import { isDialectName } from '../target/dialect.ts';
 import { messageOf } from '../target/errors.ts';
@@ -179,14 +180,16 @@ function helpText(): string {
   return [
     'Usage: ws-stress target [options]',
     '',
-    'Runs the reference target: a service that runs shell commands for whoever may connect.',
+    folded('Runs the reference target: a service that runs shell commands for whoever may connect.', 0),
     '',
     'Options:',
-    ...rows.map(([option, text]) => `  ${option.padEnd(width)}  ${text}`),
+    ...rows.map(([option, text]) => folded(`  ${option.padEnd(width)}  ${text}`, width + 4)),
     '',
-    'Faults, as NAME, NAME@N, NAME@N-M or NAME@N-, with whole numbers for :MS and :BYTES, as in slow:250@3-; a range counts',
-    'opening handshakes for those marked with *, otherwise sessions in the order of their first execute:',
-    ...faultDescriptions().map((line) => `  ${line}`),
+    folded(
+      'Faults, as NAME, NAME@N, NAME@N-M or NAME@N-, with whole numbers for :MS and :BYTES, as in slow:250@3-; a range counts opening handshakes for those marked with *, otherwise sessions in the order of their first execute:',
+      0,
+    ),
+    ...faultDescriptions().map((line) => folded(`  ${line}`)),
     '',
   ].join('\n');
 }

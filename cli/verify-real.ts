@@ -41,10 +41,12 @@ import { realServiceDocument, type ShownFinding } from './verify-real-document.t
 
 const help = (): string => `Usage: ws-stress verify-real --url URL [options] [settings of ws-stress run]
 
-Runs everything against a real service, writes down what it showed, and holds it to what is known of the service.
-Exit code: 0 where every finding is expected and every expected one was found, 1 where something is new or missing, 2 for
-wrong options; else k6's own (108 nothing was run, 110 invalid, …). Of a service that is not known the verdict decides: 99
-where a criterion does not hold, or a frame breaks it.
+Runs everything against a real service, writes down what it showed, and holds it
+to what is known of the service. Exit code: 0 where every finding is expected
+and every expected one was found, 1 where something is new or missing, 2 for
+wrong options; else k6's own (108 nothing was run, 110 invalid, …). Of a service
+that is not known the verdict decides: 99 where a criterion does not hold, or a
+frame breaks it.
 
 ${helpEntry('--url URL', 'The service: all commands, and sessions for everything.')}
 ${helpEntry('--limited-url URL', 'The same service with an allow-list and few sessions: what command-validation and session-limit ask.')}
@@ -55,8 +57,9 @@ ${helpEntry('--update-expected', 'Write what was found into that file.')}
 ${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
 ${helpEntry('--help', 'Show this.')}
 
-Memory is judged with --target-pid alone, and a service of a few sessions a second needs --memory-duration 10m or more; the
-recovery after an outage takes --stop-command and --start-command. What is not given is told as NOT RUN.
+Memory is judged with --target-pid alone, and a service of a few sessions a
+second needs --memory-duration 10m or more; the recovery after an outage takes
+--stop-command and --start-command. What is not given is told as NOT RUN.
 `;
 
 /** k6's exit codes for a run that was judged. */

@@ -47,5 +47,21 @@ void test('of many findings the first are shown, and how the others are had', as
   );
   assert.match(table, /command-validation c /);
   assert.doesNotMatch(table, /command-validation d /);
-  assert.match(table, /2 more; command-validation run by itself, with the same addresses, shows all of them/);
+  assert.match(table, /2 more; command-validation run by itself,\s+with the same addresses, shows all of them/);
+});
+
+void test('what is long is wrapped at 80 columns, further in, and what a service wrote moves no cursor', async (t) => {
+  const words = Array.from({ length: 60 }, (_, index) => `w${index}`).join(' ');
+  const table = await tableOf(t, [
+    findingLine('long', { expected: words, received: `\u001b[2J${words}` }),
+    sessionLine({ kind: 'closed', code: 1011, detail: `\u001b]0;x\u0007${words}` }),
+  ]);
+  const lines = table.split('\n');
+  assert.ok(
+    lines.every((line) => line.length <= 80),
+    table,
+  );
+  assert.ok(table.replaceAll(/\s+/g, ' ').includes(`expected ${words}`));
+  // oxlint-disable-next-line no-control-regex -- what must not be there
+  assert.doesNotMatch(table, /[\u0000-\u0009\u000b-\u001f]/);
 });

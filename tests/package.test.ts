@@ -39,7 +39,8 @@ void test('the package, installed elsewhere, works', async (t) => {
   await t.test('it holds what a user needs and nothing else', () => {
     const files = packed.files.map((file) => file.path);
     const runtime = ['runtime/go.mod', 'runtime/go.sum', 'runtime/main.go'];
-    const criteria = ['thresholds.json', 'thresholds.schema.json', 'command-set.schema.json'];
+    const schemas = ['thresholds', 'command-set', 'run', 'record'].map((name) => `${name}.schema.json`);
+    const criteria = ['thresholds.json', ...schemas];
     const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs/settings.md'];
     const bundles = scenarioNames.map((name) => `dist/${name}.js`);
     const command = ['package.json', 'cli/ws-stress.mjs', 'dist/cli.mjs'];

@@ -164,7 +164,16 @@ test('the summary shows rounds, failures, criteria and verdict, in 80 columns, w
   assert.equal(run.marker, 'WEBSOCKET_STRESS_20250625_143005');
   const metrics = { ...good, 'sessions{outcome:closed}': { values: { count: 2 } } };
   const result = judgeRun(criteria, metrics, profile, 'whole');
-  const text = summaryText('concurrent', run, 'wss://h/ws?token=secret', 'svc 1.0', result, undefined, false);
+  const text = summaryText(
+    'concurrent',
+    run,
+    'wss://h/ws?token=secret',
+    'svc 1.0',
+    { STRESS_ROUNDS: '10,20' },
+    result,
+    undefined,
+    false,
+  );
   assert.match(text, /WEBSOCKET_STRESS_20250625_143005 {2}concurrent {2}run abc/);
   assert.match(text, /1 {2}10 sessions at once +10 +0 +0\.90 s +0\.01 s +2\.00 s +1\.99 s/);
   assert.match(text, /2 {2}20 sessions at once +20 +0 +– +– +– +–/);
@@ -176,9 +185,9 @@ test('the summary shows rounds, failures, criteria and verdict, in 80 columns, w
     text.split('\n').every((line) => line.length <= 80),
     'at most 80 columns',
   );
-  assert.ok(summaryText('concurrent', run, 'ws://h', '', result, undefined, true).includes('\u001b[32mPASS'));
+  assert.ok(summaryText('concurrent', run, 'ws://h', '', {}, result, undefined, true).includes('\u001b[32mPASS'));
   assert.match(
-    summaryText('concurrent', run, 'ws://h', '', judgeRun(criteria, {}, profile, 'never'), undefined, false),
+    summaryText('concurrent', run, 'ws://h', '', {}, judgeRun(criteria, {}, profile, 'never'), undefined, false),
     /\n {2}NOT RUN: /,
   );
 });

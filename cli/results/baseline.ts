@@ -10,9 +10,10 @@ import { provesNothing, unlike } from './run-likeness.ts';
 
 const help = `Usage: ws-stress baseline [<run> …] [options]
 
-Makes these runs the baseline of their scenario, against which ws-stress compare <run> holds others: their ids, or
-the paths of their folders. Several runs of a scenario are one baseline. Without a run it shows the baselines. Exit
-code: 0; 2 where a run can't be one, or for wrong options.
+Makes these runs the baseline of their scenario, against which ws-stress compare
+<run> holds others: their ids, or the paths of their folders. Several runs of a
+scenario are one baseline. Without a run it shows the baselines. Exit code: 0; 2
+where a run can't be one, or for wrong options.
 
 Options:
 ${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}

@@ -13,9 +13,10 @@ import { readRunValues } from './run-values.ts';
 
 const help = `Usage: ws-stress compare <A> [<B>] [options]
 
-Holds run B against run A, or one run against the baseline of its scenario. Each is the id of a run, the path of
-its folder, or several of them with commas between: repeated runs. Exit code: 0 no regression, 1 regression, 2 where
-the runs can't be compared, or for wrong options.
+Holds run B against run A, or one run against the baseline of its scenario. Each
+is the id of a run, the path of its folder, or several of them with commas
+between: repeated runs. Exit code: 0 no regression, 1 regression, 2 where the
+runs can't be compared, or for wrong options.
 
 Options:
 ${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}

@@ -12,8 +12,9 @@ const mostRuns = 1000;
 
 const help = `Usage: ws-stress history [options]
 
-Lists the runs that history/runs.jsonl has, scenario by scenario, with their trend, and how many succeeded and
-failed. Exit code: 0; 1 where the history can't be read or written; 2 for wrong options.
+Lists the runs that history/runs.jsonl has, scenario by scenario, with their
+trend, and how many succeeded and failed. Exit code: 0; 1 where the history
+can't be read or written; 2 for wrong options.
 
 Options:
 ${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}

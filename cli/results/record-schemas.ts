@@ -102,7 +102,7 @@ const criterion = v.looseObject({
 });
 
 /** A run record, as docs/records.md has it. */
-const runSchema = v.looseObject({
+export const runSchema = v.looseObject({
   ...ofRun,
   type: v.literal('run'),
   startedAt: instant,

@@ -12,9 +12,11 @@ import { findRun, readRunRecord, writeWhole, type RunFolder } from './run-folder
 
 const help = `Usage: ws-stress report [run] [options]
 
-Writes a report of a run, one HTML file that needs no network and no script: the verdict, the criteria, the rounds, pictures of the
-sessions, and what failed. The run is named by its id or by the path of its folder; without a name it is the latest.
-Exit code: 0 where it is written, 1 where there is no such run, or it can't be read or written, 2 for wrong options.
+Writes a report of a run, one HTML file that needs no network and no script:
+the verdict, criteria, rounds, pictures of the sessions, and what failed. The
+run is an id, or the path of its folder; without one it is the latest.
+Exit code: 0; 1 where there is no such run, or a file can't be read or written;
+2 for wrong options.
 
 Options:
 ${helpEntry('--out FILE', "The file to write. Default: report.html in the run's folder.")}

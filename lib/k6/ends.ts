@@ -123,7 +123,9 @@ export const makeEnds = (test: string, { plan, criteria, unfit, mayBeDown }: Who
     const service = [setupData?.service.name, setupData?.service.version]
       .filter((each) => typeof each === 'string')
       .join(' ');
-    const text = summaryText(test, setupData?.run, settings.url, service, result, success, state?.isStdOutTTY === true);
+    const given = recordedSettings(__ENV);
+    const colour = state?.isStdOutTTY === true;
+    const text = summaryText(test, setupData?.run, settings.url, service, given, result, success, colour);
     if (settings.result === undefined) return { stdout: text };
     const { id, marker, startedAt } = setupData?.run ?? runOf(settings.runId, test);
     const file: RunRecord = {
@@ -136,7 +138,7 @@ export const makeEnds = (test: string, { plan, criteria, unfit, mayBeDown }: Who
       durationMs: Math.round(state?.testRunDurationMs ?? 0),
       url: shownUrl(settings.url),
       service: setupData?.service ?? unknownService,
-      settings: recordedSettings(__ENV),
+      settings: given,
       ...result,
       ...(success && { success }),
     };

@@ -1,4 +1,5 @@
 import { shownUrl } from '../load/settings.ts';
+import { folded, plain } from './fold.ts';
 import type { RunIdentity } from './run.ts';
 import type { SuccessCriterion } from './success-criteria.ts';
 import {
@@ -94,11 +95,20 @@ const meanings: Readonly<Record<RunResult['verdict'], string>> = {
 };
 
 /** What a verdict means, in words. */
-export const meaningOf = ({ verdict, cutShort }: RunResult): string => {
+export const meaningOf = ({ verdict, cutShort }: Pick<RunResult, 'verdict' | 'cutShort'>): string => {
   if (cutShort !== true) return meanings[verdict];
   return verdict === 'FAIL'
     ? 'the run was cut short, and a criterion did not hold until then'
     : 'the run was cut short: nothing is said of the service';
+};
+
+/** The verdict and what it means, as the last line of what a run says. */
+export const verdictLine = (result: Pick<RunResult, 'verdict' | 'cutShort'>, colour = false): string =>
+  `${painted(result.verdict, result.verdict, colour)}: ${meaningOf(result)}`;
+
+const settingsLine = (settings: Readonly<Record<string, string>>): string => {
+  const given = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  return `  asked  ${given.length > 0 ? plain(given.join(' ')) : "the scenario's own load, by its own settings"}`;
 };
 
 const roundLines = ({ rounds, total }: RunResult, isSuite: boolean): string[] => {
@@ -111,12 +121,13 @@ const roundLines = ({ rounds, total }: RunResult, isSuite: boolean): string[] =>
   return [header, ...lines.flat(), ...(!isSuite && rounds.length > 1 ? [row('all', total)] : []), ''];
 };
 
-/** The summary for a terminal: rounds, outcomes, cases, criteria, verdict; at most 80 columns where names allow. */
+/** The summary for a terminal: what was asked, rounds, outcomes, cases, criteria, verdict; at most 80 columns where names allow. */
 export const summaryText = (
   test: string,
   run: RunIdentity | undefined,
   url: string,
   service: string,
+  settings: Readonly<Record<string, string>>,
   result: RunResult,
   success: readonly SuccessCriterion[] | undefined,
   colour: boolean,
@@ -126,7 +137,8 @@ export const summaryText = (
   return [
     '',
     `  ${run ? `${run.marker}  ${test}  run ${run.id}` : test}`,
-    `  target ${shownUrl(url)}${service === '' ? '' : `  (${service})`}`,
+    `  target ${shownUrl(url)}${service === '' ? '' : `  (${plain(service)})`}`,
+    settingsLine(settings),
     '',
     ...(ran ? roundLines(result, success !== undefined) : []),
     ...(ran && result.findings.length > 0 ? [...result.findings.map(findingsLine), ''] : []),
@@ -141,8 +153,10 @@ export const summaryText = (
       ? [...testLines(result.criteria, colour), '', ...successLines(success, colour)]
       : result.criteria.map((criterion) => criterionLine(criterion, colour))),
     '',
-    `  ${painted(result.verdict, result.verdict, colour)}: ${meaningOf(result)}`,
+    `  ${verdictLine(result, colour)}`,
     '',
     '',
-  ].join('\n');
+  ]
+    .map((line) => folded(line))
+    .join('\n');
 };

@@ -1,0 +1,69 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { RunRecord } from '../../lib/results/run-record.ts';
+import { codeOf } from '../../target/errors.ts';
+import { innermostMessage } from '../error-facts.ts';
+import { junitXml } from './junit.ts';
+import { markdownSummary } from './markdown-summary.ts';
+import { writeWhole, type RunFolder } from './run-folder.ts';
+
+/** The forms in which a run is told to machines, by the option that asks for one. */
+export const exportForms = {
+  junit: junitXml,
+  markdown: markdownSummary,
+  json: (record: RunRecord): string => `${JSON.stringify(record, undefined, 2)}\n`,
+} as const;
+
+/** Which forms are asked for, and the file that each goes to. */
+export type Exports = Partial<Record<keyof typeof exportForms, string>>;
+
+/** The forms that options ask for, with their files. */
+export const exportsAsked = (values: Exports): [keyof typeof exportForms, string][] =>
+  (Object.keys(exportForms) as (keyof typeof exportForms)[]).flatMap((form) => {
+    const file = values[form];
+    return file === undefined ? [] : [[form, file]];
+  });
+
+/** Why a file can't be written, as far as that can be told beforehand; undefined where it can. */
+const writeProblem = (file: string): string | undefined => {
+  try {
+    const isFolder = statSync(file).isDirectory();
+    if (isFolder) return `${file} is a folder`;
+    accessSync(file, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') return innermostMessage(error);
+  }
+  try {
+    accessSync(path.dirname(path.resolve(file)), constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return innermostMessage(error);
+  }
+};
+
+/** What is wrong with the files that options name. */
+export const exportProblems = (values: Exports): string[] =>
+  exportsAsked(values)
+    .filter(([, file]) => file !== '' && file !== '-')
+    .flatMap(([form, file]) => {
+      const problem = writeProblem(file);
+      return problem === undefined ? [] : [`--${form}: expected a file that can be written: ${problem}`];
+    });
+
+/** Writes a run in the forms asked for; `-` is stdout. */
+export const writeExports = async (values: Exports, record: RunRecord): Promise<void> => {
+  for (const [form, file] of exportsAsked(values)) {
+    const text = exportForms[form](record);
+    if (file === '-') process.stdout.write(text);
+    // Not by way of another file: a pipe, a device or a link is to stay what it is.
+    else await writeFile(file, text);
+  }
+};
+
+/** Leaves a run in its folder as other programs read it: `junit.xml` and `summary.md`. */
+export const leaveForMachines = async (folder: RunFolder, record: RunRecord): Promise<void> => {
+  await writeWhole(path.join(folder.path, 'junit.xml'), junitXml(record));
+  await writeWhole(path.join(folder.path, 'summary.md'), markdownSummary(record));
+};

@@ -1,0 +1,141 @@
+import type { RunRecord } from '../../lib/results/run-record.ts';
+import { verdictLine } from '../../lib/results/summary.ts';
+import type { JudgedCriterion } from '../../lib/results/verdict.ts';
+import { observedText, outcomesText, runFacts } from './record-facts.ts';
+
+// Some of what XML 1.0 can't hold at all, not even as a reference, and half a surrogate pair.
+// oxlint-disable-next-line no-control-regex -- they are what is taken out
+const forbidden = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu;
+
+const references: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  '\t': '&#9;',
+  '\n': '&#10;',
+  '\r': '&#13;',
+};
+
+/** A text as XML 1.0 can hold it, within an attribute too; characters that it forbids become U+FFFD. */
+const xmlText = (text: string): string =>
+  text.replaceAll(forbidden, '\ufffd').replaceAll(/[&<>"\t\n\r]/g, (each) => references[each] ?? each);
+
+const element = (name: string, attributes: Readonly<Record<string, string>>, children: readonly string[]): string => {
+  const start = [name, ...Object.entries(attributes).map(([key, value]) => `${key}="${xmlText(value)}"`)].join(' ');
+  if (children.length === 0) return `<${start}/>`;
+  const inner = children.map((child) => child.replaceAll(/^(?=.)/gm, '  '));
+  return [`<${start}>`, ...inner, `</${name}>`].join('\n');
+};
+
+/** A test case's end other than success. */
+interface Ended {
+  kind: 'failure' | 'error' | 'skipped';
+  type: string;
+  message: string;
+  /** For the reader of the failure, where there is more to say. */
+  text?: string;
+}
+
+const secondsOf = (ms: number): string => (ms / 1000).toFixed(3);
+
+const ends: Readonly<
+  Record<JudgedCriterion['status'], ((criterion: JudgedCriterion) => Omit<Ended, 'type'>) | undefined>
+> = {
+  PASS: undefined,
+  FAIL: (criterion) => ({
+    kind: 'failure',
+    message: `expected ${criterion.expression}, observed ${observedText(criterion)}`,
+  }),
+  'NO DATA': ({ expression }) => ({
+    kind: 'failure',
+    message: `expected ${expression}, observed nothing: there was no data`,
+  }),
+  'NOT RUN': () => ({ kind: 'skipped', message: 'NOT RUN: what it judges was not asked, or not to the end' }),
+  'NOT APPLICABLE': () => ({
+    kind: 'skipped',
+    message: 'NOT APPLICABLE: the service has nothing of what it judges',
+  }),
+};
+
+const endOf = (criterion: JudgedCriterion, record: RunRecord): Ended | undefined => {
+  const end = ends[criterion.status]?.(criterion);
+  if (end === undefined) return undefined;
+  const text = `run ${record.run} of ${record.test}; sessions: ${outcomesText(record)}`;
+  return { type: criterion.status, ...end, ...(end.kind === 'failure' && { text }) };
+};
+
+/** A test case with its end. */
+interface Case {
+  name: string;
+  end: Ended | undefined;
+}
+
+const caseElement = (suite: string, { name, end }: Case): string => {
+  const ended =
+    end === undefined
+      ? []
+      : [
+          end.text === undefined
+            ? element(end.kind, { type: end.type, message: end.message }, [])
+            : `<${end.kind} type="${xmlText(end.type)}" message="${xmlText(end.message)}">${xmlText(end.text)}</${end.kind}>`,
+        ];
+  return element('testcase', { classname: suite, name }, ended);
+};
+
+const count = (cases: readonly Case[], kind: Ended['kind']): string =>
+  String(cases.filter(({ end }) => end?.kind === kind).length);
+
+const properties = (record: RunRecord): string =>
+  element(
+    'properties',
+    {},
+    [...runFacts(record), ...Object.entries(record.settings)].map(([name, value]) =>
+      element('property', { name, value }, []),
+    ),
+  );
+
+/** The cases of each suite: a criterion each, and of an INVALID run the generator, which fell short. */
+const casesOf = (record: RunRecord): Map<string, Case[]> => {
+  const suites = new Map<string, Case[]>();
+  const add = (suite: string, each: Case): void => {
+    suites.set(suite, [...(suites.get(suite) ?? []), each]);
+  };
+  if (record.verdict === 'INVALID') {
+    add(record.test, { name: 'generator', end: { kind: 'error', type: 'INVALID', message: verdictLine(record) } });
+  }
+  for (const criterion of record.criteria) {
+    add(criterion.test, {
+      name: `${criterion.selector} ${criterion.expression}`,
+      end: endOf(criterion, record),
+    });
+  }
+  if (suites.size === 0) suites.set(record.test, []);
+  return suites;
+};
+
+/** A run record as JUnit XML: a test suite a scenario, a test case a criterion. */
+export const junitXml = (record: RunRecord): string => {
+  const suites = casesOf(record);
+  const time = secondsOf(record.durationMs);
+  const timestamp = record.startedAt.slice(0, 19);
+  const all = [...suites.values()].flat();
+  const children = [...suites].map(([name, cases]) =>
+    element(
+      'testsuite',
+      {
+        name,
+        tests: String(cases.length),
+        failures: count(cases, 'failure'),
+        errors: count(cases, 'error'),
+        skipped: count(cases, 'skipped'),
+        timestamp,
+        // How long each scenario of several took, a run record does not tell.
+        ...(suites.size === 1 && { time }),
+      },
+      [properties(record), ...cases.map((each) => caseElement(name, each))],
+    ),
+  );
+  const totals = { tests: String(all.length), failures: count(all, 'failure'), errors: count(all, 'error') };
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${element('testsuites', { name: `ws-stress ${record.test}`, ...totals, time }, children)}\n`;
+};
