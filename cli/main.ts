@@ -5,6 +5,7 @@ import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list.ts';
 import { packageVersion } from './package-root.ts';
+import { recoveryCommand } from './results/recovery-command.ts';
 import { runCommand } from './run.ts';
 import { SetupError, setupCommand } from './setup.ts';
 import { targetCommand } from './target.ts';
@@ -14,6 +15,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   run: runCommand,
   doctor: doctorCommand,
   conformance: conformanceCommand,
+  recovery: recoveryCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -28,6 +30,7 @@ Commands:
   run <scenario>   run a scenario (${scenarioNames.join(', ')}) with k6
   doctor           say what service answers at an address, and what it can be put through
   conformance      ask a service what JSON-RPC 2.0 and RFC 6455 ask of it, and report where it differs
+  recovery         list the failures that runs have left, replay or retire them
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6
