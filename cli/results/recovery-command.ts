@@ -44,7 +44,7 @@ const find = async (base: string, name: string): Promise<RecoveryCase | undefine
 };
 
 const row = ({ name, state, test, command, counts, ...rest }: RecoveryCase): string[] => [
-  `${name}`,
+  name,
   printable(
     `  ${state}, failed ${counts.failed}, held ${counts.heldInARow} in a row; ${test}: ${printable(command.name, 24)}`,
     79,
@@ -91,7 +91,7 @@ const retire = async (base: string, name: string): Promise<number> => {
   const found = await find(base, name);
   if (!found) return 1;
   await changeCases(base, ({ cases }) => ({
-    written: cases.filter((each) => each.name === name).map((each) => ({ ...each, state: 'retired' as const })),
+    written: cases.flatMap((each) => (each.name === name ? [{ ...each, state: 'retired' as const }] : [])),
     removed: [],
   }));
   console.log(`${name}: retired, replayed no more`);
