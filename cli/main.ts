@@ -9,6 +9,7 @@ import { compareCommand } from './results/compare.ts';
 import { exportCommand } from './results/export.ts';
 import { historyCommand } from './results/history.ts';
 import { reportCommand } from './results/report-command.ts';
+import { recoveryCommand } from './results/recovery-command.ts';
 import { runCommand } from './run.ts';
 import { SetupError, setupCommand } from './setup.ts';
 import { targetCommand } from './target.ts';
@@ -23,6 +24,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   history: historyCommand,
   baseline: baselineCommand,
   compare: compareCommand,
+  recovery: recoveryCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -43,6 +45,7 @@ Commands:
   history          list past runs, their trend, and how many succeeded
   baseline         set or show the runs that others are held against
   compare          hold runs against others: has anything become worse?
+  recovery         list the failures that runs have left, replay or retire them
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6

@@ -1,5 +1,6 @@
 import defaultThresholds from '../../thresholds.json';
 import type { Command } from '../commands/command.ts';
+import type { ReplayCase } from '../commands/recovery-index.ts';
 import { chosenTests, misfits, readCriteria, readInputs } from '../load/inputs.ts';
 import { planLoad, type Profile, type TestLoad } from '../load/profile.ts';
 import { refusal, type Settings } from '../load/settings.ts';
@@ -30,6 +31,8 @@ export interface WholePlan {
   unfit: readonly string[];
   /** The service need not be there when the run begins. */
   mayBeDown: boolean;
+  /** Those that recovery replays, where it is one of the tests. */
+  recovery: readonly ReplayCase[];
 }
 
 /** The load of a run that is refused. */
@@ -76,5 +79,5 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const { url, headers, helperToken = '' } = settings;
   const secrets = [...secretsIn({ ...headers, helperToken }), ...secretsInQuery(url)];
   const plan = { settings, limits, secrets, commands: inputs.commands, profile, names };
-  return { plan, criteria, unfit, mayBeDown };
+  return { plan, criteria, unfit, mayBeDown, recovery: names.includes('recovery') ? inputs.recovery : [] };
 };
