@@ -1,13 +1,12 @@
 import { pausesResumesCancels } from '../lib/cases/control-script.ts';
 import { askedOf, noCases, runsAgain } from '../lib/cases/recovery.ts';
-import { mostRecoveryCases } from '../lib/commands/recovery-index.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { asks } from '../lib/k6/stage.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
 
 /** Does what failed once hold now? Each kept failure is a case. */
 export const { definition, options, setup, handleSummary, run } = scenario('recovery', {
-  casesMs: ({ sessionTimeoutMs }) => mostRecoveryCases * sessionTimeoutMs,
+  casesMs: ({ sessionTimeoutMs }, kept) => (kept + 1) * sessionTimeoutMs,
   cases: asks((stage) => {
     const kept = stage.recovery();
     if (kept.length === 0) stage.excuse([noCases], 'not-run', 'no failure is kept: STRESS_RECOVERY names none');

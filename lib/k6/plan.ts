@@ -56,7 +56,7 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const loads = chosen.map(({ name, rounds = [], cases, casesMs: longest, casesFirst }): TestLoad => ({
     name,
     rounds,
-    ...(cases && { casesMs: longest?.(settings) ?? casesMs }),
+    ...(cases && { casesMs: longest?.(settings, inputs.recovery.length) ?? casesMs }),
     ...(casesFirst && { casesFirst }),
   }));
   const profile = inputs.problems.length > 0 ? nothing : planLoad(settings, loads);

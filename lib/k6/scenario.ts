@@ -29,8 +29,8 @@ export interface ScenarioDefinition {
   cases?: AskCases;
   /** The cases are asked before the rounds. */
   casesFirst?: true;
-  /** Longest that the cases take, milliseconds; 5 minutes where absent. */
-  casesMs?: (settings: Settings) => number;
+  /** Longest that the cases take, milliseconds, with so many kept failures to replay; 5 minutes where absent. */
+  casesMs?: (settings: Settings, kept: number) => number;
   /** The service need not be there when the run begins. */
   mayBeDown?: true;
 }
