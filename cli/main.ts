@@ -3,6 +3,7 @@ import { suggestion } from '../lib/load/settings.ts';
 import { messageOf } from '../target/errors.ts';
 import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
+import { gateCommand } from './gate/gate.ts';
 import { listCommand } from './list.ts';
 import { packageVersion } from './package-root.ts';
 import { baselineCommand } from './results/baseline.ts';
@@ -20,6 +21,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   history: historyCommand,
   baseline: baselineCommand,
   compare: compareCommand,
+  gate: gateCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -37,6 +39,7 @@ Commands:
   history          list past runs, their trend, and how many succeeded and failed
   baseline         set or show the runs that others are held against
   compare          hold runs against others, or against the baseline: has anything become worse?
+  gate             judge a test of several machines over all of them, from Prometheus
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6

@@ -110,11 +110,14 @@ const roundLines = ({ rounds, total }: RunResult, isSuite: boolean): string[] =>
   return [header, ...lines.flat(), ...(!isSuite && rounds.length > 1 ? [row('all', total)] : []), ''];
 };
 
-/** The summary for a terminal: rounds, outcomes, cases, criteria, verdict; at most 80 columns where names allow. */
+/**
+ * The summary for a terminal: rounds, outcomes, cases, criteria, verdict; at most 80 columns where names allow. Without a line
+ * of the target where its address is not known.
+ */
 export const summaryText = (
   test: string,
   run: RunIdentity | undefined,
-  url: string,
+  url: string | undefined,
   service: string,
   result: RunResult,
   success: readonly SuccessCriterion[] | undefined,
@@ -125,7 +128,7 @@ export const summaryText = (
   return [
     '',
     `  ${run ? `${run.marker}  ${test}  run ${run.id}` : test}`,
-    `  target ${shownUrl(url)}${service === '' ? '' : `  (${service})`}`,
+    ...(url === undefined ? [] : [`  target ${shownUrl(url)}${service === '' ? '' : `  (${service})`}`]),
     '',
     ...(ran ? roundLines(result, success !== undefined) : []),
     ...(ran && result.findings.length > 0 ? [...result.findings.map(findingsLine), ''] : []),
