@@ -147,7 +147,7 @@ export const agreements = (series: Series): Agreement[] => {
 
 /** The series that k6 sends in place of a native histogram, by name, where it was not told to send one. */
 export const gaugesOf = (metric: string, { testLabel, testId, withinS }: Series): string =>
-  `count by (__name__) (count_over_time({__name__=~${quoted(`k6_${metric}_(p\\d+|avg|min|max|med|count|sum)`)},${testLabel}=${quoted(testId)}}[${withinS}s]))`;
+  `count by (__name__) (last_over_time({__name__=~${quoted(`k6_${metric}_(p\\d+|avg|min|max|med|count|sum)`)},${testLabel}=${quoted(testId)}}[${withinS}s]))`;
 
 /** Every begin of a k6 process of the test, with its time. */
 export const beginnings = (series: Series): string => `${selector('k6_runs_total', series, {})}[${series.withinS}s]`;
