@@ -4,6 +4,7 @@ import { messageOf } from '../target/errors.ts';
 import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
 import { gateCommand } from './gate/gate.ts';
+import { k8sCommand } from './k8s/render.ts';
 import { listCommand } from './list.ts';
 import { packageVersion } from './package-root.ts';
 import { baselineCommand } from './results/baseline.ts';
@@ -22,6 +23,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   baseline: baselineCommand,
   compare: compareCommand,
   gate: gateCommand,
+  k8s: k8sCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -40,6 +42,7 @@ Commands:
   baseline         set or show the runs that others are held against
   compare          hold runs against others, or against the baseline: has anything become worse?
   gate             judge a test of several machines over all of them, from Prometheus
+  k8s render       write manifests for the k6-operator: a test run of several pods, or a schedule of them
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6

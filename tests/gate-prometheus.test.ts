@@ -86,9 +86,22 @@ const runPart = async (
     STRESS_RESULT: result,
   };
   const args = [
-    ...['run', '--quiet', '--no-usage-report', '--address', '', '--out', 'experimental-prometheus-rw'],
-    ...['--tag', `testrun_name=${id}`, '--tag', `instance_id=${instance}`],
-    ...['--console-output', records ?? '', '--log-format', 'raw', ...(more.args ?? [])],
+    'run',
+    '--quiet',
+    '--no-usage-report',
+    '--address',
+    '',
+    '--out',
+    'experimental-prometheus-rw',
+    '--tag',
+    `testrun_name=${id}`,
+    '--tag',
+    `instance_id=${instance}`,
+    '--console-output',
+    records ?? '',
+    '--log-format',
+    'raw',
+    ...(more.args ?? []),
     path.join(packageRoot, 'dist/concurrent.js'),
   ];
   const env = {
@@ -144,8 +157,20 @@ const wholeTest = (world: World, testId: string, instances: number): WholeTest =
 
 const gate = (world: World, id: string, instances: number, ...more: string[]) =>
   runProgram(process.execPath, [
-    ...[cli, 'gate', '--prometheus', world.prometheus, '--scenario', 'concurrent', '--test-id', id],
-    ...['--instances', String(instances), '--vus', '60', '--thresholds', path.join(world.folder, 'thresholds.json')],
+    cli,
+    'gate',
+    '--prometheus',
+    world.prometheus,
+    '--scenario',
+    'concurrent',
+    '--test-id',
+    id,
+    '--instances',
+    String(instances),
+    '--vus',
+    '60',
+    '--thresholds',
+    path.join(world.folder, 'thresholds.json'),
     ...more,
   ]);
 

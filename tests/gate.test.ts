@@ -71,8 +71,19 @@ test('wrong options are refused, all of them at once', async (t) => {
   const scenarios = { concurrent: { timeouts: ['rate<1'], session_duration: ['max==5'] } };
   writeFileSync(file, JSON.stringify({ version: 1, scenarios }));
   const wrong = [
-    ...['--prometheus', 'http://me:geheim@localhost:9090', '--scenario', 'memory', '--instances', '0'],
-    ...['--test-label', 'a-b', '--within', '1', '--rate', '5', 'extra'],
+    '--prometheus',
+    'http://me:geheim@localhost:9090',
+    '--scenario',
+    'memory',
+    '--instances',
+    '0',
+    '--test-label',
+    'a-b',
+    '--within',
+    '1',
+    '--rate',
+    '5',
+    'extra',
   ];
   const refused = await gate(wrong, { PROMETHEUS_TOKEN: 'geheim', PROMETHEUS_USERNAME: 'me' });
   assert.equal(refused.code, 2);

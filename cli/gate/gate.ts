@@ -261,9 +261,7 @@ export const gateCommand = async (argv: string[]): Promise<number> => {
   try {
     const { run, result, problem } = await judgeWhole(connection, test);
     const shown = { ...run, id: printable(run.id, 200) };
-    process.stdout.write(
-      summaryText(test.scenario, shown, undefined, '', result, undefined, process.stdout.isTTY === true),
-    );
+    process.stdout.write(summaryText(test.scenario, shown, undefined, '', result, undefined, process.stdout.isTTY));
     for (const line of nearLines(result, test)) console.log(line);
     if (problem !== undefined) console.error(problem);
     return exitCodes[result.verdict];

@@ -35,9 +35,9 @@ const readBounded = async (response: Response): Promise<string> => {
   let text = '';
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
-    bytes += (chunk as Uint8Array).length;
+    bytes += chunk.length;
     if (bytes > mostBytes) throw new Error(`more than ${mostBytes} bytes came`);
-    text += decoder.decode(chunk as Uint8Array, { stream: true });
+    text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
 };

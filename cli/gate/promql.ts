@@ -40,7 +40,7 @@ const selector = (
   `${name}{${[`${testLabel}=${quoted(testId)}`, ...Object.entries(tags).map(([tag, value]) => `${tag}=${quoted(value)}`), ...also].join(',')}}`;
 
 /** The last value of each counter: k6 counts from its start, and sends again only what has changed. */
-export const lastValues = (name: string, series: Series, tags: Record<string, string> = {}, also: string[] = []) =>
+const lastValues = (name: string, series: Series, tags: Record<string, string> = {}, also: string[] = []) =>
   `last_over_time(${selector(`k6_${name}_total`, series, tags, also)}[${series.withinS}s])`;
 
 const counted = (name: string, series: Series, tags: Record<string, string>, also: string[] = []): string =>

@@ -96,7 +96,7 @@ const checkAgreements = async (connection: Connection, series: Series): Promise<
     if (has === evidence) continue;
     const gauges = await askVector(connection, gaugesOf(metric, series), series.atS);
     if (gauges.length > 0) {
-      const names = list(gauges.map(({ labels }) => labels.__name__ ?? ''));
+      const names = list(gauges.flatMap(({ labels }) => Object.values(labels)));
       throw new GateError(
         `expected native histograms; k6 sent ${names}, which can't be added up: run it with K6_PROMETHEUS_RW_TREND_AS_NATIVE_HISTOGRAM=true, against a Prometheus that takes them`,
       );
@@ -106,6 +106,8 @@ const checkAgreements = async (connection: Connection, series: Series): Promise<
     );
   }
 };
+
+const aggregationOf = (expression: string): string[] => [parseExpression(expression)?.aggregation ?? 'count'];
 
 const figures = ['avg', 'min', 'med', 'max', 'p(95)'];
 
@@ -119,7 +121,6 @@ const readMetrics = async (
   const want = (selector: string, wanted: readonly string[]): void => {
     aggregations.set(selector, new Set([...(aggregations.get(selector) ?? []), ...wanted]));
   };
-  const aggregationOf = (expression: string): string[] => [parseExpression(expression)?.aggregation ?? 'count'];
   for (const { selector, expression, guard, excuses } of criteria) {
     want(selector, aggregationOf(expression));
     want(guard.selector, aggregationOf(guard.expression));
