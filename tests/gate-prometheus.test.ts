@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { askNumber } from '../cli/gate/prometheus.ts';
 import { bucketGrowth, questionsFor } from '../cli/gate/promql.ts';
 import { judgeWhole, wholeProfile, type WholeTest } from '../cli/gate/whole-test.ts';
@@ -71,7 +74,7 @@ const runPart = async (
   machine: Machine,
   id: string,
   instance: number,
-  more: { args?: string[]; env?: Record<string, string>; histograms?: boolean; sessions?: number } = {},
+  more: { args?: string[]; histograms?: boolean } = {},
 ): Promise<{ code: number | null; stderr: string; record: RunRecord; sessions: Session[] }> => {
   const [result, records] = ['run.json', 'records.ndjson'].map((name) =>
     path.join(folder, `${id}-${instance}-${name}`),
@@ -79,7 +82,7 @@ const runPart = async (
   const settings = {
     STRESS_URL: url,
     STRESS_TOKEN: token,
-    STRESS_VUS: String(more.sessions ?? 60),
+    STRESS_VUS: '60',
     STRESS_COMMANDS: path.join(folder, 'commands.json'),
     STRESS_THRESHOLDS: path.join(folder, 'thresholds.json'),
     STRESS_RECORDS: 'all',
@@ -111,7 +114,6 @@ const runPart = async (
     // Several pushes a run: what is counted must be the last value and not the sum.
     K6_PROMETHEUS_RW_PUSH_INTERVAL: '200ms',
     ...(more.histograms !== false && { K6_PROMETHEUS_RW_TREND_AS_NATIVE_HISTOGRAM: 'true' }),
-    ...more.env,
   };
   const run = await runProgram(...machine(await k6Path(), args), { env });
   const lines = readFileSync(records ?? '', 'utf8')
@@ -304,15 +306,56 @@ test('what is no whole test is refused, each for its reason', options, async (t)
   assert.equal(gauges.code, 108, gauges.stdout);
   assert.match(gauges.stderr, /expected native histograms; k6 sent k6_session_duration_p99, which can't be added up/);
 
-  await runPart(world, machine, 'stale', 1, { env: { K6_PROMETHEUS_RW_STALE_MARKERS: 'true' } });
-  const stale = await gate(world, 'stale', 1);
-  assert.equal(stale.code, 108, stale.stdout);
-  assert.match(stale.stderr, /lost on the way, or marked stale \(K6_PROMETHEUS_RW_STALE_MARKERS must not be true\)/);
-
   const none = await gate(world, 'no-such', 1);
   assert.equal(none.code, 108);
   assert.match(none.stderr, /expected a test marked testrun_name="no-such" in the last 1440 minutes \(--within\)/);
   const other = await gate(world, 'half', 1, '--scenario', 'single');
   assert.equal(other.code, 108);
   assert.match(other.stderr, /to be of single; it is also, or only, of concurrent/);
+});
+
+test('a k6 process that was killed leaves sessions without an end, which fail', options, async (t) => {
+  const world = await startWorld(t, 1, ['never-completes@5-']);
+  const connection = { url: world.prometheus, authorization: undefined };
+  const settings = { STRESS_URL: world.url, STRESS_TOKEN: token, STRESS_VUS: '60' };
+  const child = spawn(
+    await k6Path(),
+    [
+      'run',
+      '--quiet',
+      '--no-usage-report',
+      '--address',
+      '',
+      '--out',
+      'experimental-prometheus-rw',
+      '--tag',
+      'testrun_name=killed',
+      '--tag',
+      'instance_id=1',
+      path.join(packageRoot, 'dist/concurrent.js'),
+    ],
+    {
+      env: {
+        ...cleanEnv(),
+        ...settings,
+        STRESS_COMMANDS: path.join(world.folder, 'commands.json'),
+        K6_PROMETHEUS_RW_SERVER_URL: `${world.prometheus}/api/v1/write`,
+        K6_PROMETHEUS_RW_PUSH_INTERVAL: '200ms',
+        K6_PROMETHEUS_RW_TREND_AS_NATIVE_HISTOGRAM: 'true',
+      },
+      stdio: 'ignore',
+    },
+  );
+  const ended = once(child, 'exit');
+  t.after(() => child.kill('SIGKILL'));
+  const seen = (query: string) => askNumber(connection, query, Math.ceil(Date.now() / 1000) + 60);
+  // Some sessions have ended, or there would be no evidence of any; the others never will.
+  const ends = 'sum(last_over_time(k6_sessions_total[5m])) > bool 0';
+  const both = `(${ends}) + (sum(last_over_time(k6_unsettled_total[5m])) > bool 49)`;
+  while ((await seen(both)) !== 2) await setImmediate();
+  child.kill('SIGKILL');
+  await ended;
+  const killed = await gate(world, 'killed', 1);
+  assert.equal(killed.code, 99, killed.stdout + killed.stderr);
+  assert.match(killed.stdout, /FAIL +unsettled count==0 {3}\(5\d\)/);
 });

@@ -220,21 +220,45 @@ test('nothing that listens, and a name and password, are told and sent', async (
   assert.match(unset.stderr, /\(status 401\): nothing was sent/);
 });
 
-test('where processes began and no session came, nothing is judged', async (t) => {
-  const url = await startFake(t, (_, response, query) => {
+/** Answers as Prometheus does, of two processes that began; `numberOf` tells what a query for one number comes to. */
+const startAnswering = (t: TestContext, numberOf: (query: string) => string | undefined): Promise<string> =>
+  startFake(t, (_, response, query) => {
     const begun = [1, 2].map((instance) => ({
       metric: { test: 'concurrent', instance_id: String(instance) },
       values: [[1_700_000_000, '1']],
     }));
+    const number = numberOf(query);
+    const vector = number === undefined ? [] : [{ metric: {}, value: [1_700_000_060, number] }];
     const data =
       query === 'time()'
         ? { resultType: 'scalar', result: [1_700_000_060, '1700000060'] }
         : query.startsWith('k6_runs_total')
           ? { resultType: 'matrix', result: begun }
-          : { resultType: 'vector', result: [] };
+          : { resultType: 'vector', result: vector };
     response.end(JSON.stringify({ status: 'success', data }));
   });
+
+test('where processes began and no session came, nothing is judged', async (t) => {
+  const url = await startAnswering(t, () => undefined);
   const { code, stdout } = await gate([...asked, '--prometheus', url]);
   assert.equal(code, 108);
   assert.match(stdout, /NOT RUN: nothing was judged/);
+});
+
+test('counts that must agree and do not are no ground for a verdict', async (t) => {
+  const url = await startAnswering(t, (query) =>
+    query.startsWith('count by') ? undefined : query.includes('k6_sessions_total') ? '4' : '5',
+  );
+  const { code, stdout, stderr } = await gate([...asked, '--prometheus', url]);
+  assert.equal(code, 108, stdout);
+  assert.match(stderr, /it holds 4 sessions, and evidence of 5: what k6 sent was lost on the way, or marked stale/);
+});
+
+test('sessions that k6 could not start on any machine make the whole test INVALID', async (t) => {
+  const url = await startAnswering(t, (query) =>
+    query.includes('k6_dropped_iterations_total') ? '3' : query.includes('unsettled') ? '0' : '5',
+  );
+  const { code, stdout } = await gate([...asked, '--prometheus', url]);
+  assert.equal(code, 110, stdout);
+  assert.match(stdout, /FAIL +dropped_iterations count==0 {3}\(3\)/);
 });
