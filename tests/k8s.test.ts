@@ -83,13 +83,33 @@ for (const scenario of scenarioNames) {
   });
 }
 
+const byName = (pod: Pod) =>
+  Object.fromEntries(pod.env.map(({ name, value, valueFrom }) => [name, value ?? valueFrom]));
+
 test('settings are variables, files of theirs go with the bundle, and a secret is a reference for runners alone', async () => {
   const { code, stdout, stderr } = await render(
     [
-      ...['concurrent', ...image, '--parallelism', '3', '--vus', '300', '--url', 'ws://service:8003/ws/mcp'],
-      ...['--commands', 'docs/examples/failing-command.json', '--thresholds', 'thresholds.json'],
-      ...['--secret', 'STRESS_TOKEN=ws-stress/token', '--secret', 'K6_PROMETHEUS_RW_PASSWORD=prom/password'],
-      ...['--write-to', 'http://prometheus:9090/api/v1/write', '--subprotocol', '$(HOSTNAME) $x', '--separate'],
+      'concurrent',
+      ...image,
+      '--parallelism',
+      '3',
+      '--vus',
+      '300',
+      '--url',
+      'ws://service:8003/ws/mcp',
+      '--commands',
+      'docs/examples/failing-command.json',
+      '--thresholds',
+      'thresholds.json',
+      '--secret',
+      'STRESS_TOKEN=ws-stress/token',
+      '--secret',
+      'K6_PROMETHEUS_RW_PASSWORD=prom/password',
+      '--write-to',
+      'http://prometheus:9090/api/v1/write',
+      '--subprotocol',
+      '$(HOSTNAME) $x',
+      '--separate',
     ],
     { STRESS_TOKEN: 'geheim', STRESS_HEADERS: '{"a":"geheim"}' },
   );
@@ -98,8 +118,6 @@ test('settings are variables, files of theirs go with the bundle, and a secret i
   const [configMap] = documentsOf(stdout);
   assert.deepEqual(Object.keys(configMap?.data ?? {}), ['concurrent.js', 'thresholds.json', 'commands.json']);
   const { spec } = testRunOf(stdout);
-  const byName = (pod: Pod) =>
-    Object.fromEntries(pod.env.map(({ name, value, valueFrom }) => [name, value ?? valueFrom]));
   assert.deepEqual(byName(spec.runner), {
     STRESS_URL: 'ws://service:8003/ws/mcp',
     STRESS_VUS: '300',
@@ -144,8 +162,18 @@ test('k6’s options: plain ones as one string, others element by element, as no
 
 test('a schedule may create test runs in its namespace, and nothing else', async () => {
   const { code, stdout, stderr } = await render([
-    ...['concurrent', ...image, '--vus', '5', '--namespace', 'load', '--name', 'nightly'],
-    ...['--cron', '0 3 * * 1-5', '--kubectl-image', `registry.k8s.io/kubectl@sha256:${'a'.repeat(64)}`],
+    'concurrent',
+    ...image,
+    '--vus',
+    '5',
+    '--namespace',
+    'load',
+    '--name',
+    'nightly',
+    '--cron',
+    '0 3 * * 1-5',
+    '--kubectl-image',
+    `registry.k8s.io/kubectl@sha256:${'a'.repeat(64)}`,
   ]);
   assert.equal(code, 0, stderr);
   const documents = documentsOf(stdout);
@@ -272,8 +300,19 @@ test('k6 takes what is rendered, as the operator calls it: archive, inspect, and
   t.after(() => target.close());
   const folder = temporaryDirectory(t);
   const { stdout, code } = await render([
-    ...['concurrent', ...image, '--parallelism', '2', '--vus', '6', '--url', target.url],
-    ...['--secret', 'STRESS_TOKEN=ws/token', '--', '--tag', 'team=core'],
+    'concurrent',
+    ...image,
+    '--parallelism',
+    '2',
+    '--vus',
+    '6',
+    '--url',
+    target.url,
+    '--secret',
+    'STRESS_TOKEN=ws/token',
+    '--',
+    '--tag',
+    'team=core',
   ]);
   assert.equal(code, 0);
   const [configMap] = documentsOf(stdout);
@@ -301,9 +340,17 @@ test('k6 takes what is rendered, as the operator calls it: archive, inspect, and
     runProgram(
       k6,
       [
-        ...['run', '--quiet', `--execution-segment=${index === 1 ? '0:1/2' : '1/2:1'}`],
-        ...['--execution-segment-sequence=0,1/2,1', ...extra, script, '--address='],
-        ...['--tag', `instance_id=${index}`, '--tag', 'testrun_name=ws-stress-concurrent'],
+        'run',
+        '--quiet',
+        `--execution-segment=${index === 1 ? '0:1/2' : '1/2:1'}`,
+        '--execution-segment-sequence=0,1/2,1',
+        ...extra,
+        script,
+        '--address=',
+        '--tag',
+        `instance_id=${index}`,
+        '--tag',
+        'testrun_name=ws-stress-concurrent',
       ],
       { env: { ...cleanEnv(), ...values } },
     ),
