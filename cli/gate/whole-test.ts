@@ -55,7 +55,7 @@ const findMachines = async (
   const begun = await askSamples(connection, beginnings(series), series.atS);
   if (begun.length === 0) {
     throw new GateError(
-      `expected a test marked ${marked} in the last ${Math.round(test.withinMs / 60_000)} minutes (--within); Prometheus has none. Run k6 with --out experimental-prometheus-rw and --tag ${testLabel}=… and look whether it logged that it failed to send`,
+      `expected a test marked ${marked} in the last ${Math.round(test.withinMs / 60_000)} minutes (--within); Prometheus has none. Run k6 with --out experimental-prometheus-rw and --tag ${testLabel}=… and look whether it logged that it failed to send, as it does to a Prometheus that takes no native histograms`,
     );
   }
   const others = [...new Set(begun.map(({ labels }) => labels.test ?? ''))].filter((name) => name !== scenario);
