@@ -59,8 +59,8 @@ export const startPrometheus = async (t: TestContext, host: string): Promise<str
 export type Machine = (command: string, args: readonly string[]) => [command: string, args: string[]];
 
 const ip = (...args: string[]): void => {
-  const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
+  const { status, stderr, error } = spawnSync('ip', args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${error?.message ?? stderr}`);
 };
 
 /**
