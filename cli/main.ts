@@ -2,6 +2,8 @@ import { suggestion } from '../lib/load/settings.ts';
 import { messageOf } from '../target/errors.ts';
 import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
+import { gateCommand } from './gate/gate.ts';
+import { k8sCommand } from './k8s/render.ts';
 import { listCommand } from './list.ts';
 import { packageVersion } from './package-root.ts';
 import { baselineCommand } from './results/baseline.ts';
@@ -25,6 +27,8 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   baseline: baselineCommand,
   compare: compareCommand,
   recovery: recoveryCommand,
+  gate: gateCommand,
+  k8s: k8sCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -46,6 +50,8 @@ Commands:
   baseline         set or show the runs that others are held against
   compare          hold runs against others: has anything become worse?
   recovery         list the failures that runs have left, replay or retire them
+  gate             judge a test of several machines as one, from Prometheus
+  k8s render       write a test run of several pods for the k6-operator
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6
