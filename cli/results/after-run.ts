@@ -1,10 +1,9 @@
-import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { leaveForMachines } from './exports.ts';
 import { rememberRun } from './history-file.ts';
 import { keepFailures } from './keep-failures.ts';
 import { leaveReport } from './report-command.ts';
-import type { RunFolder } from './run-folder.ts';
+import { shownPath, type RunFolder } from './run-folder.ts';
 
 /** What a run leaves for its readers, made of its records. */
 export const leaveResults = async (folder: RunFolder, record: RunRecord): Promise<void> => {
@@ -12,6 +11,6 @@ export const leaveResults = async (folder: RunFolder, record: RunRecord): Promis
   await leaveForMachines(folder, record);
   const kept = await keepFailures(folder, record);
   if (kept !== undefined) console.error(kept);
-  console.error(`results: ${path.relative(process.cwd(), folder.path) || '.'}`);
+  console.error(`results: ${shownPath(folder.path)}`);
   await leaveReport(folder, record);
 };

@@ -8,7 +8,7 @@ import { readRecords } from './record-reader.ts';
 import { gatherReport, type ReportData } from './report-data.ts';
 import { loadDraw } from './report-draw.ts';
 import { problemsText, reportPage } from './report-page.ts';
-import { findRun, readRunRecord, writeWhole, type RunFolder } from './run-folder.ts';
+import { findRun, readRunRecord, shownPath, writeWhole, type RunFolder } from './run-folder.ts';
 
 const help = `Usage: ws-stress report [run] [options]
 
@@ -39,8 +39,6 @@ const gather = async (folder: RunFolder, record: RunRecord): Promise<ReportData>
   if (hasRecords) for await (const read of readRecords(folder.records)) gathering.addRead(read);
   return gathering.data();
 };
-
-const shownPath = (file: string): string => path.relative(process.cwd(), file) || '.';
 
 const writeReport = async (folder: RunFolder, record: RunRecord, file: string): Promise<void> => {
   const data = await gather(folder, record);

@@ -60,6 +60,12 @@ export const writeWhole = async (file: string, text: string): Promise<void> => {
   await rename(temporary, file);
 };
 
+/** A path as it is told: from here, or whole where it is elsewhere. */
+export const shownPath = (file: string): string => {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') ? file : relative || '.';
+};
+
 /** The machine that this runs on. */
 export const thisMachine = (): Machine => ({
   system: `${process.platform} ${release()} ${process.arch}`,
