@@ -1,6 +1,7 @@
 import defaultThresholds from '../../thresholds.json';
 import type { Command } from '../commands/command.ts';
 import { chosenTests, misfits, readCriteria, readInputs } from '../load/inputs.ts';
+import type { CloudSettings } from '../load/cloud.ts';
 import { planLoad, type Profile, type TestLoad } from '../load/profile.ts';
 import { refusal, type Settings } from '../load/settings.ts';
 import type { Criterion } from '../load/thresholds.ts';
@@ -30,6 +31,7 @@ export interface WholePlan {
   unfit: readonly string[];
   /** The service need not be there when the run begins. */
   mayBeDown: boolean;
+  cloud: CloudSettings | undefined;
 }
 
 /** The load of a run that is refused. */
@@ -40,7 +42,7 @@ const casesMs = 300_000;
 /** Reads what a run is to do. Throws a text that lists everything wrong with the settings. */
 export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const inputs = readInputs(__ENV, readFile, defaultThresholds);
-  const { settings } = inputs;
+  const { cloud, ...settings } = inputs.settings;
   const isSuite = test === 'suite';
   const unfit = misfits(test, settings);
   // A suite imports its scenarios, which must not refuse what is meant for it: they wait for their own set-up.
@@ -76,5 +78,5 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const { url, headers, helperToken = '' } = settings;
   const secrets = [...secretsIn({ ...headers, helperToken }), ...secretsInQuery(url)];
   const plan = { settings, limits, secrets, commands: inputs.commands, profile, names };
-  return { plan, criteria, unfit, mayBeDown };
+  return { plan, criteria, unfit, mayBeDown, cloud };
 };
