@@ -1,5 +1,6 @@
 import { suggestion } from '../lib/load/settings.ts';
 import { messageOf } from '../target/errors.ts';
+import { cloudCommand } from './cloud/cloud.ts';
 import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list.ts';
@@ -23,6 +24,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   history: historyCommand,
   baseline: baselineCommand,
   compare: compareCommand,
+  cloud: cloudCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -43,6 +45,7 @@ Commands:
   history          list past runs, their trend, and how many succeeded
   baseline         set or show the runs that others are held against
   compare          hold runs against others: has anything become worse?
+  cloud            put load tests into Grafana Cloud k6, and their schedules
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6
