@@ -90,19 +90,32 @@ const settingProblems = (given: Readonly<Record<string, string>>): string[] => {
   });
 };
 
+const expectedBy = (issue: v.BaseIssue<unknown>): string => {
+  const { type, requirement, expected, message } = issue;
+  switch (type) {
+    case 'min_value':
+      return `at least ${String(requirement)}`;
+    case 'min_length':
+    case 'max_length':
+      return `a length of at ${type === 'min_length' ? 'least' : 'most'} ${String(requirement)}`;
+    case 'regex':
+      return 'a text without control characters';
+    case 'safe_integer':
+    case 'integer':
+      return 'a whole number';
+    case 'iso_timestamp':
+      return message;
+    default:
+      return expected === 'never' ? 'no such member' : (expected ?? 'another value');
+  }
+};
+
 const issueText = (issue: v.BaseIssue<unknown>): string => {
   const path = v.getDotPath(issue);
   const received = issue.received.length > 100 ? `${issue.received.slice(0, 100)}…` : issue.received;
   const near =
     issue.type === 'picklist' && typeof issue.input === 'string' ? suggestion(issue.input, scenarioNames) : '';
-  const expected = issue.expected ?? issue.requirement;
-  const what =
-    issue.type === 'iso_timestamp' || issue.type === 'check'
-      ? issue.message
-      : issue.expected === 'never'
-        ? 'no such member'
-        : String(expected);
-  return `${path === null ? '' : `${path}: `}expected ${what}; received ${received}${near}`;
+  return `${path === null ? '' : `${path}: `}expected ${expectedBy(issue)}; received ${received}${near}`;
 };
 
 const readTest = (

@@ -56,11 +56,15 @@ const planSchedule = ({ schedule }: CloudTest, before: CloudSchedule | undefined
     : { step: 'set', request, before };
 };
 
-/** The load zones that a test's options name. */
-const zonesOf = ({ archive }: WantedTest): string[] => {
-  const { cloud } = archive.options as { cloud?: { distribution?: Record<string, { loadZone: string }> } };
-  return Object.values(cloud?.distribution ?? {}).map(({ loadZone }) => loadZone);
+/** The load zones that a test's options name, with their percents. */
+const sharesOf = ({ archive }: WantedTest): { loadZone: string; percent: number }[] => {
+  const { cloud } = archive.options as {
+    cloud?: { distribution?: Record<string, { loadZone: string; percent: number }> };
+  };
+  return Object.values(cloud?.distribution ?? {});
 };
+
+const zonesOf = (test: WantedTest): string[] => sharesOf(test).map(({ loadZone }) => loadZone);
 
 const zoneProblems = (zones: readonly string[], known: readonly LoadZone[], allowed: readonly LoadZone[]): string[] =>
   zones.flatMap((zone) => {
@@ -231,7 +235,7 @@ const scheduleText = (step: ScheduleStep, isNew: boolean): string => {
 export const stepLines = (step: Step): string[] => {
   const { test, existing, isScriptNew, vuHours } = step;
   const verb = existing ? (changes(step) ? 'update' : 'unchanged') : 'create';
-  const zones = zonesOf(test);
+  const zones = sharesOf(test).map(({ loadZone, percent }) => `${percent} % ${loadZone}`);
   return [
     `${verb.padEnd(9)}  ${JSON.stringify(test.name)} (${test.scenario})`,
     ...(existing ? [isScriptNew ? 'script: another, replaced' : 'script as it is'] : []).map((line) => `  ${line}`),

@@ -2,11 +2,7 @@ import { Cron } from 'croner';
 import * as v from 'valibot';
 import { innermostMessage } from '../error-facts.ts';
 
-const instant = v.pipe(
-  v.string(),
-  v.isoTimestamp('a time with its offset, such as 2027-01-31T03:00:00Z'),
-  v.check((text) => !Number.isNaN(Date.parse(text)), 'a day that exists'),
-);
+const instant = v.pipe(v.string(), v.isoTimestamp('a time with its offset, such as 2027-01-31T03:00:00Z'));
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const frequencies = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY', 'YEARLY'] as const;
@@ -77,11 +73,24 @@ const cronProblem = (expression: string): string | undefined => {
   }
 };
 
+/** Whether a time of the right form exists: JavaScript takes the 30th of February for the 2nd of March. */
+const exists = (instant: string): boolean => {
+  const [year = 0, month = 0, day = 0] = instant.split(/\D/, 3).map(Number);
+  return !Number.isNaN(Date.parse(instant)) && new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
+};
+
+const instantProblems = (name: string, instant: string | undefined): string[] =>
+  instant === undefined || exists(instant)
+    ? []
+    : [`${name}: expected a time that exists, such as 2027-01-31T03:00:00Z; received ${JSON.stringify(instant)}`];
+
 /** What is wrong with a schedule whose form is right. */
 export const scheduleProblems = ({ starts, cron, recurrence }: Schedule): string[] => {
   const cronWrong = cron && cronProblem(cron.expression);
   const { frequency, days, until, count } = recurrence ?? {};
   return [
+    ...instantProblems('starts', starts),
+    ...instantProblems('recurrence.until', until),
     ...(cron && recurrence ? ['expected cron or recurrence, received both'] : []),
     ...(cronWrong === undefined ? [] : [`cron.expression: ${cronWrong}`]),
     ...(cron && !isTimeZone(cron.timeZone)
