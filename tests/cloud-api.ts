@@ -133,8 +133,16 @@ export class FakeCloud {
     return this.tests.find((test) => test.id === Number(id));
   }
 
-  #told({ script: _, ...test }: KeptTest): object {
-    return { ...test, baseline_test_run_id: null, k6_version: null, created: createdAt, updated: createdAt };
+  #told({ id, project_id, name }: KeptTest): object {
+    return {
+      id,
+      project_id,
+      name,
+      baseline_test_run_id: null,
+      k6_version: null,
+      created: createdAt,
+      updated: createdAt,
+    };
   }
 
   async #answer(asked: Asked): Promise<Answered> {

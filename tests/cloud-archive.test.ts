@@ -156,7 +156,12 @@ const runArchiveFile = async (file: string, k6Args: string[]) => {
 void test('archives of concurrent and of the suite run and pass, one load generator having the whole load', async (t) => {
   const target = await startTarget({ port: 0 });
   t.after(() => target.close());
-  const concurrent = await runArchive(t, 'concurrent', { STRESS_URL: target.url }, ['--execution-segment', '0:1']);
+  const concurrent = await runArchive(t, 'concurrent', { STRESS_URL: target.url }, [
+    '--execution-segment',
+    '0:1',
+    '--execution-segment-sequence',
+    '0,1',
+  ]);
   assert.equal(concurrent.code, 0, concurrent.stderr + concurrent.stdout);
   assert.equal(concurrent.result.verdict, 'PASS');
   const settings = {

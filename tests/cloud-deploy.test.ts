@@ -26,6 +26,9 @@ const weekly = {
 /** A cloud.json of these tests against a service elsewhere. */
 const fileOf = (...tests: object[]): object => ({ version: 1, project: 4711, settings: { STRESS_URL: url }, tests });
 
+/** One round, of these load zones. */
+const at = (zones: string): object => ({ STRESS_VUS: '9', STRESS_CLOUD_ZONES: zones });
+
 interface Deployed {
   code: number | null;
   stdout: string;
@@ -200,7 +203,6 @@ void test('what is wrong with the cloud’s side comes at once, before anything 
   const cloud = await startCloud(t);
   for (const id of [5, 6]) cloud.tests.push({ id, project_id: cloud.project, name: 'Twice', script: undefined });
   cloud.zones.push({ ...cloud.zones[0], k6_load_zone_id: 'plz-of-us', public: false });
-  const at = (zones: string): object => ({ STRESS_VUS: '9', STRESS_CLOUD_ZONES: zones });
   const { code, stderr } = await deployTo(
     t,
     cloud,

@@ -146,8 +146,9 @@ void test('schedules are the same however they are written', () => {
   for (const other of others) assert.ok(!isSameSchedule(told, other), JSON.stringify(other));
 });
 
+const share = (STRESS_URL: string): object => cloudShare('single', { STRESS_URL });
+
 void test('an address of the machine itself is known in every form', () => {
-  const share = (STRESS_URL: string): object => cloudShare('single', { STRESS_URL });
   for (const host of [
     'localhost:8003',
     'a.localhost',
@@ -214,9 +215,10 @@ void test('load zones add up to all of the load', () => {
   );
 });
 
+const hostProblems = (K6_CLOUD_HOST_V6: string): string[] =>
+  cloudAccess({ K6_CLOUD_TOKEN: 't', K6_CLOUD_STACK_ID: '1', K6_CLOUD_HOST_V6 }).problems;
+
 void test('the token goes to https:// or to loopback', () => {
-  const problems = (K6_CLOUD_HOST_V6: string): string[] =>
-    cloudAccess({ K6_CLOUD_TOKEN: 't', K6_CLOUD_STACK_ID: '1', K6_CLOUD_HOST_V6 }).problems;
   for (const host of [
     '',
     'https://api.example',
@@ -224,7 +226,7 @@ void test('the token goes to https:// or to loopback', () => {
     'http://127.0.0.1:8080',
     'http://localhost:8080',
   ]) {
-    assert.deepEqual(problems(host), [], host);
+    assert.deepEqual(hostProblems(host), [], host);
   }
   for (const host of [
     'http://api.example',
@@ -234,6 +236,6 @@ void test('the token goes to https:// or to loopback', () => {
     'https://a/b',
     'http://127.0.0.1@x',
   ]) {
-    assert.equal(problems(host).length, 1, host);
+    assert.equal(hostProblems(host).length, 1, host);
   }
 });
