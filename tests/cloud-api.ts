@@ -53,6 +53,8 @@ export interface Answered {
   headers?: Record<string, string>;
   /** Nothing is sent; the connection is dropped. */
   drop?: true;
+  /** Nothing is sent, and the connection stays. */
+  silent?: true;
   /** No answer that the published API has: it is not held against it. */
   unpublished?: true;
 }
@@ -278,7 +280,8 @@ export const startCloud = async (t: TestContext): Promise<FakeCloud> => {
   const cloud = new FakeCloud();
   const server = createServer((request, response) => {
     cloud.handle(request).then(
-      ({ status, body, headers = {}, drop }) => {
+      ({ status, body, headers = {}, drop, silent }) => {
+        if (silent) return;
         if (drop) {
           request.socket.destroy();
           return;

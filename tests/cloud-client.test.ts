@@ -5,14 +5,17 @@ import { CloudError, retryAfterMs } from '../cli/cloud/http-client.ts';
 import { apiError, startCloud, type Answered, type FakeCloud } from './cloud-api.ts';
 
 /** A client of a fake cloud whose waits are over at once, and kept. */
-const clientOf = ({ url: host, token }: Pick<FakeCloud, 'url' | 'token'>) => {
+const clientOf = ({ url: host, token }: Pick<FakeCloud, 'url' | 'token'>, answerTimeoutMs = 60_000) => {
   const waits: number[] = [];
   const told: string[] = [];
   const waitMs = (ms: number): Promise<void> => {
     waits.push(ms);
     return Promise.resolve();
   };
-  const api = createApi({ host, token, stackId: '1' }, { waitMs, tell: (text) => void told.push(text) });
+  const api = createApi(
+    { host, token, stackId: '1' },
+    { waitMs, tell: (text) => void told.push(text), answerTimeoutMs },
+  );
   return { api, waits, told };
 };
 
@@ -133,4 +136,15 @@ void test('a schedule that is gone is removed', async (t) => {
   const { api, cloud } = await start(t);
   await api.removeSchedule(99);
   assert.deepEqual(cloud.violations, []);
+});
+
+void test('an answer that does not come, and one that does not end', async (t) => {
+  const { cloud, api } = await start(t);
+  cloud.after = () => ({ status: 0, silent: true });
+  const slow = clientOf(cloud, 50);
+  assert.match((await failure(slow.api.project(cloud.project))).message, /: no answer within 0\.05 s; 5 tries$/);
+
+  cloud.after = () => ({ status: 200, body: Buffer.alloc(64 * 2 ** 20 + 1) });
+  const { message } = await failure(api.script(1));
+  assert.equal(message, 'GET /cloud/v6/load_tests/1/script: expected at most 67108864 bytes');
 });

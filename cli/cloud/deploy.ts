@@ -138,6 +138,7 @@ const theWorld: ClientWorld = {
       setTimeout(resolve, ms);
     }),
   tell: (text) => console.error(printableLine(`ws-stress: ${text}`)),
+  answerTimeoutMs: 60_000,
 };
 
 const advice = (status: number | undefined): string => {

@@ -15,6 +15,8 @@ export interface ClientWorld {
   waitMs: (ms: number) => Promise<void>;
   /** Says why it takes longer. */
   tell: (text: string) => void;
+  /** How long a whole answer may take. */
+  answerTimeoutMs: number;
 }
 
 /** An answer of the API: its status, its type and its body. */
@@ -47,7 +49,7 @@ export class CloudError extends Error {
   }
 }
 
-const [mostTries, answerTimeoutMs, longestWaitMs, maxBodyBytes] = [5, 60_000, 120_000, 64 * 2 ** 20];
+const [mostTries, longestWaitMs, maxBodyBytes] = [5, 120_000, 64 * 2 ** 20];
 
 /** How long an answer asks to be waited for, milliseconds; undefined where it does not say, or not understandably. */
 export const retryAfterMs = (header: string | null, nowMs: number): number | undefined => {
@@ -57,12 +59,12 @@ export const retryAfterMs = (header: string | null, nowMs: number): number | und
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
 };
 
-const readBody = async (response: Response): Promise<Uint8Array> => {
+const readBody = async (what: string, response: Response): Promise<Uint8Array> => {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     length += chunk.length;
-    if (length > maxBodyBytes) throw new Error(`more than ${maxBodyBytes} bytes`);
+    if (length > maxBodyBytes) throw new CloudError(`${what}: expected at most ${maxBodyBytes} bytes`, response.status);
     chunks.push(chunk);
   }
   return new Uint8Array(Buffer.concat(chunks));
@@ -93,12 +95,12 @@ const reasonOf = (answer: Answer): string => {
 /** A client of the API: asks, and asks again where that may help. */
 export const createClient = (
   { host, token, stackId }: CloudAccess,
-  { waitMs, tell }: ClientWorld,
+  { waitMs, tell, answerTimeoutMs }: ClientWorld,
 ): ((question: Question) => Promise<Answer>) => {
   // A service may repeat what it was sent.
   const shown = (text: string): string => printable(text.replaceAll(token, '…'), 500);
 
-  const askOnce = async ({ method, path, accept, body, contentType }: Question) => {
+  const askOnce = async (what: string, { method, path, accept, body, contentType }: Question) => {
     const response = await fetch(`${host}${path}`, {
       method,
       // Wherever a redirect leads, the token does not go there.
@@ -115,7 +117,7 @@ export const createClient = (
     const answer: Answer = {
       status: response.status,
       contentType: response.headers.get('content-type') ?? '',
-      body: await readBody(response),
+      body: await readBody(what, response),
     };
     return { answer, retryAfter: response.headers.get('retry-after') };
   };
@@ -126,7 +128,7 @@ export const createClient = (
       let asked;
       let failure: string;
       try {
-        asked = await askOnce(question);
+        asked = await askOnce(what, question);
         const { answer } = asked;
         if (question.expected.includes(answer.status)) return answer;
         failure = `${what}: status ${answer.status}: ${shown(reasonOf(answer)) || 'no reason given'}`;
