@@ -79,7 +79,7 @@ export interface KeptSchedule {
   created_by: string | null;
 }
 
-const createdAt = '2026-01-02T03:04:05.678';
+const createdAt = '2026-01-02T03:04:05.678Z';
 
 /** An error as the API tells it. */
 export const apiError = (status: number, message: string, details: unknown = null): Answered => ({
@@ -165,13 +165,14 @@ export class FakeCloud {
       return { status: 200, body: { ...project, ...dates } };
     }
     if (rest === '/allowed_load_zones') return { status: 200, body: { value: this.allowed } };
-    if (rest === '/load_tests' && what.startsWith('GET ')) {
-      const skip = Number(query.get('$skip') ?? 0);
+    if (/^GET .*\/load_tests$/.test(what)) {
+      const [skip, name] = [Number(query.get('$skip') ?? 0), query.get('name')];
+      const tests = this.tests.filter((test) => name === null || test.name === name);
       const next = skip + this.pageSize;
-      const value = this.tests.slice(skip, next).map((test) => this.#told(test));
+      const value = tests.slice(skip, next).map((test) => this.#told(test));
       // As behind a proxy that does not say how it was asked: the address of the next page is not this one's.
       const link = `http://elsewhere.example/cloud/v6/projects/${ofProject}/load_tests?$skip=${next}`;
-      return { status: 200, body: { value, ...(next < this.tests.length && { '@nextLink': link }) } };
+      return { status: 200, body: { value, ...(next < tests.length && { '@nextLink': link }) } };
     }
     if (rest === '/load_tests') {
       const form = await new Response(new Uint8Array(body), {

@@ -58,6 +58,7 @@ const deployTo = async (
   cloud.asked = [];
   const run = await runProgram(process.execPath, ['--import', 'tsx', program, name, ...args], { env });
   assert.ok(!`${run.stdout}${run.stderr}`.includes(cloud.token), `the token is shown: ${run.stdout}${run.stderr}`);
+  assert.ok(!cloud.tests.some(({ script }) => script?.includes(cloud.token)), 'the token is in a script');
   return run;
 };
 
@@ -424,4 +425,40 @@ void test('the command line: no such file, options and commands, and the same fr
   assert.match(stdout.replaceAll(/\s+/g, ' '), /from 40 % amazon:de:frankfurt, 60 % amazon:us:ashburn/);
   assert.equal(cloud.tests.length, 2);
   assert.deepEqual(cloud.violations, []);
+});
+
+void test('what k6 itself uploads is the same to a deployment, and a deployed test is found by k6', async (t) => {
+  const cloud = await startCloud(t);
+  const { token } = cloud;
+  const upload = async (): Promise<void> => {
+    const settings = { STRESS_URL: url, STRESS_CLOUD_NAME: nightly.name, STRESS_CLOUD_PROJECT: String(cloud.project) };
+    const e = Object.entries(settings).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
+    const access = {
+      K6_CLOUD_TOKEN: token,
+      K6_CLOUD_STACK_ID: '1',
+      K6_CLOUD_HOST: cloud.url,
+      K6_CLOUD_HOST_V6: cloud.url,
+    };
+    const args = ['cloud', 'upload', '--quiet', ...e, path.join(packageRoot, 'dist/concurrent.js')];
+    const { code, stderr } = await runProgram(await k6Path(), args, { env: { ...cleanEnv(), ...access } });
+    assert.equal(code, 0, `${stderr}${cloud.asked.join('\n')}`);
+    assert.deepEqual(cloud.violations, []);
+  };
+  await upload();
+  const [test] = cloud.tests;
+  assert.ok(test?.script);
+  // k6 puts the token into the archive; a deployment does not.
+  const theirs = test.script;
+  test.script = undefined;
+  const { schedule: _, ...bare } = nightly;
+  await succeeds(t, cloud, fileOf(bare));
+  test.script = theirs;
+  cloud.token = 'unseen';
+  const told = await succeeds(t, cloud, fileOf(bare));
+  assert.match(told, /Nothing to change/);
+  assert.deepEqual(cloud.writes, []);
+
+  cloud.token = token;
+  await upload();
+  assert.equal(cloud.tests.length, 1);
 });
