@@ -79,7 +79,7 @@ void test('a first deployment makes tests and schedules, a second changes nothin
   assert.deepEqual(cloud.writes, []);
 
   const first = await succeeds(t, cloud, file);
-  assert.match(first, /Deployed: "Nightly" created; schedule of "Nightly" set; "Weekly/);
+  assert.match(first, /Deploying:\n {2}"Nightly" created\n {2}schedule of "Nightly" set\n {2}"Weekly.*\n.*\nDeployed/);
   assert.deepEqual(
     cloud.tests.map(({ name }) => name),
     [nightly.name, weekly.name],
@@ -112,7 +112,7 @@ void test('what differs alone is changed: a script, a schedule; the rest of the 
     `PUT /cloud/v6/load_tests/${ofWeekly?.id}/script`,
   ]);
   assert.match(told.replaceAll(/\s+/g, ' '), /schedule: cron 0 4 \* \* \* UTC, from [^ ]+, in place of cron 0 3/);
-  assert.match(told, /Deployed: schedule of "Nightly" replaced; script of "Weekly/);
+  assert.match(told, /Deploying:\n {2}schedule of "Nightly" replaced\n {2}script of "Weekly.*\nDeployed/);
 
   // Without a schedule none is touched; null removes it.
   const { schedule: _, ...bare } = later;
@@ -136,7 +136,7 @@ void test('a schedule that somebody paused stays paused', async (t) => {
   const later = { ...nightly, schedule: { starts: '2031-01-01T00:00:00Z' } };
   const told = (await succeeds(t, cloud, fileOf(later))).replaceAll(/\s+/g, ' ');
   assert.match(told, /schedule: once, 2031-01-01T00:00:00\.000Z, in place of .*; stays paused/);
-  assert.match(told, /schedule of "Nightly" replaced; schedule of "Nightly" paused as it was/);
+  assert.match(told, /schedule of "Nightly" replaced schedule of "Nightly" paused as it was/);
   assert.deepEqual(
     cloud.schedules.map(({ deactivated }) => deactivated),
     [true],
@@ -313,7 +313,7 @@ void test('a test whose answer got lost is ours: it is not made twice', async (t
   const { code, stdout, stderr } = await deployTo(t, cloud, fileOf(nightly));
   assert.equal(code, 0, stderr);
   assert.match(stderr, /load_tests: .*; again in 1 s\nwaited 1000 ms/);
-  assert.match(stdout, /"Nightly" created; schedule of "Nightly" set/);
+  assert.match(stdout, /"Nightly" created\n {2}schedule of "Nightly" set/);
   assert.equal(cloud.tests.length, 1);
 });
 
@@ -331,7 +331,7 @@ void test('a step that fails is told with what was done, and a further call goes
 
   cloud.instead = () => undefined;
   const again = (await succeeds(t, cloud, fileOf(nightly, weekly))).replaceAll(/\s+/g, ' ');
-  assert.match(again, /Deployed: schedule of "Nightly" set; "Weekly.* created; schedule of "Weekly/);
+  assert.match(again, /Deploying: schedule of "Nightly" set "Weekly.* created schedule of "Weekly/);
   assert.equal(cloud.tests.length, 2);
 });
 

@@ -44,6 +44,7 @@ void test('the example fits its schema, and the schema refuses what the command 
     file(single, { project: '1' }),
     file(single, { project: 1.5 }),
     file(single, { tests: [] }),
+    file(single, { tests: Array.from({ length: 101 }, (_, index) => ({ ...single, name: String(index) })) }),
     file(single, { more: 1 }),
     file(single, { settings: { STRESS_VUS: 5 } }),
     file(single, { settings: { STRESS_TOKEN: 'x' } }),

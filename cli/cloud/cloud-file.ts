@@ -6,6 +6,9 @@ import { innermostMessage } from '../error-facts.ts';
 import { runProblems } from '../run-inputs.ts';
 import { scheduleProblems, scheduleSchema, type Schedule } from './schedule.ts';
 
+/** Their archives are held in memory, half a megabyte each. */
+const mostTests = 100;
+
 const settings = v.record(v.string(), v.string());
 
 const testSchema = v.strictObject({
@@ -43,7 +46,7 @@ const topMembers = {
 /** cloud.json: the load tests of a project in Grafana Cloud k6. */
 export const cloudFileSchema = v.strictObject({
   ...topMembers,
-  tests: v.pipe(v.array(testSchema), v.minLength(1)),
+  tests: v.pipe(v.array(testSchema), v.minLength(1), v.maxLength(mostTests)),
 });
 
 /** A test of cloud.json, checked, with the settings of the file and its own. */
@@ -157,7 +160,7 @@ export const parseCloudFile = (text: string): { file: CloudFile } | { problems: 
     return { problems: [`expected JSON: ${innermostMessage(error)}`] };
   }
   const top = v.safeParse(
-    v.strictObject({ ...topMembers, tests: v.pipe(v.array(v.unknown()), v.minLength(1)) }),
+    v.strictObject({ ...topMembers, tests: v.pipe(v.array(v.unknown()), v.minLength(1), v.maxLength(mostTests)) }),
     value,
   );
   const { settings: givenShared, tests: givenTests } = (top.success ? top.output : (value ?? {})) as {

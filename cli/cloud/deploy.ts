@@ -191,8 +191,9 @@ const planAndDeploy = async (
     say('Dry run: nothing was changed.');
     return 0;
   }
-  const done = await deploy(api, plan);
-  say(`Deployed: ${done.join('; ')}.`);
+  say('Deploying:');
+  await deploy(api, plan, (done) => say(`  ${done}`));
+  say('Deployed: the cloud has it all.');
   return 0;
 };
 

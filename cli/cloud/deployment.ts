@@ -198,8 +198,12 @@ const tasksOf = (api: CloudApi, projectId: number, step: Step): Task[] => {
   ];
 };
 
-/** Does what was planned, one thing after the other, and returns what was done. Throws a PartlyDeployed where one fails. */
-export const deploy = async (api: CloudApi, { project, steps }: DeploymentPlan): Promise<string[]> => {
+/** Does what was planned, one thing after the other, and tells each when it is done. Throws a PartlyDeployed where one fails. */
+export const deploy = async (
+  api: CloudApi,
+  { project, steps }: DeploymentPlan,
+  tell: (done: string) => void,
+): Promise<void> => {
   const tasks = steps.flatMap((step) => tasksOf(api, project.id, step));
   const done: string[] = [];
   for (const [name, act] of tasks) {
@@ -211,8 +215,8 @@ export const deploy = async (api: CloudApi, { project, steps }: DeploymentPlan):
       throw new PartlyDeployed(error.message, done, open, error);
     }
     done.push(name);
+    tell(name);
   }
-  return done;
 };
 
 const scheduleText = (step: ScheduleStep, isNew: boolean): string => {
