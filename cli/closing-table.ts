@@ -62,24 +62,24 @@ export const readFailures = async (file: string, isInterrupted = false): Promise
 
 const findingOrder = ['breaking', 'bypass', 'inconclusive', 'deviating', 'not-run', 'not-applicable'];
 
-const sessionLines = ({ round, session, case: name, commands, outcome, trace = [] }: SessionLine): string[] => [
-  `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${commands[0]?.name ?? 'no command'}): ${printable(describeOutcome(outcome), 300)}`,
-  ...trace.map((line) => `      ${printable(line, 320)}`),
+/** Messages, each on its line whatever its length: broken at a blank they could not be copied. */
+const messageLines = (trace: readonly string[] = [], indent: number): string[] =>
+  trace.map((line) => `${' '.repeat(indent)}${printable(line, 320)}`);
+
+const sessionLines = ({ round, session, case: name, commands, outcome, trace }: SessionLine): string[] => [
+  folded(
+    `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${commands[0]?.name ?? 'no command'}): ${printable(describeOutcome(outcome), 300)}`,
+  ),
+  ...messageLines(trace, 6),
 ];
 
-const findingLines = ({
-  test,
-  case: name,
-  section,
-  expected,
-  finding,
-  received,
-  trace = [],
-}: FindingLine): string[] => [
-  `  ${finding.padEnd(14)} ${test} ${name}  (${section})`,
-  ...(finding.startsWith('not-') ? [] : [`${' '.repeat(17)}expected ${printable(expected, 300)}`]),
-  `${' '.repeat(17)}${finding.startsWith('not-') ? 'because' : 'received'} ${printable(received, 300)}`,
-  ...trace.map((line) => `${' '.repeat(19)}${printable(line, 320)}`),
+const findingLines = ({ test, case: name, section, expected, finding, received, trace }: FindingLine): string[] => [
+  ...[
+    `  ${finding.padEnd(14)} ${test} ${name}  (${section})`,
+    ...(finding.startsWith('not-') ? [] : [`${' '.repeat(17)}expected ${printable(expected, 300)}`]),
+    `${' '.repeat(17)}${finding.startsWith('not-') ? 'because' : 'received'} ${printable(received, 300)}`,
+  ].map((line) => folded(line)),
+  ...messageLines(trace, 19),
 ];
 
 /** Cases that were not asked for one reason are one line. */
@@ -109,9 +109,10 @@ const bounded = (findings: readonly FindingLine[], most: number): string[] => {
   const more = [...counts].filter(([, count]) => count > most);
   return [
     ...lines,
-    ...more.map(
-      ([of, count]) =>
+    ...more.map(([of, count]) =>
+      folded(
         `  ${of}: ${count - most} more; ${of.slice(15)} run by itself, with the same addresses, shows all of them`,
+      ),
     ),
   ];
 };
@@ -133,7 +134,5 @@ export const closingTable = ({ sessions, findings }: Failures, mostFindings: num
     ...(failed.length > 0 ? ['', 'Failed sessions', ...failed] : []),
     ...(sorted.length > 0 ? ['', 'Findings', ...bounded(sorted, mostFindings)] : []),
     ...(failed.length + sorted.length > 0 ? ['', ''] : []),
-  ]
-    .map((line) => folded(line))
-    .join('\n');
+  ].join('\n');
 };

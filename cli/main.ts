@@ -3,6 +3,8 @@ import { messageOf } from '../target/errors.ts';
 import { cloudCommand } from './cloud/cloud.ts';
 import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
+import { gateCommand } from './gate/gate.ts';
+import { k8sCommand } from './k8s/render.ts';
 import { listCommand } from './list.ts';
 import { packageVersion } from './package-root.ts';
 import { baselineCommand } from './results/baseline.ts';
@@ -10,6 +12,7 @@ import { compareCommand } from './results/compare.ts';
 import { exportCommand } from './results/export.ts';
 import { historyCommand } from './results/history.ts';
 import { reportCommand } from './results/report-command.ts';
+import { recoveryCommand } from './results/recovery-command.ts';
 import { runCommand } from './run.ts';
 import { SetupError, setupCommand } from './setup.ts';
 import { targetCommand } from './target.ts';
@@ -24,6 +27,9 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   history: historyCommand,
   baseline: baselineCommand,
   compare: compareCommand,
+  recovery: recoveryCommand,
+  gate: gateCommand,
+  k8s: k8sCommand,
   cloud: cloudCommand,
   list: listCommand,
   target: targetCommand,
@@ -45,6 +51,9 @@ Commands:
   history          list past runs, their trend, and how many succeeded
   baseline         set or show the runs that others are held against
   compare          hold runs against others: has anything become worse?
+  recovery         list the failures that runs have left, replay or retire them
+  gate             judge a test of several machines as one, from Prometheus
+  k8s render       write a test run of several pods for the k6-operator
   cloud            put load tests into Grafana Cloud k6, and their schedules
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback

@@ -52,6 +52,7 @@ const answers: Readonly<Record<string, (facts: ServiceFacts) => Answer>> = {
     memory
       ? yes
       : no('no figures of its memory: --target-pid on the same machine, or process_resident_memory_bytes at /metrics'),
+  recovery: () => ({ ready: 'yes', why: 'with the failures that earlier runs have left' }),
   'service-down': () => ({ ready: 'yes', why: 'its restart needs --stop-command and --start-command' }),
 };
 

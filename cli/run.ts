@@ -25,6 +25,7 @@ import {
   writeWhole,
   type RunFolder,
 } from './results/run-folder.ts';
+import { recoveryIndex } from './results/recovery-store.ts';
 import { runProblems } from './run-inputs.ts';
 import { tellProgress } from './run-progress.ts';
 import { restartableTarget } from './service-control.ts';
@@ -81,6 +82,10 @@ export const runCommand = async (argv: string[]): Promise<number> => {
   const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
   const asked = settingsEnvironment(values);
   const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
+  const index = recoveryIndex(path.resolve(values.folder ?? '.'));
+  if ((scenario === 'suite' || scenario === 'recovery') && !env.STRESS_RECOVERY && existsSync(index)) {
+    env.STRESS_RECOVERY = index;
+  }
   const withTarget = values['with-target'] === true;
   const exports: Exports = {
     ...(values.junit !== undefined && { junit: values.junit }),

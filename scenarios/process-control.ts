@@ -1,5 +1,6 @@
 import { countToThirty } from '../lib/commands/count.ts';
 import { controlCases } from '../lib/cases/control.ts';
+import { pausesResumesCancels } from '../lib/cases/control-script.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { asks } from '../lib/k6/stage.ts';
 
@@ -7,27 +8,7 @@ import { asks } from '../lib/k6/stage.ts';
 export const { definition, options, setup, handleSummary, run } = scenario('process-control', {
   rounds: [1],
   commands: ({ commands }) => [countToThirty(commands === 'python')],
-  *script(session, command) {
-    const count = yield* session.execute(command);
-    yield* count.continuesFor(2000);
-
-    yield* session.control('PAUSE');
-    yield* count.staysSilentFor(2000);
-
-    yield* session.control('RESUME');
-    yield* count.continuesFor(2000);
-
-    yield* session.control('CANCEL');
-    yield* count.endsWithin(3000);
-
-    const next = yield* session.execute({
-      name: 'echo',
-      class: 'control',
-      command: 'echo ended',
-      proof: { lines: ['ended'] },
-    });
-    yield* next.completes();
-  },
+  script: pausesResumesCancels,
   cases: asks((stage) => stage.ask(controlCases())),
 });
 

@@ -5,6 +5,7 @@ import { definition as conformance } from './conformance.ts';
 import { definition as highOutput } from './high-output.ts';
 import { definition as memory } from './memory.ts';
 import { definition as processControl } from './process-control.ts';
+import { definition as recovery } from './recovery.ts';
 import { definition as serviceDown } from './service-down.ts';
 import { definition as sessionLimit } from './session-limit.ts';
 import { definition as single } from './single.ts';
@@ -19,6 +20,7 @@ export const { options, setup, handleSummary, run } = suite([
   sessionLimit,
   conformance,
   memory,
+  recovery,
   serviceDown,
 ]);
 

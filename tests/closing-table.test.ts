@@ -65,3 +65,16 @@ void test('what is long is wrapped at 80 columns, further in, and what a service
   // oxlint-disable-next-line no-control-regex -- what must not be there
   assert.doesNotMatch(table, /[\u0000-\u0009\u000b-\u001f]/);
 });
+
+void test('a message stands on one line, so that it can be copied', async (t) => {
+  const message = `< {"jsonrpc":"2.0","method":"process.output","params":{"type":"stdout","data":"${'ten words '.repeat(15)}"}}`;
+  const closed: Outcome = { kind: 'closed', code: 1011, detail: 'x' };
+  const table = await tableOf(t, [
+    sessionLine(closed, { trace: [message] }),
+    findingLine('a-case', { trace: [message] }),
+  ]);
+  assert.deepEqual(
+    table.split('\n').filter((line) => line.includes('ten words')),
+    [`      ${message}`, `${' '.repeat(19)}${message}`],
+  );
+});

@@ -178,6 +178,7 @@ void test('what the cloud can’t run is left out, and is told with its reason',
   const file = fileOf(
     { name: 'All', scenario: 'suite', settings: { STRESS_SKIP: 'conformance' } },
     { name: 'Outage', scenario: 'service-down' },
+    { name: 'Again', scenario: 'recovery' },
     { name: 'Here', scenario: 'single', settings: { STRESS_URL: 'ws://127.0.0.2:8003/ws/mcp' } },
     { name: 'Files', scenario: 'single', settings: { STRESS_RESULT: 'result.json' } },
     { name: 'Helped', scenario: 'memory', settings: { STRESS_HELPER_URL: 'http://127.0.0.1:1' } },
@@ -190,10 +191,12 @@ void test('what the cloud can’t run is left out, and is told with its reason',
   assert.match(told, /without service-down: nobody there can stop and start the service/);
   assert.match(told, /without memory by process id/);
   assert.match(told, /left out "Outage" \(service-down\) nobody there can stop/);
+  assert.match(told, /without recovery: the failures that it replays are kept in files/);
+  assert.match(told, /left out "Again" \(recovery\) the failures that it replays/);
   assert.match(told, /left out "Here" \(single\) STRESS_URL is an address of the machine/);
   assert.match(told, /left out "Files" \(single\) STRESS_RESULT names a file/);
   assert.match(told, /left out "Helped" \(memory\) STRESS_HELPER_URL: a helper serves the machine/);
-  assert.ok(cloud.tests[0]?.script?.includes('"STRESS_SKIP": "conformance,service-down"'));
+  assert.ok(cloud.tests[0]?.script?.includes('"STRESS_SKIP": "conformance,recovery,service-down"'));
 
   const nothing = await deployTo(t, cloud, fileOf({ name: 'Outage', scenario: 'service-down' }));
   assert.equal(nothing.code, 2, nothing.stdout);

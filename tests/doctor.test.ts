@@ -312,6 +312,7 @@ const allScenarios = [
   'session-limit',
   'conformance',
   'memory',
+  'recovery',
   'service-down',
   'suite',
 ];

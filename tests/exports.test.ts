@@ -240,6 +240,7 @@ void test('ws-stress export writes a run in every form, to files and to stdout',
 void test('ws-stress export refuses wrong options, all of them at once, and a run that is none', async (t) => {
   const base = temporaryDirectory(t);
   leaveRun(base, failed);
+  writeFileSync(path.join(base, 'taken'), '');
   const nothing = await wsStress(base, 'export');
   assert.equal(nothing.code, 2);
   assert.match(nothing.stderr, /expected --junit, --markdown or --json with a file, received none of them/);
@@ -251,14 +252,14 @@ void test('ws-stress export refuses wrong options, all of them at once, and a ru
     '--junit',
     base,
     '--markdown',
-    '/no/such/folder/x.md',
+    path.join(base, 'taken/x.md'),
     '--json',
     '',
   );
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /expected one run, received also b/);
   assert.match(wrong.stderr, /--junit: expected a file that can be written: .* is a folder/);
-  assert.match(wrong.stderr, /--markdown: expected a file that can be written: ENOENT/);
+  assert.match(wrong.stderr, /--markdown: expected a file that can be written: ENOTDIR/);
   assert.match(wrong.stderr, /--json: expected a value, received nothing/);
   const both = await wsStress(base, 'export', '--junit', '-', '--markdown', '-');
   assert.equal(both.code, 2);
@@ -275,4 +276,13 @@ void test('ws-stress export refuses wrong options, all of them at once, and a ru
   assert.equal(other.code, 1);
   assert.match(other.stderr, /expected version 1 of the run record, received 2/);
   assert.equal(none.stdout + other.stdout, '');
+});
+
+void test('ws-stress export makes the folders of its files', async (t) => {
+  const base = temporaryDirectory(t);
+  leaveRun(base, failed);
+  const file = path.join(base, 'a/b/junit.xml');
+  const { code, stderr } = await wsStress(base, 'export', '--junit', file);
+  assert.equal(code, 0, stderr);
+  assert.match(readFileSync(file, 'utf8'), /<testsuites/);
 });

@@ -320,3 +320,18 @@ void test('a run leaves its report and says where', { timeout: 120_000 }, async 
   assert.match(stderr, /^report: .*runs\/mine\/report\.html$/m);
   assert.match(readFileSync(path.join(base, 'runs/mine/report.html'), 'utf8'), /<h1>single: PASS<\/h1>/);
 });
+
+void test('of several scenarios the criteria that do not hold come first, all of them at the end', () => {
+  const [held, failed] = runRecord().criteria;
+  assert.ok(held && failed);
+  const run = runRecord({
+    test: 'suite',
+    criteria: [held, { ...failed, test: 'memory' }, { ...held, test: 'memory' }],
+  });
+  const [overview = '', all = ''] = page([], run).split('<h2>All criteria</h2>');
+  assert.match(overview, /<td>1 of 2<\/td>/);
+  assert.match(overview, /do not hold[\s\S]*p\(95\)&lt;5000[\s\S]*FAIL/);
+  assert.ok(!overview.includes('session_success'));
+  assert.ok(!overview.includes('Criteria of'));
+  for (const each of ['concurrent', 'memory']) assert.ok(all.includes(`Criteria of ${each}: 1 of`), each);
+});

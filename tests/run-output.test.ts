@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readFileSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
@@ -87,10 +87,11 @@ void test('a run that fails tells the first failures, and then its verdict; JUni
 
 void test('files for machines that can’t be written are refused before anything is run', async (t) => {
   const base = temporaryDirectory(t);
-  const args = ['--with-target', '--junit', '/no/such/folder/j.xml', '--markdown', base];
+  writeFileSync(path.join(base, 'taken'), '');
+  const args = ['--with-target', '--junit', path.join(base, 'taken/j.xml'), '--markdown', base];
   const { code, stderr } = await wsStress(base, 'run', 'single', ...args);
   assert.equal(code, 2);
-  assert.match(stderr, /--junit: expected a file that can be written: ENOENT/);
+  assert.match(stderr, /--junit: expected a file that can be written: ENOTDIR/);
   assert.match(stderr, /--markdown: expected a file that can be written: .* is a folder/);
   assert.ok(!existsSync(path.join(base, 'runs')));
   const toStdout = await wsStress(base, 'run', 'single', '--with-target', '--junit', '-');

@@ -18,7 +18,11 @@ const localFiles = (settings: Readonly<Record<string, string>>): string[] =>
     })
     .map(({ name }) => name);
 
-const withoutRestart = 'nobody there can stop and start the service';
+/** The scenarios that the cloud does not run, and why. */
+const impossible: Readonly<Record<string, string>> = {
+  recovery: 'the failures that it replays are kept in files of this machine',
+  'service-down': 'nobody there can stop and start the service',
+};
 
 const loopbackSettings = ({ url, limitedUrl }: Settings): string[] => [
   ...(isLoopback(url) ? ['STRESS_URL'] : []),
@@ -31,7 +35,7 @@ export const cloudShare = (scenario: string, given: Readonly<Record<string, stri
   const files = localFiles(given);
   const loopback = loopbackSettings(settings);
   const because = [
-    ...(scenario === 'service-down' ? [withoutRestart] : []),
+    ...(impossible[scenario] === undefined ? [] : [impossible[scenario]]),
     ...files.map((name) => `${name} names a file of this machine`),
     ...loopback.map((name) => `${name} is an address of the machine that it is used on`),
     ...(settings.helperUrl === undefined ? [] : ['STRESS_HELPER_URL: a helper serves the machine that it runs on']),
@@ -39,13 +43,14 @@ export const cloudShare = (scenario: string, given: Readonly<Record<string, stri
   if (because.length > 0) return { because: because.join('; ') };
   if (scenario !== 'suite') return { settings: { ...given }, without: memoryNote(scenario) };
   const chosen = chosenTests(settings);
-  if (!chosen.includes('service-down')) return { settings: { ...given }, without: chosen.flatMap(memoryNote) };
-  const left = chosen.filter((name) => name !== 'service-down');
-  if (left.length === 0) return { because: `service-down, the only scenario: ${withoutRestart}` };
-  const skip = [...(settings.skip ?? []), 'service-down'].join(',');
+  const left = chosen.filter((name) => impossible[name] === undefined);
+  const out = chosen.filter((name) => impossible[name] !== undefined);
+  const without = out.map((name) => `${name}: ${impossible[name]}`);
+  if (left.length === 0) return { because: `nothing else is in it than ${without.join('; ')}` };
+  const skip = [...(settings.skip ?? []), ...out].join(',');
   return {
-    settings: { ...given, STRESS_SKIP: skip },
-    without: [`service-down: ${withoutRestart}`, ...left.flatMap(memoryNote)],
+    settings: { ...given, ...(out.length > 0 && { STRESS_SKIP: skip }) },
+    without: [...without, ...left.flatMap(memoryNote)],
   };
 };
 

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { codeOf } from '../../target/errors.ts';
@@ -35,11 +35,16 @@ const writeProblem = (file: string): string | undefined => {
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') return innermostMessage(error);
   }
+  // Folders that are not there yet are made when it is written.
+  return writeProblemOfFolder(path.dirname(path.resolve(file)));
+};
+
+const writeProblemOfFolder = (folder: string): string | undefined => {
   try {
-    accessSync(path.dirname(path.resolve(file)), constants.W_OK);
+    accessSync(folder, constants.W_OK);
     return undefined;
   } catch (error) {
-    return innermostMessage(error);
+    return codeOf(error) === 'ENOENT' ? writeProblemOfFolder(path.dirname(folder)) : innermostMessage(error);
   }
 };
 
@@ -56,9 +61,13 @@ export const exportProblems = (values: Exports): string[] =>
 export const writeExports = async (values: Exports, record: RunRecord): Promise<void> => {
   for (const [form, file] of exportsAsked(values)) {
     const text = exportForms[form](record);
-    if (file === '-') process.stdout.write(text);
+    if (file === '-') {
+      process.stdout.write(text);
+      continue;
+    }
+    await mkdir(path.dirname(path.resolve(file)), { recursive: true });
     // Not by way of another file: a pipe, a device or a link is to stay what it is.
-    else await writeFile(file, text);
+    await writeFile(file, text);
   }
 };
 

@@ -154,28 +154,62 @@ const rank = ({ status: of }: JudgedCriterion): number => ['bad', 'warn', 'good'
 const byStatus = (criteria: readonly JudgedCriterion[]): JudgedCriterion[] =>
   criteria.toSorted((a, b) => rank(a) - rank(b));
 
-const criteriaSection = ({ run: { criteria } }: ReportData): Content => {
-  const tests = testsOf(criteria);
+const criteriaTable = (caption: string, criteria: readonly JudgedCriterion[]): Markup =>
+  table(
+    caption,
+    [{ name: 'metric' }, { name: 'expression' }, { name: 'status' }, { name: 'observed', isNumber: true }],
+    byStatus(criteria).map((each) => [
+      markup`<code>${visible(each.selector)}</code>`,
+      markup`<code>${visible(each.expression)}</code>`,
+      status(each.status),
+      observed(each),
+    ]),
+  );
+
+interface ScenarioCriteria {
+  test: string;
+  mine: readonly JudgedCriterion[];
+  held: string;
+}
+
+const byScenario = ({ run: { criteria } }: ReportData): ScenarioCriteria[] =>
+  testsOf(criteria).map((test) => {
+    const mine = criteria.filter((each) => each.test === test);
+    const holding = mine.filter(({ status: of }) => of === 'PASS').length;
+    return { test: visible(test, 100), mine, held: `${holding} of ${mine.length}` };
+  });
+
+/** All criteria of a single scenario; of several how many hold, and those that do not. */
+const criteriaSection = (data: ReportData): Content => {
+  const scenarios = byScenario(data);
+  const [only] = scenarios;
+  if (only === undefined) return section('Criteria', markup`<p>The run has no criteria.</p>`);
+  if (scenarios.length === 1)
+    return section('Criteria', criteriaTable(`Criteria of ${only.test}: ${only.held} hold`, only.mine));
+  const others = data.run.criteria.filter(({ status: of }) => of !== 'PASS');
   return section(
     'Criteria',
-    tests.length === 0 ? markup`<p>The run has no criteria.</p>` : undefined,
-    tests.map((test) => {
-      const mine = criteria.filter((each) => each.test === test);
-      const holding = mine.filter(({ status: of }) => of === 'PASS').length;
-      return [
-        markup`<h3>${visible(test, 100)}</h3>`,
-        table(
-          `Criteria of ${visible(test, 100)}: ${holding} of ${mine.length} hold`,
-          [{ name: 'metric' }, { name: 'expression' }, { name: 'status' }, { name: 'observed', isNumber: true }],
-          byStatus(mine).map((each) => [
-            markup`<code>${visible(each.selector)}</code>`,
-            markup`<code>${visible(each.expression)}</code>`,
-            status(each.status),
-            observed(each),
-          ]),
-        ),
-      ];
-    }),
+    table(
+      'How many criteria of each scenario hold; all of them stand below',
+      [{ name: 'scenario' }, { name: 'hold' }],
+      scenarios.map(({ test, held }) => [test, held]),
+    ),
+    others.length > 0 && criteriaTable('Those that do not hold, or were not judged', others),
+  );
+};
+
+/** The criteria of several scenarios, all of them. */
+const allCriteriaSection = (data: ReportData): Content => {
+  const scenarios = byScenario(data);
+  return (
+    scenarios.length > 1 &&
+    section(
+      'All criteria',
+      scenarios.map(({ test, mine, held }) => [
+        markup`<h3>${test}</h3>`,
+        criteriaTable(`Criteria of ${test}: ${held} hold`, mine),
+      ]),
+    )
   );
 };
 
@@ -615,7 +649,7 @@ export const reportPage = (data: ReportData, draw: Draw): string => {
           ${notes(data)}
         </header>
         <main>
-          ${successSection(data)}${criteriaSection(data)}${roundsSection(data)}${sessionsSection(data, paint)}${latencySection(data, paint)}${timelineSection(data, paint)}${controlsSection(data, paint)}${memorySection(data, paint)}${failuresSection(data)}${findingsSection(data)}${saidSection(data)}${runSection(data)}
+          ${successSection(data)}${criteriaSection(data)}${roundsSection(data)}${sessionsSection(data, paint)}${latencySection(data, paint)}${timelineSection(data, paint)}${controlsSection(data, paint)}${memorySection(data, paint)}${failuresSection(data)}${findingsSection(data)}${saidSection(data)}${allCriteriaSection(data)}${runSection(data)}
         </main>
       </body>
     </html>

@@ -1,7 +1,8 @@
 import { isObject } from '../jsonrpc/messages.ts';
 import { commandClasses, type Command } from './command.ts';
 
-const show = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
+/** A value in an error message. */
+export const show = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value >= 0;
 
@@ -62,7 +63,8 @@ const proofProblems = (proof: unknown, where: string): string[] => {
   return problems;
 };
 
-const commandProblems = (command: unknown, where: string): string[] => {
+/** What is wrong with a command and its proof. */
+export const commandProblems = (command: unknown, where: string): string[] => {
   if (!isObject(command)) return [`${where}: expected an object, received ${show(command)}`];
   const problems = unknownMembers(command, ['name', 'class', 'command', 'proof'], where);
   for (const name of ['name', 'command']) {

@@ -13,7 +13,7 @@ import { summaryText } from '../results/summary.ts';
 import { casesAsked, figureSelectors, judgeRun } from '../results/verdict.ts';
 import type { K6Script, SetupData } from './scenario.ts';
 import { countCasesAsked } from './case-metrics.ts';
-import { excuseCriterion, markOwnOptions, markSegment } from './ends-metrics.ts';
+import { excuseCriterion, markOwnOptions, markRun, markSegment } from './ends-metrics.ts';
 import type { WholePlan } from './plan.ts';
 import { preflight, unknownService } from './preflight.ts';
 
@@ -78,6 +78,7 @@ export const makeEnds = (
 
   const setup = (): SetupData => {
     const run = runOf(settings.runId, test);
+    markRun(run);
     const problem = misfit(profile, sameNames(exec.test.options.thresholds ?? {}, thresholds));
     if (problem !== undefined) exec.test.abort(problem);
     if (unfit.length > 0) exec.test.abort(refusal(unfit));

@@ -1,5 +1,6 @@
 import defaultThresholds from '../../thresholds.json';
 import type { Command } from '../commands/command.ts';
+import type { ReplayCase } from '../commands/recovery-index.ts';
 import { chosenTests, misfits, readCriteria, readInputs } from '../load/inputs.ts';
 import type { CloudSettings } from '../load/cloud.ts';
 import { planLoad, type Profile, type TestLoad } from '../load/profile.ts';
@@ -31,6 +32,8 @@ export interface WholePlan {
   unfit: readonly string[];
   /** The service need not be there when the run begins. */
   mayBeDown: boolean;
+  /** Those that recovery replays, where it is one of the tests. */
+  recovery: readonly ReplayCase[];
   cloud: CloudSettings | undefined;
 }
 
@@ -55,7 +58,7 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const loads = chosen.map(({ name, rounds = [], cases, casesMs: longest, casesFirst }): TestLoad => ({
     name,
     rounds,
-    ...(cases && { casesMs: longest?.(settings) ?? casesMs }),
+    ...(cases && { casesMs: longest?.(settings, inputs.recovery.length) ?? casesMs }),
     ...(casesFirst && { casesFirst }),
   }));
   const profile = inputs.problems.length > 0 ? nothing : planLoad(settings, loads);
@@ -78,5 +81,6 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const { url, headers, helperToken = '' } = settings;
   const secrets = [...secretsIn({ ...headers, helperToken }), ...secretsInQuery(url)];
   const plan = { settings, limits, secrets, commands: inputs.commands, profile, names };
-  return { plan, criteria, unfit, mayBeDown, cloud };
+  const recovery = names.includes('recovery') ? inputs.recovery : [];
+  return { plan, criteria, unfit, mayBeDown, recovery, cloud };
 };

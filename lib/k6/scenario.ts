@@ -3,6 +3,7 @@ import { SharedArray } from 'k6/data';
 import exec from 'k6/execution';
 import type { Options } from 'k6/options';
 import { forSession, type Command } from '../commands/command.ts';
+import type { ReplayCase } from '../commands/recovery-index.ts';
 import { foreignSessionMs, generatorWatch, isShaped, placeOf, sessionsOf } from '../load/profile.ts';
 import type { Settings } from '../load/settings.ts';
 import { runOf, type RunIdentity } from '../results/run.ts';
@@ -28,14 +29,19 @@ export interface ScenarioDefinition {
   cases?: AskCases;
   /** The cases are asked before the rounds. */
   casesFirst?: true;
-  /** Longest that the cases take, milliseconds; 5 minutes where absent. */
-  casesMs?: (settings: Settings) => number;
+  /** Longest that the cases take, milliseconds, with so many kept failures to replay; 5 minutes where absent. */
+  casesMs?: (settings: Settings, kept: number) => number;
   /** The service need not be there when the run begins. */
   mayBeDown?: true;
 }
 
 /** Asks the cases of a test; returns why none could be asked, where none could. */
-export type AskCases = (plan: Plan, test: string, account: Account) => Promise<string | undefined>;
+export type AskCases = (
+  plan: Plan,
+  test: string,
+  account: Account,
+  recovery: () => ReplayCase[],
+) => Promise<string | undefined>;
 
 /** A scenario by its name. */
 export interface Scenario extends ScenarioDefinition {
@@ -67,7 +73,9 @@ export const suite = (scenarios: readonly Scenario[]): K6Script => createScript(
 
 const createScript = (test: string, all: readonly Scenario[]): K6Script => {
   const whole = __VU === 0 ? makePlan(test, all) : undefined;
-  const [plan] = new SharedArray(`plan of ${test}`, () => [whole?.plan]) as unknown as [Plan];
+  // Each element is read when it is asked for: the cases to replay cost only the VU that asks them.
+  const shared = new SharedArray(`plan of ${test}`, () => [whole?.plan, ...(whole?.recovery ?? [])]);
+  const [plan] = shared as unknown as [Plan];
   const { settings, profile } = plan;
   const ends = whole ? makeEnds(test, whole) : { options: {}, setup: inVuZero, handleSummary: inVuZero };
   let account: Account | undefined;
@@ -83,7 +91,7 @@ const createScript = (test: string, all: readonly Scenario[]): K6Script => {
     if (!mine) throw new Error(`no such scenario: ${name}`);
     waitForOthers(profile.before[name] ?? 0, place.round !== 'cases' && place.round > 1 ? settings.pauseMs : 0);
     account ??= createAccount(plan, data?.run ?? runOf(settings.runId ?? 'none', test));
-    if (place.round === 'cases') return runCases(plan, mine, account, test !== 'suite');
+    if (place.round === 'cases') return runCases(plan, mine, account, test !== 'suite', shared);
     const fleet = isShaped(mine.name, plan.names) ? (settings.fleet ?? 1) : 1;
     const isForeign = name === 'default';
     if (fleet === 1) runSession(plan, mine, { round: place.round, session: iterationInTest, isForeign }, account);
@@ -174,8 +182,9 @@ const runCases = async (
   { name, cases, rounds = [] }: Scenario,
   account: Account,
   isAlone: boolean,
+  shared: Iterable<unknown>,
 ): Promise<void> => {
-  const idleBecause = await cases?.(plan, name, account);
+  const idleBecause = await cases?.(plan, name, account, () => [...shared].slice(1) as ReplayCase[]);
   // A gate that rests on this scenario alone must not open.
   if (isAlone && rounds.length === 0 && idleBecause !== undefined) exec.test.abort(`${name}: NOT RUN: ${idleBecause}`);
 };

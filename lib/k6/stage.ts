@@ -1,5 +1,6 @@
 import exec from 'k6/execution';
 import { runCase, type Case, type Finding } from '../cases/case.ts';
+import type { ReplayCase } from '../commands/recovery-index.ts';
 import type { Settings } from '../load/settings.ts';
 import type { Excuse } from '../load/thresholds.ts';
 import type { RunIdentity } from '../results/run.ts';
@@ -30,6 +31,8 @@ export interface OpenSession {
 /** What the VU that asks a test's cases can do. */
 export interface Stage {
   readonly settings: Settings;
+  /** The cases of STRESS_RECOVERY. */
+  readonly recovery: () => readonly ReplayCase[];
   /** Why no case could be asked so far, where none was. */
   readonly idleBecause: string | undefined;
   /** Runs one session over k6/ws, to its end. */
@@ -68,8 +71,8 @@ const answerMs = 5000;
 /** Asks the cases of a scenario in this way, in one VU; `ask` may be `async`. */
 export const asks =
   (ask: (stage: Stage) => void | Promise<void>): AskCases =>
-  async (plan, test, account) => {
-    const stage = createStage(plan, test, createCaseAccount(test, account));
+  async (plan, test, account, recovery) => {
+    const stage = createStage(plan, test, createCaseAccount(test, account), recovery);
     try {
       await ask(stage);
       countCasesAsked(test);
@@ -81,7 +84,12 @@ export const asks =
   };
 
 /** The stage of a test's cases. */
-const createStage = ({ settings, limits: general }: Plan, test: string, account: CaseAccount): Stage => {
+const createStage = (
+  { settings, limits: general }: Plan,
+  test: string,
+  account: CaseAccount,
+  recovery: () => ReplayCase[],
+): Stage => {
   const limits: SessionLimits = { ...general, ackTimeoutMs: Math.min(general.ackTimeoutMs, answerMs) };
   const counted = (name: string, result: SessionResult, startedAtMs: number, isTry = false): SessionResult => {
     account.session(result, { test, case: name, vu: exec.vu.idInTest, startedAtMs }, isTry);
@@ -91,6 +99,7 @@ const createStage = ({ settings, limits: general }: Plan, test: string, account:
   let isIdle = true;
   const stage: Stage = {
     settings,
+    recovery,
     get idleBecause() {
       return isIdle ? idleBecause : undefined;
     },

@@ -1,5 +1,6 @@
 import { parseCommandSet } from '../commands/command-set.ts';
 import type { Command } from '../commands/command.ts';
+import { recoveryIndexProblems, type ReplayCase } from '../commands/recovery-index.ts';
 import posix from '../commands/posix.json';
 import python from '../commands/python.json';
 import { testNames, testsWithoutRounds } from './scenario-names.ts';
@@ -11,6 +12,8 @@ export interface Inputs {
   settings: Settings;
   commands: readonly Command[];
   thresholds: unknown;
+  /** Those of STRESS_RECOVERY. */
+  recovery: readonly ReplayCase[];
   problems: string[];
 }
 
@@ -38,15 +41,23 @@ const readCommands = (read: ReadFile, setting: string, problems: string[]): read
   return [];
 };
 
-const readThresholds = (read: ReadFile, path: string, problems: string[]): unknown => {
-  const text = tryRead(read, 'STRESS_THRESHOLDS', path, problems);
+const readJson = (read: ReadFile, setting: string, path: string, problems: string[]): unknown => {
+  const text = tryRead(read, setting, path, problems);
   if (text === undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch (error) {
-    problems.push(`STRESS_THRESHOLDS ${path}: expected JSON: ${String(error)}`);
+    problems.push(`${setting} ${path}: expected JSON: ${String(error)}`);
     return undefined;
   }
+};
+
+const readRecovery = (read: ReadFile, path: string, problems: string[]): readonly ReplayCase[] => {
+  const index = readJson(read, 'STRESS_RECOVERY', path, problems);
+  if (index === undefined) return [];
+  const wrong = recoveryIndexProblems(index);
+  problems.push(...wrong.map((problem) => `STRESS_RECOVERY ${path}: ${problem}`));
+  return wrong.length > 0 ? [] : (index as { cases: ReplayCase[] }).cases;
 };
 
 /**
@@ -61,8 +72,9 @@ export const readInputs = (
   const { settings, problems } = parseSettings(env);
   const commands = settings.commands === undefined ? [] : readCommands(read, settings.commands, problems);
   const own = defaultThresholds === undefined ? undefined : settings.thresholds;
-  const thresholds = own === undefined ? defaultThresholds : readThresholds(read, own, problems);
-  return { settings, commands, thresholds, problems };
+  const thresholds = own === undefined ? defaultThresholds : readJson(read, 'STRESS_THRESHOLDS', own, problems);
+  const recovery = settings.recovery === undefined ? [] : readRecovery(read, settings.recovery, problems);
+  return { settings, commands, thresholds, recovery, problems };
 };
 
 const given = (settings: Settings, names: readonly (keyof Settings)[]): string[] => {

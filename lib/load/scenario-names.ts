@@ -8,6 +8,7 @@ export const testNames: readonly string[] = [
   'session-limit',
   'conformance',
   'memory',
+  'recovery',
   'service-down',
 ];
 
@@ -17,6 +18,7 @@ export const testsWithoutRounds: readonly string[] = [
   'session-limit',
   'conformance',
   'memory',
+  'recovery',
   'service-down',
 ];
 

@@ -31,6 +31,8 @@ export interface Settings {
   recoveryTimeoutMs: number;
   memoryDurationMs: number;
   leakBytes: number;
+  /** The index of the cases that recovery replays. */
+  recovery: string | undefined;
   helperUrl: string | undefined;
   helperToken: string | undefined;
   trace: 'off' | 'failures';
@@ -308,6 +310,14 @@ export const settingsTable = (): readonly SettingRow[] => [
     default: '256',
     description: 'Growth of resident memory that is no leak yet, for memory',
     example: '1024',
+  },
+  {
+    name: 'STRESS_RECOVERY',
+    flag: '--recovery',
+    type: 'file',
+    description: 'The failures that recovery replays',
+    example: './recovery/index.json',
+    unrecorded: true,
   },
   {
     name: 'STRESS_HELPER_URL',
@@ -627,6 +637,7 @@ export const parseSettings = (
     recoveryTimeoutMs: values.STRESS_RECOVERY_TIMEOUT,
     memoryDurationMs: values.STRESS_MEMORY_DURATION,
     leakBytes: values.STRESS_LEAK_BYTES,
+    recovery: values.STRESS_RECOVERY,
     helperUrl: values.STRESS_HELPER_URL,
     helperToken: values.STRESS_HELPER_TOKEN,
     trace: values.STRESS_TRACE,

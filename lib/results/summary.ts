@@ -121,11 +121,14 @@ const roundLines = ({ rounds, total }: RunResult, isSuite: boolean): string[] =>
   return [header, ...lines.flat(), ...(!isSuite && rounds.length > 1 ? [row('all', total)] : []), ''];
 };
 
-/** The summary for a terminal: what was asked, rounds, outcomes, cases, criteria, verdict; at most 80 columns where names allow. */
+/**
+ * The summary for a terminal: what was asked, rounds, outcomes, cases, criteria, verdict; at most 80 columns where names allow.
+ * Without a line of the target where its address is not known.
+ */
 export const summaryText = (
   test: string,
   run: RunIdentity | undefined,
-  url: string,
+  url: string | undefined,
   service: string,
   settings: Readonly<Record<string, string>>,
   result: RunResult,
@@ -137,7 +140,7 @@ export const summaryText = (
   return [
     '',
     `  ${run ? `${run.marker}  ${test}  run ${run.id}` : test}`,
-    `  target ${shownUrl(url)}${service === '' ? '' : `  (${plain(service)})`}`,
+    ...(url === undefined ? [] : [`  target ${shownUrl(url)}${service === '' ? '' : `  (${plain(service)})`}`]),
     settingsLine(settings),
     '',
     ...(ran ? roundLines(result, success !== undefined) : []),

@@ -1,0 +1,278 @@
+import { readFileSync } from 'node:fs';
+import { readCriteria, readInputs } from '../../lib/load/inputs.ts';
+import { parseDuration, settingsTable, suggestion, type SettingRow } from '../../lib/load/settings.ts';
+import { testNames, testsWithoutRounds } from '../../lib/load/scenario-names.ts';
+import { summaryText, verdictLine } from '../../lib/results/summary.ts';
+import type { RunResult } from '../../lib/results/verdict.ts';
+import { innermostMessage } from '../error-facts.ts';
+import { printable } from '../printable.ts';
+import { refusalText } from '../results/refusal-text.ts';
+import { helpEntry, readOptions, settingsEnvironment } from '../settings-options.ts';
+import { shippedThresholds } from '../shipped-thresholds.ts';
+import { GateError, type Connection } from './prometheus.ts';
+import { bucketGrowth, isTooNear, questionsFor, untranslatable } from './promql.ts';
+import { judgeWhole, wholeProfile, type WholeTest } from './whole-test.ts';
+
+/** The scenarios whose sessions can be split over several machines. */
+const splittable = testNames.filter((name) => !testsWithoutRounds.includes(name));
+
+/** The settings of a run that its judgement needs. */
+const needed: ReadonlySet<string> = new Set([
+  'STRESS_ROUNDS',
+  'STRESS_VUS',
+  'STRESS_DURATION',
+  'STRESS_RATE',
+  'STRESS_FLEET',
+  'STRESS_THRESHOLDS',
+]);
+
+const neededRows = (): SettingRow[] => settingsTable().filter(({ name }) => needed.has(name));
+
+const growth = `${((bucketGrowth - 1) * 100).toFixed(1)} %`;
+
+const help = (): string => `Usage: ws-stress gate --prometheus URL --test-id ID --scenario NAME
+                      --instances N [options]
+
+Judges a test that several k6 processes ran, over all of them: thresholds.json,
+from what k6's output experimental-prometheus-rw left in Prometheus as native
+histograms. Exits as ws-stress run does: 0 pass, 99 a criterion failed or had no
+data, 108 nothing was judged, 110 invalid. Wrong options: 2.
+
+Options:
+${helpEntry('--prometheus URL', 'Where Prometheus answers queries.')}
+${helpEntry('--test-id ID', 'The id that marks the test: the value of its label.')}
+${helpEntry('--scenario NAME', `What was run: ${splittable.join(', ')}.`)}
+${helpEntry('--instances N', 'How many k6 processes ran it; with fewer the test is INVALID.')}
+${helpEntry('--test-label NAME', 'The label that marks a test. Default: testrun_name, which the k6-operator sets.')}
+${helpEntry('--instance-label NAME', 'The label that tells k6 processes apart. Default: instance_id, which the k6-operator sets.')}
+${helpEntry('--within DURATION', 'How long ago the test may have begun. Default: 24h.')}
+${helpEntry('--queries', 'Print the PromQL of each criterion, and judge nothing.')}
+${helpEntry('--help', 'Show this.')}
+As given to the test, so that what it owed is known:
+${neededRows()
+  .map((row) => helpEntry(`${row.flag} ${row.type.toUpperCase()}`, `${row.description}.`))
+  .join('\n')}
+
+Environment:
+${helpEntry('PROMETHEUS_TOKEN', 'Bearer token for Prometheus.')}
+${helpEntry('PROMETHEUS_USERNAME', 'With PROMETHEUS_PASSWORD: basic authentication.')}
+
+Example:
+  ws-stress gate --prometheus http://localhost:9090 --test-id nightly-42 \\
+    --scenario concurrent --instances 3 --vus 300
+`;
+
+const options = {
+  prometheus: { type: 'string' },
+  'test-id': { type: 'string' },
+  scenario: { type: 'string' },
+  instances: { type: 'string' },
+  'test-label': { type: 'string' },
+  'instance-label': { type: 'string' },
+  within: { type: 'string' },
+  queries: { type: 'boolean' },
+  help: { type: 'boolean' },
+  rounds: { type: 'string' },
+  vus: { type: 'string' },
+  duration: { type: 'string' },
+  rate: { type: 'string' },
+  fleet: { type: 'string' },
+  thresholds: { type: 'string' },
+} as const;
+
+const refuse = (problems: readonly string[]): number => {
+  console.error(refusalText('Nothing was judged', problems));
+  return 2;
+};
+
+const mostInstances = 1000;
+
+const addressProblem = (text: string): string | undefined => {
+  const expected = '--prometheus: expected an address such as http://localhost:9090';
+  let parsed: URL;
+  try {
+    parsed = new URL(text);
+  } catch {
+    // What came may hold a secret where it is half an address.
+    return expected;
+  }
+  if (!['http:', 'https:'].includes(parsed.protocol)) return `${expected}; received ${parsed.protocol}`;
+  if (parsed.username !== '' || parsed.password !== '') {
+    return `${expected}, without a name or password in it: PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD hold them`;
+  }
+  return parsed.search === '' && parsed.hash === '' ? undefined : `${expected}, without ? or #`;
+};
+
+const labelProblem = (flag: string, name: string): string[] =>
+  /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)
+    ? []
+    : [`${flag}: expected a label, such as instance_id; received ${JSON.stringify(name)}`];
+
+const authorizationFrom = (
+  env: Readonly<Record<string, string | undefined>>,
+): { authorization: string | undefined; problems: string[] } => {
+  const { PROMETHEUS_TOKEN: token, PROMETHEUS_USERNAME: name, PROMETHEUS_PASSWORD: password } = env;
+  if (token && (name || password)) {
+    return {
+      authorization: undefined,
+      problems: ['PROMETHEUS_TOKEN: expected alone; PROMETHEUS_USERNAME or PROMETHEUS_PASSWORD is set too'],
+    };
+  }
+  // oxlint-disable-next-line no-control-regex -- a header's value holds no control characters (RFC 9110 §5.5)
+  if (token && /[^\u0021-\u007e]/.test(token)) {
+    return {
+      authorization: undefined,
+      problems: ['PROMETHEUS_TOKEN: expected a token of visible ASCII characters (not shown)'],
+    };
+  }
+  if (token) return { authorization: `Bearer ${token}`, problems: [] };
+  if (name && password) {
+    return { authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`, problems: [] };
+  }
+  const problems = name || password ? ['PROMETHEUS_USERNAME, PROMETHEUS_PASSWORD: expected both; one is not set'] : [];
+  return { authorization: undefined, problems };
+};
+
+const readFile = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`: ${innermostMessage(error)}`, { cause: error });
+  }
+};
+
+type Values = Partial<Record<keyof typeof options, string | boolean>>;
+
+const textOf = (values: Values, name: keyof typeof options): string | undefined => {
+  const value = values[name];
+  return typeof value === 'string' ? value : undefined;
+};
+
+const settingsIn = (values: Values): Record<string, string> =>
+  settingsEnvironment(
+    Object.fromEntries(
+      neededRows().map(({ flag }) => [flag.slice(2), textOf(values, flag.slice(2) as keyof typeof options)]),
+    ),
+  );
+
+/** What is asked for, or everything that is wrong with it. */
+const readAsked = (
+  values: Values,
+  env: Readonly<Record<string, string | undefined>>,
+): { test: WholeTest; connection: Connection } | { problems: string[] } => {
+  const url = textOf(values, 'prometheus');
+  const testId = textOf(values, 'test-id') ?? '';
+  const scenario = textOf(values, 'scenario') ?? '';
+  const instances = textOf(values, 'instances') ?? '';
+  const testLabel = textOf(values, 'test-label') ?? 'testrun_name';
+  const instanceLabel = textOf(values, 'instance-label') ?? 'instance_id';
+  const within = textOf(values, 'within') ?? '24h';
+  const withinMs = parseDuration(within) ?? 0;
+  const count = /^\d+$/.test(instances) ? Number(instances) : 0;
+  const mostWithinMs = 31 * 24 * 3_600_000;
+  const { authorization, problems: ofAuthorization } = authorizationFrom(env);
+  const problems = [
+    ...Object.entries(values)
+      .filter(([, value]) => value === '')
+      .map(([name]) => `--${name}: expected a value, received nothing`),
+    ...(url === undefined && values.queries !== true
+      ? ['--prometheus: expected an address such as http://localhost:9090; received none']
+      : []),
+    ...(url ? [addressProblem(url)].filter((each) => each !== undefined) : []),
+    ...(testId.length > 0 && testId.length <= 200
+      ? []
+      : ['--test-id: expected the id that marks the test, of 1 to 200 characters, such as nightly-42']),
+    ...(splittable.includes(scenario)
+      ? []
+      : [
+          `--scenario: expected one whose sessions can be split (${splittable.join(', ')}); received ${scenario || 'none'}${suggestion(scenario, splittable)}`,
+        ]),
+    ...(count >= 1 && count <= mostInstances
+      ? []
+      : [
+          `--instances: expected how many k6 processes ran the test, from 1 to ${mostInstances}; received ${instances || 'nothing'}`,
+        ]),
+    ...labelProblem('--test-label', testLabel),
+    ...labelProblem('--instance-label', instanceLabel),
+    ...(withinMs >= 1000 && withinMs <= mostWithinMs
+      ? []
+      : [`--within: expected a duration from 1s to 744h, such as 6h; received ${JSON.stringify(within)}`]),
+    ...ofAuthorization,
+  ];
+  const inputs = readInputs(settingsIn(values), readFile, shippedThresholds());
+  const profile = inputs.problems.length > 0 ? undefined : wholeProfile(scenario, inputs.settings);
+  if (profile !== undefined && profile.rounds.length > 1 && count > 1) {
+    problems.push('--rounds: expected one round, for several k6 processes can run no more, such as --vus 300');
+  }
+  const known = splittable.includes(scenario);
+  const criteria = known ? readCriteria(inputs, [{ name: scenario, rounds: profile?.rounds.length ?? 100 }]) : [];
+  for (const { selector, expression, metric } of criteria) {
+    const why = untranslatable({ metric, expression });
+    if (why !== undefined) inputs.problems.push(`${selector} ${expression}: ${why}`);
+  }
+  problems.push(...inputs.problems);
+  if (problems.length > 0 || profile === undefined) return { problems };
+  return {
+    test: { scenario, testLabel, testId, instanceLabel, instances: count, withinMs, criteria, profile },
+    connection: { url: (url ?? '').replace(/\/+$/, ''), authorization },
+  };
+};
+
+const exitCodes: Readonly<Record<RunResult['verdict'], number>> = {
+  PASS: 0,
+  'NOT APPLICABLE': 0,
+  FAIL: 99,
+  'NOT RUN': 108,
+  INVALID: 110,
+};
+
+/** The PromQL of each criterion, for five minutes of samples: what a longer test needs differs in its times alone. */
+const queriesText = ({ criteria, testLabel, testId }: WholeTest, nowMs: number): string => {
+  const series = { testLabel, testId, atS: Math.ceil(nowMs / 1000), withinS: 239 };
+  return criteria
+    .flatMap(({ selector, expression }) => {
+      const aggregation = /^[a-z]+(\([\d.]+\))?/.exec(expression)?.[0] ?? '';
+      const asked = questionsFor(selector, [aggregation], series);
+      return [`${selector} ${expression}`, ...asked.map(({ value, expression: promql }) => `  ${value}: ${promql}`)];
+    })
+    .map((line) => `${line}\n`)
+    .join('');
+};
+
+const nearLines = ({ criteria }: RunResult, test: WholeTest): string[] =>
+  criteria.flatMap(({ selector, expression, observed }, index) => {
+    const metric = test.criteria[index]?.metric;
+    if (metric === undefined || !isTooNear(metric, expression, observed)) return [];
+    return [`  too near to tell: ${selector} ${expression}, for the histogram knows its percentiles to ${growth} only`];
+  });
+
+/** `ws-stress gate`: judges a test over all of its machines; returns the exit code. */
+export const gateCommand = async (argv: string[]): Promise<number> => {
+  const given = readOptions(argv, options, help(), refuse);
+  if (typeof given === 'number') return given;
+  const { values, positionals } = given;
+  const asked = readAsked(values, process.env);
+  const extra = positionals.length > 0 ? [`expected options only, received ${positionals.join(' ')}`] : [];
+  if ('problems' in asked) return refuse([...extra, ...asked.problems]);
+  if (extra.length > 0) return refuse(extra);
+  const { test, connection } = asked;
+  if (values.queries === true) {
+    process.stdout.write(queriesText(test, Date.now()));
+    return 0;
+  }
+  try {
+    const { run, result, problem } = await judgeWhole(connection, test);
+    const shown = { ...run, id: printable(run.id, 200) };
+    const isColoured = process.stdout.isTTY && !process.env.NO_COLOR;
+    const settings = settingsIn(values);
+    process.stdout.write(summaryText(test.scenario, shown, undefined, '', settings, result, undefined, isColoured));
+    for (const line of nearLines(result, test)) console.log(line);
+    if (problem !== undefined) console.error(problem);
+    console.log(verdictLine(result, isColoured));
+    return exitCodes[result.verdict];
+  } catch (error) {
+    if (!(error instanceof GateError)) throw error;
+    console.error(`NOT RUN: nothing was judged: ${error.message}`);
+    return exitCodes['NOT RUN'];
+  }
+};

@@ -1,0 +1,247 @@
+import { createHash } from 'node:crypto';
+import * as v from 'valibot';
+import { mostRecoveryCases, recoveryIndexProblems, type ReplayCase } from '../../lib/commands/recovery-index.ts';
+import type { Command } from '../../lib/commands/command.ts';
+import { describeOutcome, outcomeKinds, type Outcome } from '../../lib/results/outcome.ts';
+import { printable } from '../printable.ts';
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const seen = v.looseObject({ run: v.string(), at: v.string() });
+
+const caseSchema = v.looseObject({
+  version: v.literal(1),
+  name: v.string(),
+  state: v.picklist(['active', 'graduated', 'retired']),
+  test: v.string(),
+  command: v.looseObject({ name: v.string(), class: v.string(), command: v.string(), proof: v.looseObject({}) }),
+  settings: v.record(v.string(), v.string()),
+  fault: v.looseObject({
+    kind: v.picklist(outcomeKinds),
+    reason: v.optional(v.string()),
+    phase: v.optional(v.string()),
+    detail: v.optional(v.string()),
+  }),
+  trace: v.optional(v.array(v.string())),
+  firstSeen: seen,
+  lastSeen: seen,
+  counts: v.looseObject({ failed: count, held: count, heldInARow: count, sessions: count }),
+});
+
+/** A failure that was kept, version 1, as `recovery/<name>.json` holds it (docs/recovery.md). */
+export type RecoveryCase = v.InferOutput<typeof caseSchema>;
+
+/** The run that is told of, and when it began, ISO 8601. */
+export interface Seen {
+  run: string;
+  at: string;
+}
+
+/** A failure of a run: the first session that came to it, and how many did. */
+export interface Failure {
+  test: string;
+  command: Command;
+  outcome: Outcome;
+  trace: readonly string[] | undefined;
+  sessions: number;
+}
+
+/** A text as part of a name: letters and digits, whatever it holds otherwise. */
+const slug = (text: string): string =>
+  text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
+    .slice(0, 40)
+    .replace(/-$/, '');
+
+/** What a failure is about: a fixed word where it has one, else its reason without what differs from session to session. */
+const aboutOf = ({ kind, reason = '', phase }: RecoveryCase['fault']): string =>
+  kind === 'timeout'
+    ? (phase ?? '')
+    : reason
+        .replaceAll(/"(?:[^"\\]|\\.)*"…?/g, '"…"')
+        .replaceAll(/\d+/g, 'N')
+        .slice(0, 200);
+
+/** Failures of one key are equal, and kept once. */
+export const keyOf = (test: string, command: string, fault: RecoveryCase['fault']): string =>
+  JSON.stringify([test, command, fault.kind, aboutOf(fault)]);
+
+/** A case's name: kebab-case, at most 100 characters; where another failure has it, with the beginning of a hash. */
+export const nameOf = (
+  test: string,
+  command: string,
+  fault: RecoveryCase['fault'],
+  isTaken: (name: string) => boolean,
+): string => {
+  const about = fault.kind === 'timeout' || fault.kind === 'rejected' ? aboutOf(fault) : '';
+  const parts = [test, slug(command) || 'command', fault.kind, about].map(slug).filter((part) => part !== '');
+  const name = parts.join('-').slice(0, 90).replace(/-$/, '');
+  if (!isTaken(name)) return name;
+  const hash = createHash('sha256')
+    .update(keyOf(test, command, fault))
+    .digest('hex')
+    .slice(0, 8);
+  return `${name}-${hash}`;
+};
+
+/** Whether a text can be a case's name, and so a file's. */
+export const isCaseName = (text: string): boolean => text.length <= 100 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text);
+
+/** Reads a case from its file's text; throws what was expected. */
+export const parseCase = (text: string, name: string): RecoveryCase => {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error('expected a recovery case, a JSON object; received no JSON, or a part of it');
+  }
+  const { version } = (value ?? {}) as { version?: unknown };
+  if (version !== 1) {
+    const received = JSON.stringify(version)?.slice(0, 40) ?? 'none';
+    throw new Error(
+      `expected version 1 of a recovery case, received ${received}: another version of ws-stress wrote it`,
+    );
+  }
+  const result = v.safeParse(caseSchema, value, { abortEarly: true });
+  if (!result.success) {
+    const [issue] = result.issues;
+    throw new Error(
+      `${v.getDotPath(issue) ?? 'the case'}: expected ${issue.expected}, received ${issue.received.slice(0, 100)}`,
+    );
+  }
+  const { output } = result;
+  if (output.name !== name)
+    throw new Error(`expected the name of its file, ${name}; received ${printable(output.name, 100)}`);
+  const problems = recoveryIndexProblems({ version: 1, cases: [replayOf(output)] });
+  if (problems.length > 0) throw new Error(problems.join('; '));
+  return output;
+};
+
+const cut = (text: string | undefined): string | undefined => text?.slice(0, 500);
+
+const faultOf = (outcome: Outcome): RecoveryCase['fault'] => {
+  const { kind, reason, phase, detail, message, code } = outcome as RecoveryCase['fault'] & {
+    message?: string;
+    code?: number | null;
+  };
+  return {
+    kind,
+    ...(code !== undefined && { code }),
+    ...(message !== undefined && { message: cut(message) }),
+    ...(reason !== undefined && { reason: cut(reason) }),
+    ...(phase !== undefined && { phase }),
+    ...(detail !== undefined && { detail: cut(detail) }),
+  };
+};
+
+/** The fault of a case in words. */
+export const faultText = ({ fault }: RecoveryCase): string => printable(describeOutcome(fault as Outcome), 300);
+
+/** A case as a run replays it. */
+export const replayOf = (kept: RecoveryCase): ReplayCase => ({
+  name: kept.name,
+  test: kept.test,
+  fault: faultText(kept),
+  command: kept.command as unknown as Command,
+});
+
+/** A case held ten times in a row for each time it failed: it is replayed no more. */
+const heldForEach = 10;
+
+/** Largest command with its proof that is kept, characters of JSON. */
+export const mostCommandLength = 16_384;
+
+const failedOnce = (kept: RecoveryCase, seenIn: Seen, sessions: number): RecoveryCase => ({
+  ...kept,
+  // Whoever retired a case does not want it replayed.
+  state: kept.state === 'retired' ? 'retired' : 'active',
+  lastSeen: { ...seenIn },
+  counts: { ...kept.counts, failed: kept.counts.failed + 1, heldInARow: 0, sessions: kept.counts.sessions + sessions },
+});
+
+const heldOnce = (kept: RecoveryCase): RecoveryCase => {
+  const heldInARow = kept.counts.heldInARow + 1;
+  const isSafe = heldInARow >= heldForEach * kept.counts.failed;
+  return {
+    ...kept,
+    state: kept.state === 'active' && isSafe ? 'graduated' : kept.state,
+    counts: { ...kept.counts, held: kept.counts.held + 1, heldInARow },
+  };
+};
+
+/** What a run told: failures of its rounds, and of replayed cases whether they held. */
+export interface Told {
+  failures: readonly Failure[];
+  replayed: ReadonlyMap<string, 'held' | 'failed'>;
+  settings: Readonly<Record<string, string>>;
+  seen: Seen;
+}
+
+/** What changed of the cases: those to write, those to remove, and how many found no place. */
+export interface Merged {
+  written: RecoveryCase[];
+  removed: string[];
+  added: string[];
+  graduated: string[];
+  left: number;
+}
+
+/** Merges what a run told into the cases that are kept; `blocked` are names of files that can't be read. A run counts once for a case. */
+export const mergeRun = (kept: readonly RecoveryCase[], blocked: ReadonlySet<string>, told: Told): Merged => {
+  const byName = new Map(kept.map((each) => [each.name, each]));
+  const byKey = new Map(kept.map((each) => [keyOf(each.test, each.command.name, each.fault), each.name]));
+  const merged: Merged = { written: [], removed: [], added: [], graduated: [], left: 0 };
+  const changed = new Set<string>();
+  const change = (next: RecoveryCase): void => {
+    byName.set(next.name, next);
+    changed.add(next.name);
+  };
+  for (const { test, command, outcome, trace, sessions } of told.failures) {
+    const fault = faultOf(outcome);
+    const key = keyOf(test, command.name, fault);
+    const known = byName.get(byKey.get(key) ?? '');
+    if (known) {
+      change(failedOnce(known, told.seen, sessions));
+      continue;
+    }
+    if (byName.size + blocked.size >= mostRecoveryCases) {
+      const [oldest] = [...byName.values()]
+        .filter(({ state }) => state === 'graduated')
+        .toSorted((a, b) => (a.lastSeen.at < b.lastSeen.at ? -1 : 1));
+      if (!oldest) {
+        merged.left++;
+        continue;
+      }
+      byName.delete(oldest.name);
+      changed.delete(oldest.name);
+      merged.removed.push(oldest.name);
+    }
+    const name = nameOf(test, command.name, fault, (each) => byName.has(each) || blocked.has(each));
+    byKey.set(key, name);
+    merged.added.push(name);
+    change({
+      version: 1,
+      name,
+      state: 'active',
+      test,
+      command: command as unknown as RecoveryCase['command'],
+      settings: { ...told.settings },
+      fault,
+      ...(trace && { trace: trace.slice(-30).map((line) => line.slice(0, 400)) }),
+      firstSeen: { ...told.seen },
+      lastSeen: { ...told.seen },
+      counts: { failed: 1, held: 0, heldInARow: 0, sessions },
+    });
+  }
+  for (const [name, came] of told.replayed) {
+    const each = byName.get(name);
+    // It failed in this run already: that counts once.
+    if (!each || changed.has(name)) continue;
+    const next = came === 'held' ? heldOnce(each) : failedOnce(each, told.seen, 1);
+    if (next.state === 'graduated' && each.state !== 'graduated') merged.graduated.push(name);
+    change(next);
+  }
+  merged.written = [...changed].flatMap((name) => byName.get(name) ?? []);
+  return merged;
+};

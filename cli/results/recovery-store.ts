@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { innermostMessage } from '../error-facts.ts';
+import { withLock } from '../lock.mjs';
+import { parseCase, replayOf, type RecoveryCase } from './recovery-cases.ts';
+import { writeWhole } from './run-folder.ts';
+
+const recoveryFolder = (base: string): string => path.join(base, 'recovery');
+
+/** The file with the active cases in a folder of results, which runs replay. */
+export const recoveryIndex = (base: string): string => path.join(recoveryFolder(base), 'index.json');
+
+/** The index of these cases, as a run replays it. */
+export const indexText = (cases: readonly RecoveryCase[]): string =>
+  `${JSON.stringify({ version: 1, cases: cases.map(replayOf) }, undefined, 2)}\n`;
+
+/** The cases of a folder of results by name, and what is wrong with files that are none. */
+export interface StoredCases {
+  cases: RecoveryCase[];
+  problems: { name: string; problem: string }[];
+}
+
+/** Reads the cases of a folder of results. */
+export const readCases = async (base: string): Promise<StoredCases> => {
+  const stored: StoredCases = { cases: [], problems: [] };
+  const folder = recoveryFolder(base);
+  if (!existsSync(folder)) return stored;
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.json') && file !== 'index.json').toSorted();
+  for (const file of files) {
+    const name = file.slice(0, -'.json'.length);
+    try {
+      stored.cases.push(parseCase(await readFile(path.join(folder, file), 'utf8'), name));
+    } catch (error) {
+      stored.problems.push({ name, problem: `${path.join(folder, file)}: ${innermostMessage(error)}` });
+    }
+  }
+  return stored;
+};
+
+/** Reads the cases, lets `change` say what becomes of them, and writes that and the index; one process at a time. */
+export const changeCases = async <Changes extends { written: readonly RecoveryCase[]; removed: readonly string[] }>(
+  base: string,
+  change: (stored: StoredCases) => Changes,
+): Promise<{ changes: Changes; stored: StoredCases }> => {
+  const folder = recoveryFolder(base);
+  await mkdir(folder, { recursive: true });
+  return withLock(path.join(folder, '.lock'), async () => {
+    const stored = await readCases(base);
+    const changes = change(stored);
+    const after = new Map(stored.cases.map((each) => [each.name, each]));
+    for (const name of changes.removed) {
+      after.delete(name);
+      await rm(path.join(folder, `${name}.json`), { force: true });
+    }
+    for (const each of changes.written) {
+      after.set(each.name, each);
+      await writeWhole(path.join(folder, `${each.name}.json`), `${JSON.stringify(each, undefined, 2)}\n`);
+    }
+    await writeWhole(
+      recoveryIndex(base),
+      indexText(
+        [...after.values()].filter(({ state }) => state === 'active').toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      ),
+    );
+    return { changes, stored };
+  });
+};

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { packageRoot } from '../cli/package-root.ts';
+import {
+  isCaseName,
+  mergeRun,
+  nameOf,
+  parseCase,
+  type RecoveryCase,
+  type Told,
+} from '../cli/results/recovery-cases.ts';
+import { changeCases, readCases, recoveryIndex } from '../cli/results/recovery-store.ts';
+import type { Command } from '../lib/commands/command.ts';
+import { recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
+import type { Outcome } from '../lib/results/outcome.ts';
+import { startTarget } from '../target/server.ts';
+import { runBundle, runProgram } from './k6.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const echo: Command = { name: 'echo', class: 'simple', command: 'echo a', proof: { lines: ['a'] } };
+const lost: Outcome = { kind: 'output-mismatch', detail: 'expected 1 lines, received 0' };
+const seen = { run: 'r1', at: '2026-01-01T00:00:00.000Z' };
+const none = new Set<string>();
+
+const failing = (outcome: Outcome = lost, command = echo): Told => ({
+  failures: [{ test: 'concurrent', command, outcome, trace: undefined, sessions: 3 }],
+  replayed: new Map(),
+  settings: {},
+  seen,
+});
+
+const replaying = (name: string, came: 'held' | 'failed'): Told => ({
+  failures: [],
+  replayed: new Map([[name, came]]),
+  settings: {},
+  seen: { ...seen, run: 'r2' },
+});
+
+const one = (kept: readonly RecoveryCase[], told: Told): RecoveryCase => {
+  const { written } = mergeRun(kept, none, told);
+  assert.equal(written.length, 1);
+  return written[0] ?? assert.fail();
+};
+
+void test('equal failures are kept once and counted, others apart', () => {
+  const first = one([], failing());
+  assert.equal(first.name, 'concurrent-echo-output-mismatch');
+  const again = one([first], { ...failing(), seen: { ...seen, run: 'r2' } });
+  assert.deepEqual(again.counts, { failed: 2, held: 0, heldInARow: 0, sessions: 6 });
+  assert.deepEqual([again.firstSeen.run, again.lastSeen.run], ['r1', 'r2']);
+  const other = one([first], failing({ kind: 'timeout', phase: 'message', detail: '' }));
+  assert.equal(other.name, 'concurrent-echo-timeout-message');
+  const [a, b] = ['1', '2'].map((id): Outcome => ({ kind: 'protocol-violation', reason: `id ${id} "x${id}"` }));
+  assert.equal(one([one([], failing(a))], failing(b)).counts.failed, 2);
+});
+
+void test('a case graduates by ten held in a row for each failure, and a new failure makes it active again', () => {
+  let kept = one([one([], failing())], failing());
+  const { name } = kept;
+  for (let time = 1; time <= 19; time++) kept = one([kept], replaying(name, 'held'));
+  assert.equal(kept.state, 'active');
+  const failed = one([kept], replaying(name, 'failed'));
+  assert.deepEqual([failed.counts.failed, failed.counts.heldInARow, failed.counts.held], [3, 0, 19]);
+  const { graduated, written } = mergeRun([kept], none, replaying(name, 'held'));
+  assert.deepEqual([graduated, written[0]?.state], [[name], 'graduated']);
+  assert.equal(one(written, failing()).state, 'active');
+  assert.equal(one([{ ...kept, state: 'retired' }], failing()).state, 'retired');
+});
+
+void test('two hundred are kept: then a graduated one gives way, or a new one is left out', () => {
+  const kept = Array.from({ length: 200 }, (_, index) => one([], failing(lost, { ...echo, name: `echo ${index}` })));
+  assert.equal(mergeRun(kept, none, failing()).left, 1);
+  const [first, ...rest] = kept;
+  const { left, removed, added } = mergeRun(
+    [{ ...(first ?? assert.fail()), state: 'graduated' }, ...rest],
+    none,
+    failing(),
+  );
+  assert.deepEqual([left, removed, added.length], [0, [first?.name], 1]);
+});
+
+void test('names are safe whatever a command is called, and two that would be one differ', () => {
+  for (const name of ['../../etc/passwd', '<script>', '\u001B[2J\n', '', '…', 'x'.repeat(500)]) {
+    const made = nameOf('concurrent', name, { kind: 'rejected', reason: '../a'.repeat(99) }, () => true);
+    assert.ok(isCaseName(made), made);
+  }
+  const first = one([], failing());
+  const other = one([first], failing(lost, { ...echo, name: 'ECHO!' }));
+  assert.match(other.name, /^concurrent-echo-output-mismatch-[0-9a-f]{8}$/);
+});
+
+void test('files that are no cases are told and left alone; the others stay', async (t) => {
+  const base = temporaryDirectory(t);
+  const folder = path.join(base, 'recovery');
+  mkdirSync(folder);
+  const good = one([], failing());
+  const files = {
+    broken: '{"version":1',
+    newer: JSON.stringify({ ...good, name: 'newer', version: 2 }),
+    'other-name': JSON.stringify(good),
+    'no-proof': JSON.stringify({ ...good, name: 'no-proof', command: { ...echo, proof: { lines: 5 } } }),
+    [good.name]: 'x',
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, `${name}.json`), text);
+  const { stored } = await changeCases(base, ({ cases, problems }) =>
+    mergeRun(cases, new Set(problems.map(({ name }) => name)), failing()),
+  );
+  assert.equal(stored.problems.length, 5);
+  assert.match(stored.problems.map(({ problem }) => problem).join(), /version 1 .*received 2: another version/);
+  assert.throws(() => parseCase('null', 'x'), /version 1/);
+  for (const [name, text] of Object.entries(files))
+    assert.equal(readFileSync(path.join(folder, `${name}.json`), 'utf8'), text);
+  const { cases } = await readCases(base);
+  assert.equal(cases.length, 1);
+  const index = JSON.parse(readFileSync(recoveryIndex(base), 'utf8')) as { cases: { name: string }[] };
+  assert.deepEqual(
+    index.cases.map(({ name }) => name),
+    cases.map(({ name }) => name),
+  );
+});
+
+void test('two runs that end at once lose no count', async (t) => {
+  const base = temporaryDirectory(t);
+  await Promise.all(
+    Array.from({ length: 4 }, () => changeCases(base, ({ cases }) => mergeRun(cases, none, failing()))),
+  );
+  assert.equal((await readCases(base)).cases[0]?.counts.failed, 4);
+});
+
+void test('an index of another form is refused, by k6 too', async (t) => {
+  const good = { name: 'a', test: 'single', fault: 'f', command: echo };
+  assert.deepEqual(recoveryIndexProblems({ version: 1, cases: [good] }), []);
+  const bad = [
+    null,
+    [],
+    { version: 2, cases: [] },
+    { version: 1 },
+    ...[{ ...good, name: '../a' }, { ...good, more: 1 }, { ...good, test: 5 }, { ...good, command: {} }, 5].map(
+      (each) => ({ version: 1, cases: [each] }),
+    ),
+  ];
+  for (const each of bad) assert.notDeepEqual(recoveryIndexProblems(each), [], JSON.stringify(each));
+  const file = path.join(temporaryDirectory(t), 'index.json');
+  for (const text of ['{', '{"version":2,"cases":[]}']) {
+    writeFileSync(file, text);
+    const { code, stderr } = await runBundle('recovery', 'ws://127.0.0.1:1/', { STRESS_RECOVERY: file });
+    assert.notEqual(code, 0);
+    assert.match(stderr, /STRESS_RECOVERY .*index\.json: expected/);
+  }
+});
+
+const wsStress = (cwd: string, ...args: string[]): ReturnType<typeof runProgram> =>
+  runProgram(process.execPath, [path.join(packageRoot, 'cli/ws-stress.mjs'), ...args], { cwd });
+
+void test('a failure is kept, fails again while its fault is there, and holds when it is gone', async (t) => {
+  const cwd = temporaryDirectory(t);
+  const faulty = await startTarget({ port: 0, faults: ['lost-line'] });
+  t.after(() => faulty.close());
+  const sound = await startTarget({ port: 0 });
+  t.after(() => sound.close());
+  const none108 = await wsStress(cwd, 'run', 'recovery', '--url', sound.url);
+  assert.equal(none108.code, 108, none108.stderr);
+
+  const first = await wsStress(cwd, 'run', 'concurrent', '--rounds', '5', '--url', faulty.url);
+  assert.equal(first.code, 99, first.stderr);
+  assert.match(first.stderr, /kept as recovery cases: concurrent-/);
+  const { cases } = await readCases(cwd);
+  assert.ok(cases.length > 0 && cases.every(({ state, counts }) => state === 'active' && counts.failed === 1));
+  assert.ok(existsSync(recoveryIndex(cwd)));
+
+  const again = await wsStress(cwd, 'run', 'recovery', '--url', faulty.url);
+  assert.equal(again.code, 99, again.stderr);
+  assert.match(again.stdout, /breaking +recovery concurrent-/);
+  const failed = (await readCases(cwd)).cases;
+  assert.ok(failed.every(({ counts }) => counts.failed === 2 && counts.heldInARow === 0));
+
+  const suite = await wsStress(cwd, 'run', 'suite', '--only', 'single,recovery', '--url', sound.url);
+  assert.equal(suite.code, 0, suite.stderr + suite.stdout);
+  const held = (await readCases(cwd)).cases;
+  assert.ok(held.every(({ counts }) => counts.failed === 2 && counts.heldInARow === 1));
+
+  const [{ name } = assert.fail()] = held;
+  const replay = await wsStress(cwd, 'recovery', 'replay', name, '--url', sound.url);
+  assert.equal(replay.code, 0, replay.stderr);
+  const listed = await wsStress(cwd, 'recovery');
+  assert.match(listed.stdout, /active, failed 2, held 2 in a row; concurrent/);
+  assert.ok(listed.stdout.split('\n').every((line) => line.length <= 100));
+  assert.match((await wsStress(cwd, 'recovery', 'show', name)).stdout, /proof/);
+  assert.equal((await wsStress(cwd, 'recovery', 'show', '../x')).code, 2);
+  assert.equal((await wsStress(cwd, 'recovery', 'replay', '../x')).code, 2);
+  assert.equal((await wsStress(cwd, 'recovery', 'show', 'not-there')).code, 1);
+  assert.equal((await wsStress(cwd, 'recovery', 'retire', name)).code, 0);
+  assert.equal(readFileSync(recoveryIndex(cwd), 'utf8').includes(`"${name}"`), false);
+  assert.equal(readdirSync(path.join(cwd, 'recovery')).filter((file) => file.endsWith('.tmp')).length, 0);
+});
+
+void test('a suite without kept failures is not failed by it', async (t) => {
+  const cwd = temporaryDirectory(t);
+  const sound = await startTarget({ port: 0 });
+  t.after(() => sound.close());
+  const run = await wsStress(cwd, 'run', 'suite', '--only', 'single,recovery', '--url', sound.url);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stdout, /not-run +recovery kept-failures/);
+});
