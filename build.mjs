@@ -11,7 +11,7 @@ const root = path.dirname(fileURLToPath(import.meta.url));
 const dist = path.join(root, 'dist');
 
 /** The largest a bundle may be without its source map, KiB: each VU pays for what its bundle creates. */
-const budgetKiB = (file) => (path.basename(file) === 'suite.js' ? 242 : 186);
+const budgetKiB = (file) => (path.basename(file) === 'suite.js' ? 245 : 190);
 
 /** The scenarios: `{ name: entry file }`, one bundle each. */
 export const scenarioEntries = async () => {

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { metricsTable, type MetricRow } from '../lib/load/metrics.ts';
 import { settingsTable, type SettingRow } from '../lib/load/settings.ts';
+import { cloudSchema } from './cloud/cloud-json-schema.ts';
 import { packageRoot } from './package-root.ts';
 import { detailSchema, runRecordSchema } from './record-json-schemas.ts';
 import { commandSetSchema, thresholdsSchema } from './schemas.ts';
@@ -74,6 +75,7 @@ export const generatedFiles = async (): Promise<Map<string, string>> => {
     ['command-set.schema.json', JSON.stringify(commandSetSchema())],
     ['run.schema.json', JSON.stringify(runRecordSchema())],
     ['record.schema.json', JSON.stringify(detailSchema())],
+    ['cloud.schema.json', JSON.stringify(cloudSchema())],
   ]);
   for (const [file, name, text] of sections()) {
     contents.set(file, withSection(file, contents.get(file) ?? read(file), name, text));

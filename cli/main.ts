@@ -1,5 +1,6 @@
 import { suggestion } from '../lib/load/settings.ts';
 import { messageOf } from '../target/errors.ts';
+import { cloudCommand } from './cloud/cloud.ts';
 import { conformanceCommand } from './conformance.ts';
 import { doctorCommand } from './doctor.ts';
 import { gateCommand } from './gate/gate.ts';
@@ -29,6 +30,7 @@ const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = 
   recovery: recoveryCommand,
   gate: gateCommand,
   k8s: k8sCommand,
+  cloud: cloudCommand,
   list: listCommand,
   target: targetCommand,
   setup: setupCommand,
@@ -52,6 +54,7 @@ Commands:
   recovery         list the failures that runs have left, replay or retire them
   gate             judge a test of several machines as one, from Prometheus
   k8s render       write a test run of several pods for the k6-operator
+  cloud            put load tests into Grafana Cloud k6, and their schedules
   list             list the scenarios, their bundles and criteria
   target           start the reference target on loopback
   setup            find, build or fetch k6

@@ -43,7 +43,7 @@ const zones: { of: RegExp; files: RegExp; modules: (name: string) => boolean }[]
   {
     of: /^cli\//,
     files: /^(cli|target|lib\/(?!k6\/))/,
-    modules: (name) => isNode(name) || ['ws', 'valibot', 'echarts', 'yaml'].includes(name),
+    modules: (name) => isNode(name) || ['ws', 'valibot', 'echarts', 'yaml', 'croner', 'nanotar'].includes(name),
   },
 ];
 

@@ -1,5 +1,6 @@
 import exec from 'k6/execution';
 import type { Options } from 'k6/options';
+import { cloudOptions } from '../load/cloud.ts';
 import { metricsTable, type MetricRow } from '../load/metrics.ts';
 import { isComplete, type Profile } from '../load/profile.ts';
 import { recordedSettings, refusal, shownUrl } from '../load/settings.ts';
@@ -29,6 +30,9 @@ const isPlanned = ({ scenarios }: Profile): boolean => {
   return sameNames(actual, scenarios) && Object.keys(scenarios).every(same);
 };
 
+/** Whether k6 runs a part of the load alone. One that is whole is none, though a distributor may write it so. */
+const isPart = (): boolean => !['0:1', '', null, undefined].includes(exec.test.options.executionSegment);
+
 const sameNames = (a: object, b: object): boolean =>
   Object.keys(a).length === Object.keys(b).length && Object.keys(b).every((name) => Object.hasOwn(a, name));
 
@@ -42,7 +46,7 @@ const misfit = (profile: Profile, sameCriteria: boolean): string | undefined => 
     return "This scenario has no sessions for k6's own --vus, --duration or --stage: run it without them.";
   }
   const parts = Object.keys(profile.scenarios).length - (profile.owed === undefined ? 0 : 1);
-  if (exec.test.options.executionSegment && (parts > 1 || profile.cases.length > 0) && !foreign) {
+  if (isPart() && (parts > 1 || profile.cases.length > 0) && !foreign) {
     return 'Rounds and cases follow one another within one k6 process only: with --execution-segment give one round of sessions, such as -e STRESS_VUS=50, or a duration.';
   }
   return undefined;
@@ -52,7 +56,10 @@ const misfit = (profile: Profile, sameCriteria: boolean): string | undefined => 
 const ofLimited: ReadonlySet<string> = new Set(['command-validation', 'session-limit']);
 
 /** What k6 needs of a run before and behind its sessions, in VU 0 alone: options, set-up and summary. */
-export const makeEnds = (test: string, { plan, criteria, unfit, mayBeDown }: WholePlan): Omit<K6Script, 'run'> => {
+export const makeEnds = (
+  test: string,
+  { plan, criteria, unfit, mayBeDown, cloud }: WholePlan,
+): Omit<K6Script, 'run'> => {
   const { settings, profile, names } = plan;
   const isSuite = test === 'suite';
   const thresholds = k6Thresholds(criteria);
@@ -61,6 +68,7 @@ export const makeEnds = (test: string, { plan, criteria, unfit, mayBeDown }: Who
   const options = {
     scenarios: profile.scenarios,
     thresholds,
+    ...(cloud && { cloud: cloudOptions(test, cloud) }),
     insecureSkipTLSVerify: settings.insecure,
     setupTimeout: '120s',
     // No `url`, for a query may hold a secret; no `ip`, for k6 panics with it when a connection is refused.
@@ -96,7 +104,7 @@ export const makeEnds = (test: string, { plan, criteria, unfit, mayBeDown }: Who
       const isLeftOut = isOfCases ? foreign || !profile.cases.includes(criterion.test) : foreign && (round ?? 1) > 1;
       if (isLeftOut) excuseCriterion(criterion);
     }
-    if (exec.test.options.executionSegment) markSegment();
+    if (isPart()) markSegment();
     if (settings.records === 'off') console.info(`${run.marker}: starting ${test}, run ${run.id}`);
     return { run, service };
   };

@@ -2,6 +2,7 @@ import defaultThresholds from '../../thresholds.json';
 import type { Command } from '../commands/command.ts';
 import type { ReplayCase } from '../commands/recovery-index.ts';
 import { chosenTests, misfits, readCriteria, readInputs } from '../load/inputs.ts';
+import type { CloudSettings } from '../load/cloud.ts';
 import { planLoad, type Profile, type TestLoad } from '../load/profile.ts';
 import { refusal, type Settings } from '../load/settings.ts';
 import type { Criterion } from '../load/thresholds.ts';
@@ -33,6 +34,7 @@ export interface WholePlan {
   mayBeDown: boolean;
   /** Those that recovery replays, where it is one of the tests. */
   recovery: readonly ReplayCase[];
+  cloud: CloudSettings | undefined;
 }
 
 /** The load of a run that is refused. */
@@ -43,7 +45,7 @@ const casesMs = 300_000;
 /** Reads what a run is to do. Throws a text that lists everything wrong with the settings. */
 export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const inputs = readInputs(__ENV, readFile, defaultThresholds);
-  const { settings } = inputs;
+  const { cloud, ...settings } = inputs.settings;
   const isSuite = test === 'suite';
   const unfit = misfits(test, settings);
   // A suite imports its scenarios, which must not refuse what is meant for it: they wait for their own set-up.
@@ -79,5 +81,6 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const { url, headers, helperToken = '' } = settings;
   const secrets = [...secretsIn({ ...headers, helperToken }), ...secretsInQuery(url)];
   const plan = { settings, limits, secrets, commands: inputs.commands, profile, names };
-  return { plan, criteria, unfit, mayBeDown, recovery: names.includes('recovery') ? inputs.recovery : [] };
+  const recovery = names.includes('recovery') ? inputs.recovery : [];
+  return { plan, criteria, unfit, mayBeDown, recovery, cloud };
 };

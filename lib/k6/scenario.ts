@@ -203,7 +203,8 @@ const waitForOthers = (before: number, pauseMs: number): void => {
  */
 const watchGenerator = (owed: number): void => {
   // Of a segment it is not known what it owes; there the threshold on dropped iterations judges alone.
-  if (exec.test.options.executionSegment) return;
+  const { executionSegment: segment } = exec.test.options;
+  if (segment && segment !== '0:1') return;
   const { instance } = exec;
   while (instance.vusActive > 1) sleep(0.05);
   const dropped = owed - instance.iterationsCompleted - instance.iterationsInterrupted;

@@ -1,4 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
+import { expectedZones, parseZones, type CloudSettings } from './cloud.ts';
 import { testNames } from './scenario-names.ts';
 
 /** What a run is asked to do, checked and frozen. Times are milliseconds. */
@@ -38,6 +39,8 @@ export interface Settings {
   records: 'off' | 'failures' | 'all';
   result: string | undefined;
   runId: string | undefined;
+  /** Only set-up knows it: a VU's plan has none. */
+  cloud?: CloudSettings;
 }
 
 /** One row of the settings table: how a setting is written and what it means. */
@@ -60,6 +63,7 @@ export interface SettingRow {
     | 'commands'
     | 'choice'
     | 'tests'
+    | 'zones'
     | 'http';
   choices?: readonly string[];
   /** Largest count that is taken for meant, where it is not that of sessions. */
@@ -369,6 +373,31 @@ export const settingsTable = (): readonly SettingRow[] => [
     example: 'nightly-42',
     unrecorded: true,
   },
+  {
+    name: 'STRESS_CLOUD_NAME',
+    flag: '--cloud-name',
+    type: 'text',
+    description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md). Default: that of the scenario",
+    example: 'nightly',
+    unrecorded: true,
+  },
+  {
+    name: 'STRESS_CLOUD_PROJECT',
+    flag: '--cloud-project',
+    type: 'count',
+    max: Number.MAX_SAFE_INTEGER,
+    description: "Id of the run's project in Grafana Cloud k6. Default: the stack's default project",
+    example: '123456',
+    unrecorded: true,
+  },
+  {
+    name: 'STRESS_CLOUD_ZONES',
+    flag: '--cloud-zones',
+    type: 'zones',
+    description: 'Load zones of Grafana Cloud k6 with their percents of the load. Default: the one that it chooses',
+    example: 'amazon:us:ashburn=60,amazon:de:frankfurt=40',
+    unrecorded: true,
+  },
 ];
 
 const maxDurationMs = 7 * 24 * 3600 * 1000;
@@ -510,6 +539,10 @@ const parseValue = (row: SettingRow, text: string): Parsed => {
       if (unknown === undefined) return { value: tests };
       return { expected: `scenarios (${testNames.join(', ')}), parted by commas${suggestion(unknown, testNames)}` };
     }
+    case 'zones': {
+      const value = parseZones(text);
+      return value ? { value } : { expected: expectedZones };
+    }
     case 'file':
       return { value: text };
     case 'name':
@@ -611,6 +644,11 @@ export const parseSettings = (
     records: values.STRESS_RECORDS,
     result: values.STRESS_RESULT,
     runId: values.STRESS_RUN_ID,
+    cloud: {
+      name: values.STRESS_CLOUD_NAME,
+      project: values.STRESS_CLOUD_PROJECT,
+      zones: values.STRESS_CLOUD_ZONES,
+    },
   } as Settings;
   return { settings: Object.freeze(settings), problems };
 };
