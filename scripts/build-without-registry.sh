@@ -3,7 +3,8 @@
 # stand-ins for the base images that have the same names. A stand-in is Debian by debootstrap with this machine's Go, or its
 # Node.js. So it proves what the Dockerfile says, and not what the real base images bring.
 #   scripts/build-without-registry.sh FOLDER
-# FOLDER takes buildah's storage, and <target>.json and <target>/, the configuration and the files of each image. Needs root.
+# FOLDER takes buildah's storage, and <target>.json and <target>/, the configuration and the files of each image. What
+# debootstrap made is kept in runtime/build/. Needs root.
 set -euo pipefail
 
 [ $# -eq 1 ] || { echo "Usage: $0 FOLDER" >&2; exit 2; }
@@ -22,18 +23,18 @@ build() { buildah --root "$folder/storage" --runroot "$folder/run" "$@"; }
 base_of() { sed -n "s/^FROM \(docker\.io\/library\/$1:[^ ]*\) .*/\1/p" "$repository/Dockerfile" | sort -u; }
 say() { echo "$(basename "$0"): $*" >&2; }
 
-# Nothing but debootstrap's own packages, kept for the next time: it is the same whenever it is made.
-root="$folder/$suite.tar"
+root="$repository/runtime/build/debootstrap-$suite.tar.gz"
 if [ ! -f "$root" ]; then
   say "debootstrap $suite"
   debootstrap --variant=minbase "$suite" "$folder/$suite" "$mirror" >"$folder/debootstrap.log" 2>&1 || { tail -n 20 "$folder/debootstrap.log" >&2; exit 1; }
   rm -rf "$folder/$suite"/var/cache/apt/archives/*.deb
-  tar -C "$folder/$suite" -cf "$root.new" .
-  mv "$root.new" "$root"
+  mkdir -p "${root%/*}"
+  tar -C "$folder/$suite" -c . | gzip -1 >"$root.$$"
+  mv "$root.$$" "$root"
   rm -rf "${folder:?}/$suite"
 fi
 
-# A stand-in: Debian, this machine's certificates, what $3… copies into the folder that it is given, and the name.
+# A stand-in by its name: Debian, this machine's certificates, what the function $2 copies, and a configuration.
 stand_in() {
   local name=$1 copy=$2 container mount
   shift 2
@@ -53,6 +54,9 @@ copy_node() {
   cp "$(node -p process.execPath)" "$1/usr/local/bin/node"
   cp -a "$(realpath "$(npm root --global)/npm")" "$1/usr/local/lib/node_modules/npm"
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$1/usr/local/bin/npm"
+  # Node.js trusts certificates of its own, which a machine behind a proxy with others can't do with.
+  mkdir -p "$1/usr/local/etc"
+  echo 'cafile=/etc/ssl/certs/ca-certificates.crt' >"$1/usr/local/etc/npmrc"
 }
 paths=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 stand_in "$(base_of golang)" copy_go --env "PATH=/usr/local/go/bin:$paths" --env GOPATH=/go --env GOTOOLCHAIN=local
@@ -63,7 +67,7 @@ caches=()
 cache() { mkdir -p "$1"; caches+=(--volume "$1:$2"); }
 cache "$(go env GOMODCACHE)" /go/pkg/mod
 cache "$(go env GOCACHE)" /root/.cache/go-build
-cache "$(npm config get cache)" /root/.npm
+cache "$(npm config get cache --global)" /root/.npm
 
 for target in stress reference-target; do
   say "build $target"
