@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { chownSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { findOnPath } from '../cli/k6-source.ts';
@@ -132,6 +132,19 @@ void test(
         const run = await finished(t, k6, ['run', 'dist/concurrent.js', '-e', `STRESS_URL=${url}`], options);
         assert.equal(run.code, 0, run.stdout + run.stderr);
         assert.match(run.stdout, /^ *PASS: every criterion that was judged holds/m);
+
+        const results = temporaryDirectory(t);
+        const user = '1234:1234';
+        chownSync(results, 1234, 1234);
+        const settings = ['-e', `STRESS_URL=${url}`, '-e', 'STRESS_RESULT=/results/run.json'];
+        const leaving = await finished(t, k6, ['run', '--quiet', ...settings, 'dist/single.js'], {
+          ...options,
+          user,
+          volume: { from: results, to: '/results' },
+        });
+        assert.equal(leaving.code, 0, leaving.stdout + leaving.stderr);
+        const record = JSON.parse(readFileSync(path.join(results, 'run.json'), 'utf8')) as { verdict: string };
+        assert.equal(record.verdict, 'PASS');
 
         const failing = await finished(
           t,

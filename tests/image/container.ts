@@ -75,18 +75,23 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>>;
   /** Folders of the container that are held in memory, and the only ones that can be written to. */
   tmpfs?: readonly string[];
+  /** A folder of the machine, and where the container has it. */
+  volume?: { from: string; to: string };
+  /** In place of the image's own: numbers of user and group. */
+  user?: string;
   /** In place of the image's own. */
   entrypoint?: readonly string[];
 }
 
 /** Mounts what a runtime does, makes the rest read-only, and becomes the image's user, who can become nobody else. */
 const script = `
-root=$1 tmpfs=$2
-shift 2
+root=$1 tmpfs=$2 from=$3 to=$4
+shift 4
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 for each in $tmpfs; do mount -t tmpfs -o mode=1777 tmpfs "$root$each"; done
+if [ -n "$from" ]; then mount --bind "$from" "$root$to"; fi
 mount -o remount,bind,ro "$root"
 exec env -i "$@"
 `;
@@ -96,9 +101,11 @@ export const runContainer = (
   t: TestContext,
   { root, config }: Image,
   args: readonly string[] | undefined,
-  { network, env = {}, tmpfs = [], entrypoint = config.Entrypoint }: RunOptions,
+  { network, env = {}, tmpfs = [], volume, user = config.User, entrypoint = config.Entrypoint }: RunOptions,
 ): Running => {
-  const [uid = '', gid = uid] = config.User.split(':');
+  const [uid = '', gid = uid] = user.split(':');
+  // A runtime makes the place where it mounts something.
+  if (volume !== undefined) mkdirSync(path.join(root, volume.to), { recursive: true });
   const variables = [...config.Env, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
   // prettier-ignore
   const inside = [
@@ -110,6 +117,6 @@ export const runContainer = (
   return start(t, 'nsenter', [
     `--net=${network}`,
     'unshare', '--mount', '--pid', '--fork', '--kill-child',
-    'sh', '-euc', script, 'container', root, tmpfs.join(' '), ...variables, ...inside,
+    'sh', '-euc', script, 'container', root, tmpfs.join(' '), volume?.from ?? '', volume?.to ?? '', ...variables, ...inside,
   ]);
 };
