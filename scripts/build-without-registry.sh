@@ -27,11 +27,12 @@ root="$repository/runtime/build/debootstrap-$suite.tar.gz"
 if [ ! -f "$root" ]; then
   say "debootstrap $suite"
   debootstrap --variant=minbase "$suite" "$folder/$suite" "$mirror" >"$folder/debootstrap.log" 2>&1 || { tail -n 20 "$folder/debootstrap.log" >&2; exit 1; }
-  rm -rf "$folder/$suite"/var/cache/apt/archives/*.deb
+  rm -f "$folder/$suite"/var/cache/apt/archives/*.deb
   mkdir -p "${root%/*}"
   tar -C "$folder/$suite" -c . | gzip -1 >"$root.$$"
   mv "$root.$$" "$root"
-  rm -rf "${folder:?}/$suite"
+  # Were something of this machine still mounted there, it is not to go too.
+  rm -rf --one-file-system "${folder:?}/$suite"
 fi
 
 # A stand-in by its name: Debian, this machine's certificates, what the function $2 copies, and a configuration.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chownSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { chownSync, copyFileSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { findOnPath } from '../cli/k6-source.ts';
@@ -136,7 +136,13 @@ void test(
         const results = temporaryDirectory(t);
         const user = '1234:1234';
         chownSync(results, 1234, 1234);
-        const settings = ['-e', `STRESS_URL=${url}`, '-e', 'STRESS_RESULT=/results/run.json'];
+        copyFileSync(path.join(packageRoot, 'docs/examples/thresholds.json'), path.join(results, 'thresholds.json'));
+        const variables = {
+          STRESS_URL: url,
+          STRESS_RESULT: '/results/run.json',
+          STRESS_THRESHOLDS: '/results/thresholds.json',
+        };
+        const settings = Object.entries(variables).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
         const leaving = await finished(t, k6, ['run', '--quiet', ...settings, 'dist/single.js'], {
           ...options,
           user,
