@@ -1,29 +1,56 @@
-# k6 with the scenarios' bundles. Needs no network at run time.
+# k6 with the scenarios' bundles, and the reference target: docs/docker.md says how each is used.
 #   docker build -t ws-stress .
-#   docker run --rm ws-stress run -e STRESS_URL=ws://host:8003/ws/mcp dist/concurrent.js
-# Files are named by their full paths. A result goes into a folder that user 65532 may write:
-#   docker run --rm -v "$PWD/results:/results" ws-stress run -e STRESS_RESULT=/results/result.json … dist/concurrent.js
+#   docker build -t ws-stress-target --target reference-target .
+# The base images are pinned by exact tags. Where they can be had, pin them by digest: a tag can be moved, a digest can't.
 
-FROM golang:1.25-alpine AS k6
+FROM docker.io/library/golang:1.25.12-alpine AS k6
 WORKDIR /runtime
-COPY runtime/go.mod runtime/go.sum ./
-RUN go mod download
-COPY runtime/main.go ./
-RUN CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o /k6 .
+COPY runtime/go.mod runtime/go.sum runtime/main.go ./
+# Fetches the modules it needs and no others. Static, for the last stage has no library to link to.
+RUN CGO_ENABLED=0 go build -trimpath -mod=readonly -buildvcs=false -ldflags '-s -w' -o /k6 .
 
-FROM node:22-slim AS bundles
+FROM docker.io/library/node:22.23.2-bookworm-slim AS bundles
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 # Nothing that is installed needs a script of its own.
-RUN npm ci --ignore-scripts
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node build.mjs
 
-FROM gcr.io/distroless/static-debian12:nonroot
+# Executes commands for whoever connects, so it listens on the container's own loopback unless it is given a token and an allow-list.
+FROM docker.io/library/node:22.23.2-bookworm-slim AS reference-target
+LABEL org.opencontainers.image.title="websocket-mcp-stress reference target" \
+      org.opencontainers.image.description="A service that runs commands over a WebSocket with JSON-RPC 2.0, to try load tests on" \
+      org.opencontainers.image.licenses="MIT"
+WORKDIR /ws-stress
+COPY LICENSE package.json ./
+COPY cli/ws-stress.mjs cli/
+COPY --from=bundles /build/dist/cli.mjs dist/
+# What the command imports when it starts; drawing reports needs more, and is not done here.
+COPY --from=bundles /build/node_modules/ws node_modules/ws/
+COPY --from=bundles /build/node_modules/croner node_modules/croner/
+COPY --from=bundles /build/node_modules/nanotar node_modules/nanotar/
+COPY --from=bundles /build/node_modules/valibot node_modules/valibot/
+COPY --from=bundles /build/node_modules/yaml node_modules/yaml/
+USER 1000:1000
+EXPOSE 8003
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8003/health', { signal: AbortSignal.timeout(2000) }).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["node", "/ws-stress/cli/ws-stress.mjs", "target"]
+
+# Last, so that it is what is built where no --target is given. No shell, no libraries, nothing to keep up to date but k6 itself.
+FROM scratch AS stress
+LABEL org.opencontainers.image.title="websocket-mcp-stress" \
+      org.opencontainers.image.description="k6 with load and stress tests for services that run commands over a WebSocket with JSON-RPC 2.0" \
+      org.opencontainers.image.licenses="MIT AND AGPL-3.0-only"
+# For wss://
+COPY --from=k6 /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=k6 /k6 /usr/bin/k6
 WORKDIR /ws-stress
 COPY --from=bundles /build/dist/*.js dist/
 COPY LICENSE thresholds.json ./
-ENV K6_NO_USAGE_REPORT=true K6_AUTO_EXTENSION_RESOLUTION=false
+ENV PATH=/usr/bin K6_NO_USAGE_REPORT=true K6_AUTO_EXTENSION_RESOLUTION=false
+USER 65532:65532
 ENTRYPOINT ["k6"]
 CMD ["run", "dist/concurrent.js"]

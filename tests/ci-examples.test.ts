@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { packageRoot } from '../cli/package-root.ts';
+import { startTarget } from '../target/server.ts';
+import { freePort } from './free-port.ts';
+import { cleanEnv, k6Path } from './k6.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+import { noSchemas, readYaml, schemaProblems } from './yaml-files.ts';
+
+interface Step {
+  name?: string;
+  uses?: string;
+  run?: string;
+  env?: Record<string, string>;
+  if?: string;
+  with?: Record<string, unknown>;
+}
+
+interface Workflow {
+  permissions: object;
+  jobs: Record<string, { steps: Step[]; permissions?: object; 'timeout-minutes': number }>;
+}
+
+interface Artifacts {
+  when: string;
+  paths: string[];
+  reports: { junit: string };
+}
+
+type GitLabJob = {
+  extends?: string;
+  before_script?: string[];
+  script?: string[];
+  artifacts?: Artifacts;
+  timeout?: string;
+};
+
+const githubFile = 'docs/examples/ci/github-actions.yml';
+const gitlabFile = 'docs/examples/ci/gitlab-ci.yml';
+const workflow = readYaml(githubFile) as Workflow;
+const gitlab = readYaml(gitlabFile) as Record<string, GitLabJob>;
+const steps = Object.values(workflow.jobs).flatMap((job) => job.steps);
+
+void test('the examples are valid by the schemas of their systems', { skip: noSchemas() }, () => {
+  const schemas = ['vendor.github-workflows', 'custom.github-workflows-require-timeout'];
+  for (const schema of schemas) assert.equal(schemaProblems(schema, githubFile), '');
+  assert.equal(schemaProblems('vendor.gitlab-ci', gitlabFile), '');
+});
+
+void test('on GitHub a job may read and nothing else, actions are pinned, and no expression becomes shell', () => {
+  assert.deepEqual(workflow.permissions, { contents: 'read' });
+  for (const job of Object.values(workflow.jobs)) assert.equal(job.permissions, undefined);
+  for (const { uses, run, with: settings } of steps) {
+    if (uses !== undefined) assert.match(uses, /^actions\/[a-z-]+@v\d+\.\d+\.\d+$/);
+    if (uses?.startsWith('actions/checkout') === true) assert.equal(settings?.['persist-credentials'], false);
+    assert.doesNotMatch(run ?? '', /\$\{\{/);
+  }
+});
+
+void test('a secret is in the environment of the one step that needs it, and on no command line', () => {
+  const withSecret = steps.filter((step) => JSON.stringify(step).includes('secrets.'));
+  assert.deepEqual(
+    withSecret.map(({ env }) => env),
+    [{ STRESS_URL: '${{ vars.STRESS_URL }}', STRESS_TOKEN: '${{ secrets.STRESS_TOKEN }}' }],
+  );
+  for (const file of [githubFile, gitlabFile])
+    assert.doesNotMatch(readFileSync(path.join(packageRoot, file), 'utf8'), /--token/);
+});
+
+void test('what a run leaves is kept when it failed', () => {
+  const kept = steps.filter(({ uses }) => uses?.startsWith('actions/upload-artifact') === true);
+  assert.deepEqual(
+    kept.map((step) => step.if),
+    Array.from(kept, () => '${{ !cancelled() }}'),
+  );
+  assert.equal(kept.length, Object.keys(workflow.jobs).length);
+  assert.equal(gitlab['.stress']?.artifacts?.when, 'always');
+});
+
+/** What git does not have is not in a checkout. */
+const notChecked = new Set([
+  '.git',
+  'node_modules',
+  'dist',
+  'dist-webpack',
+  'runs',
+  'history',
+  'recovery',
+  'runtime/build',
+]);
+
+/** A checkout of this repository, as a job finds it. */
+const checkout = (t: TestContext): string => {
+  const folder = path.join(temporaryDirectory(t), 'checkout');
+  cpSync(packageRoot, folder, { recursive: true, filter: (file) => !notChecked.has(path.relative(packageRoot, file)) });
+  return folder;
+};
+
+/** Runs a script as the systems do: a shell that ends at the first failure. What it left behind ends with the test. */
+const runScript = async (t: TestContext, script: string, cwd: string, env: NodeJS.ProcessEnv) => {
+  const child = spawn('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', script], {
+    cwd,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  t.after(() => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL');
+    } catch {
+      // It left nothing behind.
+    }
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return { code, output };
+};
+
+/** What a file holds; nothing where it is not there. */
+const left = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+
+/** Runs scripts one after another, up to the first that fails. */
+const runJob = async (t: TestContext, scripts: readonly string[], env: Record<string, string>) => {
+  const folder = checkout(t);
+  const summary = path.join(folder, '..', 'step-summary.md');
+  writeFileSync(summary, '');
+  const port = await freePort();
+  const all = { ...cleanEnv(), K6_BIN: await k6Path(), GITHUB_STEP_SUMMARY: summary, CI: 'true', ...env };
+  let ended = { code: 0 as number | null, output: '' };
+  for (const script of scripts) {
+    // Others may have the port here, which nobody has in a job's own machine.
+    const own = script
+      .replaceAll('127.0.0.1:8003', `127.0.0.1:${port}`)
+      .replace('ws-stress target', `ws-stress target --port ${port}`);
+    ended = await runScript(t, own, folder, all);
+    if (ended.code !== 0) break;
+  }
+  const [run = ''] = existsSync(path.join(folder, 'runs')) ? readdirSync(path.join(folder, 'runs')) : [];
+  return {
+    ...ended,
+    junit: left(path.join(folder, 'junit.xml')),
+    summary: left(summary),
+    report: left(path.join(folder, 'runs', run, 'report.html')),
+    summaryOfRun: left(path.join(folder, 'runs', run, 'summary.md')),
+  };
+};
+
+const githubScripts = (name: string): string[] =>
+  (workflow.jobs[name]?.steps ?? assert.fail(name)).flatMap(({ run }) => (run === undefined ? [] : [run]));
+
+const gitlabScripts = (name: string): string[] => {
+  const job = gitlab[name] ?? assert.fail(name);
+  const shared = gitlab[job.extends ?? ''];
+  // One shell runs them all.
+  return [[...(shared?.before_script ?? []), ...(job.script ?? [])].join('\n')];
+};
+
+const jobs = [
+  { system: 'GitHub', scripts: githubScripts },
+  { system: 'GitLab', scripts: gitlabScripts },
+];
+
+for (const { system, scripts } of jobs) {
+  void test(`${system}: the steps of a change’s job pass, and leave JUnit, Markdown and the report`, async (t) => {
+    const job = await runJob(t, scripts('change'), {});
+    assert.equal(job.code, 0, job.output);
+    assert.match(job.output, /^PASS: every criterion that was judged holds\n$/m);
+    assert.match(job.junit, /<testsuites /);
+    assert.match(system === 'GitHub' ? job.summary : job.summaryOfRun, /PASS/);
+    assert.match(job.report, /^<!doctype html>/i);
+  });
+
+  void test(`${system}: the steps of a night’s job judge the service that the variables name, by the exit code`, async (t) => {
+    const token = 'not-to-be-shown';
+    const target = await startTarget({ port: 0, token, faults: ['lost-line'] });
+    t.after(() => target.close());
+    const few = { STRESS_URL: target.url, STRESS_ONLY: 'single,concurrent', STRESS_ROUNDS: '2' };
+    const job = await runJob(t, scripts('nightly'), { ...few, STRESS_TOKEN: token });
+    assert.equal(job.code, 99, job.output);
+    assert.match(job.junit, /<failure /);
+    assert.match(system === 'GitHub' ? job.summary : job.summaryOfRun, /FAIL/);
+    assert.match(job.report, /^<!doctype html>/i);
+    for (const text of Object.values(job)) assert.ok(!String(text).includes(token), 'the token is shown');
+  });
+}
+
+void test('a night’s job whose service is not there fails, and says that nothing was run', async (t) => {
+  // A variable that is not set comes as an empty text.
+  const env = { STRESS_URL: `ws://127.0.0.1:${await freePort()}/ws/mcp`, STRESS_TOKEN: '' };
+  const job = await runJob(t, githubScripts('nightly'), env);
+  assert.equal(job.code, 108, job.output);
+  assert.doesNotMatch(job.summary, /PASS/);
+});
