@@ -34,7 +34,12 @@ export const kindOf = ({ test, outcome }: SessionLine): string => {
 };
 
 /** Whether k6 itself closed a session, as it does where a run is interrupted: it looks like a service's close 1001. */
-export const isCutOff = ({ outcome }: SessionLine): boolean => outcome.kind === 'closed' && outcome.code === 1001;
+export const isCutOff = ({ outcome }: { outcome: { kind: string; code?: number | null | undefined } }): boolean =>
+  outcome.kind === 'closed' && outcome.code === 1001;
+
+/** The same of what a case came to. */
+export const isCutOffFinding = ({ received }: Pick<FindingLine, 'received'>): boolean =>
+  received.startsWith('closed (1001)');
 
 /** Reads the records of a run, as k6's console output has them; those that an interrupt cut off are no failures. */
 export const readFailures = async (file: string, isInterrupted = false): Promise<Failures> => {
@@ -46,7 +51,8 @@ export const readFailures = async (file: string, isInterrupted = false): Promise
     if ('other' in read) say(read.other);
     else if ('problem' in read) say(`${file}:${read.line}: ${read.problem}`);
     else if (read.record.type === 'finding') {
-      if (read.record.finding !== 'conforming') failures.findings.push(read.record);
+      const isCut = isInterrupted && isCutOffFinding(read.record);
+      if (read.record.finding !== 'conforming' && !isCut) failures.findings.push(read.record);
     } else if (read.record.type === 'session') {
       const record = read.record as SessionLine;
       if (!isTold(record) || (isInterrupted && isCutOff(record))) continue;
@@ -68,14 +74,14 @@ const messageLines = (trace: readonly string[] = [], indent: number): string[] =
 
 const sessionLines = ({ round, session, case: name, commands, outcome, trace }: SessionLine): string[] => [
   folded(
-    `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${commands[0]?.name ?? 'no command'}): ${printable(describeOutcome(outcome), 300)}`,
+    `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${printable(commands[0]?.name ?? 'no command', 60)}): ${printable(describeOutcome(outcome), 300)}`,
   ),
   ...messageLines(trace, 6),
 ];
 
 const findingLines = ({ test, case: name, section, expected, finding, received, trace }: FindingLine): string[] => [
   ...[
-    `  ${finding.padEnd(14)} ${test} ${name}  (${section})`,
+    `  ${finding.padEnd(14)} ${test} ${printable(name, 120)}  (${section})`,
     ...(finding.startsWith('not-') ? [] : [`${' '.repeat(17)}expected ${printable(expected, 300)}`]),
     `${' '.repeat(17)}${finding.startsWith('not-') ? 'because' : 'received'} ${printable(received, 300)}`,
   ].map((line) => folded(line)),

@@ -33,10 +33,10 @@ const sampleOf = (pid: number, atMs: number): GeneratorSample | undefined => {
   }
 };
 
-/** What samples come to; undefined without one. */
+/** What samples come to; undefined without two, for the first is of a process that has just begun. */
 export const generatorFigures = (samples: readonly GeneratorSample[], cores: number): GeneratorFigures | undefined => {
   const last = samples.at(-1);
-  if (!last) return undefined;
+  if (!last || samples.length < 2) return undefined;
   const shares = samples.flatMap((from, index) => {
     const to = samples.slice(index).find(({ atMs }) => atMs >= from.atMs + windowMs);
     return to ? [(to.cpuMs - from.cpuMs) / (to.atMs - from.atMs) / cores] : [];

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
-import { suggestion } from '../lib/load/settings.ts';
+import { parseSettings, suggestion } from '../lib/load/settings.ts';
+import { secretsOf } from '../lib/results/redact.ts';
 import type { RunRecord } from '../lib/results/run-record.ts';
 import { verdictLine } from '../lib/results/summary.ts';
 import { closingTable, readFailures } from './closing-table.ts';
@@ -25,7 +26,7 @@ import {
   writeWhole,
   type RunFolder,
 } from './results/run-folder.ts';
-import { recoveryIndex } from './results/recovery-store.ts';
+import { renewIndex } from './results/recovery-store.ts';
 import { runProblems } from './run-inputs.ts';
 import { tellProgress } from './run-progress.ts';
 import { restartableTarget } from './service-control.ts';
@@ -82,10 +83,6 @@ export const runCommand = async (argv: string[]): Promise<number> => {
   const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
   const asked = settingsEnvironment(values);
   const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
-  const index = recoveryIndex(path.resolve(values.folder ?? '.'));
-  if ((scenario === 'suite' || scenario === 'recovery') && !env.STRESS_RECOVERY && existsSync(index)) {
-    env.STRESS_RECOVERY = index;
-  }
   const withTarget = values['with-target'] === true;
   const exports: Exports = {
     ...(values.junit !== undefined && { junit: values.junit }),
@@ -116,6 +113,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
   let folder: RunFolder;
   try {
     folder = await makeRunFolder(path.resolve(values.folder ?? '.'), env.STRESS_RUN_ID || newRunId());
+    if (replays.has(scenario) && !env.STRESS_RECOVERY) env.STRESS_RECOVERY = await renewIndex(folder.base);
   } catch (error) {
     return refuse([messageOf(error)]);
   }
@@ -148,6 +146,9 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     for (const each of running.toReversed()) await each.close();
   }
 };
+
+/** The scenarios that replay what earlier runs have left. */
+const replays: ReadonlySet<string> = new Set(['suite', 'recovery']);
 
 /** The scenarios that want a service with an allow-list or a small session limit. */
 const wantsLimited: ReadonlySet<string> = new Set(['suite', 'command-validation', 'session-limit']);
@@ -200,7 +201,7 @@ const [interrupted, invalid] = [105, 110];
 const completed = async (
   { folder, k6, bundle, exports }: Asked,
   { code, generator }: K6End,
-  { STRESS_RESULT: copy }: NodeJS.ProcessEnv,
+  env: NodeJS.ProcessEnv,
 ): Promise<number> => {
   if (generator) console.error(generatorLine(generator));
   const problem = generator && (code === 0 || code === 99) ? generatorProblem(generator) : undefined;
@@ -220,8 +221,8 @@ const completed = async (
     ...(generator && { generator }),
   };
   await writeWhole(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
-  if (copy) await copyFile(folder.run, copy);
-  await leaveResults(folder, record);
+  if (env.STRESS_RESULT) await copyFile(folder.run, env.STRESS_RESULT);
+  await leaveResults(folder, record, secretsOf(parseSettings(env).settings));
   const isExported = await exported(exports, record);
   // Whoever reads the end of a log finds it there.
   console.log(verdictLine(record, process.stdout.isTTY && !process.env.NO_COLOR));

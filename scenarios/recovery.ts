@@ -9,7 +9,8 @@ export const { definition, options, setup, handleSummary, run } = scenario('reco
   casesMs: ({ sessionTimeoutMs }, kept) => (kept + 1) * sessionTimeoutMs,
   cases: asks((stage) => {
     const kept = stage.recovery();
-    if (kept.length === 0) stage.excuse([noCases], 'not-run', 'no failure is kept: STRESS_RECOVERY names none');
+    if (stage.settings.recovery === undefined) stage.excuse([noCases], 'not-run', 'STRESS_RECOVERY names no index');
+    else if (kept.length === 0) stage.excuse([noCases], 'not-applicable', 'no kept failure is left to be replayed');
     for (const [index, each] of kept.entries()) {
       const script = each.test === 'process-control' ? pausesResumesCancels : runsAgain;
       const { outcome } = stage.session(each.name, (session) => script(session, each.command));

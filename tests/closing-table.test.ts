@@ -38,6 +38,9 @@ void test('what an interrupt cut off is no failure of the service', async (t) =>
   const cut: Outcome = { kind: 'closed', code: 1001, detail: 'closed by the service' };
   assert.match(await tableOf(t, [sessionLine(cut)]), /closed \(1001\)/);
   assert.equal(await tableOf(t, [sessionLine(cut)], true), '');
+  const finding = findingLine('slow-reader', { finding: 'breaking', received: 'closed (1001): closed by the service' });
+  assert.match(await tableOf(t, [finding]), /closed \(1001\)/);
+  assert.equal(await tableOf(t, [finding], true), '');
 });
 
 void test('of many findings the first are shown, and how the others are had', async (t) => {

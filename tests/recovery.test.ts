@@ -11,12 +11,16 @@ import {
   type RecoveryCase,
   type Told,
 } from '../cli/results/recovery-cases.ts';
+import { keepFailures } from '../cli/results/keep-failures.ts';
+import { runFolder } from '../cli/results/run-folder.ts';
 import { changeCases, readCases, recoveryIndex } from '../cli/results/recovery-store.ts';
 import type { Command } from '../lib/commands/command.ts';
 import { recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
 import type { Outcome } from '../lib/results/outcome.ts';
 import { startTarget } from '../target/server.ts';
 import { runBundle, runProgram } from './k6.ts';
+import { findingLine, sessionLine } from './records.ts';
+import { runRecord } from './run-records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const echo: Command = { name: 'echo', class: 'simple', command: 'echo a', proof: { lines: ['a'] } };
@@ -160,8 +164,11 @@ void test('a failure is kept, fails again while its fault is there, and holds wh
   t.after(() => faulty.close());
   const sound = await startTarget({ port: 0 });
   t.after(() => sound.close());
-  const none108 = await wsStress(cwd, 'run', 'recovery', '--url', sound.url);
-  assert.equal(none108.code, 108, none108.stderr);
+  const nothing = await wsStress(cwd, 'run', 'recovery', '--url', sound.url);
+  assert.equal(nothing.code, 0, nothing.stderr);
+  assert.match(nothing.stdout, /\nNOT APPLICABLE: [^\n]*\n$/);
+  const unnamed = await runBundle('recovery', sound.url, {});
+  assert.equal(unnamed.code, 108, unnamed.stderr);
 
   const first = await wsStress(cwd, 'run', 'concurrent', '--rounds', '5', '--url', faulty.url);
   assert.equal(first.code, 99, first.stderr);
@@ -202,5 +209,74 @@ void test('a suite without kept failures is not failed by it', async (t) => {
   t.after(() => sound.close());
   const run = await wsStress(cwd, 'run', 'suite', '--only', 'single,recovery', '--url', sound.url);
   assert.equal(run.code, 0, run.stderr);
-  assert.match(run.stdout, /not-run +recovery kept-failures/);
+  assert.match(run.stdout, /not-applicable +recovery kept-failures/);
+});
+
+const folderWith = (base: string, lines: readonly string[]): ReturnType<typeof runFolder> => {
+  const folder = runFolder(base, 'r1');
+  mkdirSync(folder.path, { recursive: true });
+  writeFileSync(folder.records, lines.map((line) => `${line}\n`).join(''));
+  return folder;
+};
+
+void test('a command that holds a secret of the run is not kept, and it is said', async (t) => {
+  const base = temporaryDirectory(t);
+  const commands = path.join(base, 'commands.json');
+  const command = { ...echo, command: 'echo SECRETVALUE', proof: { lines: ['SECRETVALUE'] } };
+  writeFileSync(commands, JSON.stringify({ version: 1, commands: [command] }));
+  const folder = folderWith(base, [sessionLine(lost)]);
+  const record = runRecord('r1', { verdict: 'FAIL', settings: { STRESS_COMMANDS: commands } });
+  const told = await keepFailures(folder, record, ['SECRETVALUE']);
+  assert.match(told ?? '', /1 failed session not kept: concurrent: its command holds a secret/);
+  assert.deepEqual((await readCases(base)).cases, []);
+  assert.match(
+    (await keepFailures(folder, record, ['another secret'])) ?? '',
+    /kept as recovery cases: concurrent-echo/,
+  );
+});
+
+void test('what an interrupt cut off of a replay is no failure of its case', async (t) => {
+  const base = temporaryDirectory(t);
+  await changeCases(base, ({ cases }) => mergeRun(cases, none, failing()));
+  const [{ name } = assert.fail()] = (await readCases(base)).cases;
+  const cut = { test: 'recovery', finding: 'breaking', received: 'closed (1001): closed by the service' };
+  const folder = folderWith(base, [findingLine(name, cut)]);
+  const record = runRecord('r1', { test: 'recovery', verdict: 'FAIL' });
+  await keepFailures(folder, { ...record, cutShort: true });
+  assert.equal((await readCases(base)).cases[0]?.counts.failed, 1);
+  await keepFailures(folder, record);
+  assert.equal((await readCases(base)).cases[0]?.counts.failed, 2);
+});
+
+void test('a run without records keeps nothing, and says so where that matters', async (t) => {
+  const base = temporaryDirectory(t);
+  const folder = runFolder(base, 'r1');
+  const { total } = runRecord('r1');
+  const failed = runRecord('r1', { verdict: 'FAIL', total: { ...total, failed: 1 } });
+  assert.match((await keepFailures(folder, failed)) ?? '', /nothing was kept or counted, for the run left no records/);
+  assert.equal(await keepFailures(folder, runRecord('r1')), undefined);
+});
+
+void test('a folder of recovery cases that can’t be used takes neither verdict nor results of a run', async (t) => {
+  const cwd = temporaryDirectory(t);
+  const faulty = await startTarget({ port: 0, faults: ['lost-line'] });
+  t.after(() => faulty.close());
+  writeFileSync(path.join(cwd, 'recovery'), '');
+  const { code, stdout, stderr } = await wsStress(cwd, 'run', 'single', '--url', faulty.url, '--junit', 'j.xml');
+  assert.equal(code, 99, stderr);
+  assert.match(stderr, /recovery: nothing was kept or counted: .*recovery/);
+  assert.match(stderr, /^report: /m);
+  assert.match(stdout, /\nFAIL: [^\n]*\n$/);
+  assert.ok(existsSync(path.join(cwd, 'j.xml')));
+});
+
+void test('a broken index is written anew from the cases before it is replayed', async (t) => {
+  const cwd = temporaryDirectory(t);
+  const sound = await startTarget({ port: 0 });
+  t.after(() => sound.close());
+  await changeCases(cwd, ({ cases }) => mergeRun(cases, none, failing()));
+  writeFileSync(recoveryIndex(cwd), 'bro\u001b[31mken');
+  const { code, stderr } = await wsStress(cwd, 'run', 'recovery', '--url', sound.url);
+  assert.equal(code, 0, stderr);
+  assert.equal((await readCases(cwd)).cases[0]?.counts.heldInARow, 1);
 });

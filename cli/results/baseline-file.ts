@@ -21,6 +21,8 @@ const schema = v.looseObject({
   ),
 });
 
+const remedy = 'delete the file, and set the baselines again';
+
 /** Reads the baseline of a folder of results; none where the file is not there. Throws what is wrong with it. */
 export const readBaseline = async (base: string): Promise<Baseline> => {
   const file = baselineFile(base);
@@ -29,15 +31,13 @@ export const readBaseline = async (base: string): Promise<Baseline> => {
   try {
     value = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new Error(`${file}: expected a baseline: ${innermostMessage(error)}; ws-stress baseline writes it anew`, {
-      cause: error,
-    });
+    throw new Error(`${file}: expected a baseline: ${innermostMessage(error)}; ${remedy}`, { cause: error });
   }
   const result = v.safeParse(schema, value);
   if (result.success) return new Map(result.output.scenarios.map(({ test, runs }) => [test, runs]));
   const [issue] = result.issues;
   throw new Error(
-    `${file}: ${v.getDotPath(issue) ?? 'the baseline'}: expected ${issue.expected ?? 'the id of a run'}, received ${issue.received.slice(0, 100)}`,
+    `${file}: ${v.getDotPath(issue) ?? 'the baseline'}: expected ${issue.expected ?? 'the id of a run'}, received ${issue.received.slice(0, 100)}; ${remedy}`,
   );
 };
 

@@ -57,17 +57,21 @@ export const exportProblems = (values: Exports): string[] =>
       return problem === undefined ? [] : [`--${form}: expected a file that can be written: ${problem}`];
     });
 
+/** Writes a file that an option names, and the folders above it; `-` is stdout. */
+export const writeAsked = async (file: string, text: string): Promise<void> => {
+  if (file === '-') {
+    process.stdout.write(text);
+    return;
+  }
+  await mkdir(path.dirname(path.resolve(file)), { recursive: true });
+  // Not by way of another file: a pipe, a device or a link is to stay what it is.
+  await writeFile(file, text);
+};
+
 /** Writes a run in the forms asked for; `-` is stdout. */
 export const writeExports = async (values: Exports, record: RunRecord): Promise<void> => {
   for (const [form, file] of exportsAsked(values)) {
-    const text = exportForms[form](record);
-    if (file === '-') {
-      process.stdout.write(text);
-      continue;
-    }
-    await mkdir(path.dirname(path.resolve(file)), { recursive: true });
-    // Not by way of another file: a pipe, a device or a link is to stay what it is.
-    await writeFile(file, text);
+    await writeAsked(file, exportForms[form](record));
   }
 };
 

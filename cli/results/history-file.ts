@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
@@ -54,7 +54,8 @@ export type Remembered = { record: RunRecord } | { problem: string };
  */
 export async function* readHistory(base: string): AsyncGenerator<Remembered> {
   const file = historyFile(base);
-  if (!existsSync(file)) return;
+  // Where the folder is a file, reading says so.
+  if (!existsSync(file) && !(existsSync(historyFolder(base)) && !statSync(historyFolder(base)).isDirectory())) return;
   const ids = new Set<string>();
   let number = 0;
   for await (const line of linesOf(file)) {

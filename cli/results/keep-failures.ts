@@ -9,8 +9,11 @@ import python from '../../lib/commands/python.json' with { type: 'json' };
 import { mostRecoveryCases } from '../../lib/commands/recovery-index.ts';
 import { parseSettings } from '../../lib/load/settings.ts';
 import type { Outcome } from '../../lib/results/outcome.ts';
+import { folded } from '../../lib/results/fold.ts';
+import { hide } from '../../lib/results/redact.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { innermostMessage } from '../error-facts.ts';
+import { isCutOff, isCutOffFinding } from '../closing-table.ts';
 import { printable } from '../printable.ts';
 import { readRecords } from './record-reader.ts';
 import type { SessionRecord } from './record-schemas.ts';
@@ -47,13 +50,16 @@ const commandsOf = (test: string, settings: Readonly<Record<string, string>>): r
 const commandOf = (
   { session = 0, commands: [first] }: SessionRecord,
   known: readonly Command[] | string,
+  secrets: readonly string[],
 ): Command | string => {
   if (typeof known === 'string') return known;
   const due = known[session % known.length];
   const ran = first === undefined || first.name === due?.name ? due : known.find(({ name }) => name === first.name);
   if (!ran) return `its commands have no ${printable(first?.name ?? 'command', 60)}`;
   const command = forSession(ran, session);
-  const { length } = JSON.stringify(command);
+  const text = JSON.stringify(command);
+  if (hide(text, secrets) !== text) return 'its command holds a secret of the run, which is written nowhere';
+  const { length } = text;
   return length <= mostCommandLength
     ? command
     : `its command and proof take ${length} characters, more than ${mostCommandLength}`;
@@ -64,12 +70,24 @@ const isFailure = ({ round, outcome }: SessionRecord, isCutShort: boolean): bool
   round !== undefined &&
   outcome.kind !== 'ok' &&
   outcome.kind !== 'script-error' &&
-  // Where a run is interrupted k6 itself closes its sessions: that looks like a service's close 1001.
-  !(isCutShort && outcome.kind === 'closed' && outcome.code === 1001);
+  !(isCutShort && isCutOff({ outcome }));
 
-/** Keeps what failed in a run as recovery cases, and counts how the cases fared that it replayed; returns what to tell of it. */
-export const keepFailures = async (folder: RunFolder, record: RunRecord): Promise<string | undefined> => {
-  if ((record.verdict !== 'PASS' && record.verdict !== 'FAIL') || !existsSync(folder.records)) return undefined;
+/**
+ * Keeps what failed in a run as recovery cases, but no command that holds one of its secrets, and counts how the cases fared that
+ * it replayed; returns what to tell of it.
+ */
+export const keepFailures = async (
+  folder: RunFolder,
+  record: RunRecord,
+  secrets: readonly string[] = [],
+): Promise<string | undefined> => {
+  if (record.verdict !== 'PASS' && record.verdict !== 'FAIL') return undefined;
+  if (!existsSync(folder.records)) {
+    return record.total.failed > 0 || record.test === 'recovery'
+      ? 'recovery: nothing was kept or counted, for the run left no records of its sessions in its folder'
+      : undefined;
+  }
+  const isCutShort = record.cutShort === true;
   const failures = new Map<string, Failure>();
   const replayed = new Map<string, 'held' | 'failed'>();
   const skipped = new Map<string, number>();
@@ -82,12 +100,12 @@ export const keepFailures = async (folder: RunFolder, record: RunRecord): Promis
     const each = read.record;
     if (each.type === 'finding' && each.test === 'recovery' && replayed.size < mostRecoveryCases) {
       if (each.finding === 'conforming') replayed.set(each.case, 'held');
-      if (each.finding === 'breaking') replayed.set(each.case, 'failed');
+      if (each.finding === 'breaking' && !(isCutShort && isCutOffFinding(each))) replayed.set(each.case, 'failed');
     }
-    if (each.type !== 'session' || !isFailure(each, record.cutShort === true)) continue;
+    if (each.type !== 'session' || !isFailure(each, isCutShort)) continue;
     const { test, outcome, trace } = each;
     if (!known.has(test)) known.set(test, commandsOf(test, record.settings));
-    const command = commandOf(each, known.get(test) ?? []);
+    const command = commandOf(each, known.get(test) ?? [], secrets);
     if (typeof command === 'string') {
       skip(`${printable(test, 60)}: ${command}`);
       continue;
@@ -124,5 +142,5 @@ export const keepFailures = async (folder: RunFolder, record: RunRecord): Promis
   told.push(
     ...[...skipped].map(([why, sessions]) => `${sessions} failed session${sessions === 1 ? '' : 's'} not kept: ${why}`),
   );
-  return told.length === 0 ? undefined : told.map((line) => `recovery: ${line}`).join('\n');
+  return told.length === 0 ? undefined : told.map((line) => folded(`recovery: ${line}`)).join('\n');
 };

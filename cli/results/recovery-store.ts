@@ -38,6 +38,12 @@ export const readCases = async (base: string): Promise<StoredCases> => {
   return stored;
 };
 
+/** Writes the index anew from the cases that are there, for a run to replay; throws where it can't. Returns its file. */
+export const renewIndex = async (base: string): Promise<string> => {
+  await changeCases(base, () => ({ written: [], removed: [] }));
+  return recoveryIndex(base);
+};
+
 /** Reads the cases, lets `change` say what becomes of them, and writes that and the index; one process at a time. */
 export const changeCases = async <Changes extends { written: readonly RecoveryCase[]; removed: readonly string[] }>(
   base: string,

@@ -4,6 +4,7 @@ import type { RunRecord } from '../../lib/results/run-record.ts';
 import { messageOf } from '../../target/errors.ts';
 import { printable } from '../printable.ts';
 import { helpEntry, readOptions, refuse } from '../settings-options.ts';
+import { writeAsked } from './exports.ts';
 import { readRecords } from './record-reader.ts';
 import { gatherReport, type ReportData } from './report-data.ts';
 import { loadDraw } from './report-draw.ts';
@@ -19,7 +20,7 @@ Exit code: 0; 1 where there is no such run, or a file can't be read or written;
 2 for wrong options.
 
 Options:
-${helpEntry('--out FILE', "The file to write. Default: report.html in the run's folder.")}
+${helpEntry('--out FILE', "The file to write, - for stdout. Default: report.html in the run's folder.")}
 ${helpEntry('--folder DIR', 'Where runs/<id>/ is. Default: here.')}
 ${helpEntry('--help', 'Show this.')}
 
@@ -40,19 +41,24 @@ const gather = async (folder: RunFolder, record: RunRecord): Promise<ReportData>
   return gathering.data();
 };
 
-const writeReport = async (folder: RunFolder, record: RunRecord, file: string): Promise<void> => {
+const writeReport = async (
+  folder: RunFolder,
+  record: RunRecord,
+  file: string,
+  write: (file: string, text: string) => Promise<void>,
+): Promise<void> => {
   const data = await gather(folder, record);
-  await writeWhole(file, reportPage(data, await loadDraw()));
+  await write(file, reportPage(data, await loadDraw()));
   if (data.problems.count > 0)
     console.error(`${shownPath(folder.records)}: ${printable(problemsText(data.problems), 1000)}`);
   if (!data.hasRecords) console.error(`${shownPath(folder.records)} is not there: the report has no pictures`);
-  console.error(`report: ${shownPath(file)}`);
+  if (file !== '-') console.error(`report: ${shownPath(file)}`);
 };
 
 /** Leaves a run's report in its folder and says where; says so where that fails, and changes nothing else of the run. */
 export const leaveReport = async (folder: RunFolder, record: RunRecord): Promise<void> => {
   try {
-    await writeReport(folder, record, path.join(folder.path, 'report.html'));
+    await writeReport(folder, record, path.join(folder.path, 'report.html'), writeWhole);
   } catch (error) {
     console.error(`no report: ${printable(messageOf(error), 500)}; ws-stress report ${folder.id} tries again`);
   }
@@ -73,6 +79,7 @@ export const reportCommand = async (argv: string[]): Promise<number> => {
   if (problems.length > 0) return refuse(problems);
   const folder = await findRun(path.resolve(values.folder ?? '.'), named);
   const record = await readRunRecord(folder.run);
-  await writeReport(folder, record, path.resolve(values.out ?? path.join(folder.path, 'report.html')));
+  if (values.out === undefined) await writeReport(folder, record, path.join(folder.path, 'report.html'), writeWhole);
+  else await writeReport(folder, record, values.out, writeAsked);
   return 0;
 };

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import path from 'node:path';
 import { isRunId } from '../../lib/load/settings.ts';
 import type { Machine, RunRecord } from '../../lib/results/run-record.ts';
+import { codeOf } from '../../target/errors.ts';
 import { innermostMessage } from '../error-facts.ts';
 import { parseRunRecord, RecordProblem } from './record-schemas.ts';
 
@@ -38,11 +39,24 @@ export const newRunId = (nowMs = Date.now(), random = Math.random()): string => 
     .padStart(6, '0')}`;
 };
 
+/** Makes a folder and those above it. Not `recursive`: below /proc that never ends (Node 20). */
+const makeFolder = async (folder: string, mayMakeOthers = true): Promise<void> => {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
+    if (code !== 'ENOENT' || !mayMakeOthers) throw error;
+    await makeFolder(path.dirname(folder));
+    await makeFolder(folder, false);
+  }
+};
+
 /** Makes a run's folder; throws where the id is taken or nothing can be written. */
 export const makeRunFolder = async (base: string, id: string): Promise<RunFolder> => {
   const folder = runFolder(base, id);
   try {
-    await mkdir(path.dirname(folder.path), { recursive: true });
+    await makeFolder(path.dirname(folder.path));
     await mkdir(folder.path);
   } catch (error) {
     if (existsSync(folder.path)) {

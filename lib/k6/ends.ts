@@ -133,7 +133,7 @@ export const makeEnds = (
       .filter((each) => typeof each === 'string')
       .join(' ');
     const given = recordedSettings(__ENV);
-    const colour = state?.isStdOutTTY === true;
+    const colour = state?.isStdOutTTY === true && !__ENV.NO_COLOR;
     const text = summaryText(test, setupData?.run, settings.url, service, given, result, success, colour);
     if (settings.result === undefined) return { stdout: text };
     const { id, marker, startedAt } = setupData?.run ?? runOf(settings.runId, test);

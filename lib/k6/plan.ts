@@ -6,7 +6,7 @@ import type { CloudSettings } from '../load/cloud.ts';
 import { planLoad, type Profile, type TestLoad } from '../load/profile.ts';
 import { refusal, type Settings } from '../load/settings.ts';
 import type { Criterion } from '../load/thresholds.ts';
-import { secretsIn, secretsInQuery } from '../results/redact.ts';
+import { secretsOf } from '../results/redact.ts';
 import type { SessionLimits } from '../session/session.ts';
 import type { Scenario } from './scenario.ts';
 import { readFile } from './read-file.ts';
@@ -78,8 +78,7 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
     ...(settings.executeTimeoutS !== undefined && { executeTimeoutS: settings.executeTimeoutS }),
   };
   const mayBeDown = chosen.every((each) => each.mayBeDown);
-  const { url, headers, helperToken = '' } = settings;
-  const secrets = [...secretsIn({ ...headers, helperToken }), ...secretsInQuery(url)];
+  const secrets = secretsOf(settings);
   const plan = { settings, limits, secrets, commands: inputs.commands, profile, names };
   const recovery = names.includes('recovery') ? inputs.recovery : [];
   return { plan, criteria, unfit, mayBeDown, recovery, cloud };

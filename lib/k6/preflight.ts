@@ -1,4 +1,5 @@
 import { openWebSocket } from './connect.ts';
+import { hide, secretsOf } from '../results/redact.ts';
 import { ask, httpHeaders } from './http.ts';
 import { parseUrl, shownUrl, type Settings } from '../load/settings.ts';
 
@@ -14,7 +15,8 @@ export interface ServiceInfo {
 const start = (setting: string): string =>
   `Start the service there, or try the reference target: npx ws-stress target; another address: -e ${setting}=ws://host:port/path`;
 
-const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 80) : undefined);
+const textOf = (value: unknown, settings: Settings): string | undefined =>
+  typeof value === 'string' ? hide(value, secretsOf(settings)).slice(0, 80) : undefined;
 
 /** Of a service that was not asked. */
 export const unknownService: ServiceInfo = {};
@@ -29,7 +31,7 @@ const askHealth = (settings: Settings, origin: string): ServiceInfo | string => 
   try {
     const health: unknown = JSON.parse(body);
     const { service, version } = (health ?? {}) as { service?: unknown; version?: unknown };
-    return { name: textOf(service), version: textOf(version) };
+    return { name: textOf(service, settings), version: textOf(version, settings) };
   } catch {
     return unknownService;
   }

@@ -1,3 +1,4 @@
+import { plain } from '../results/fold.ts';
 import { parseCommandSet } from '../commands/command-set.ts';
 import type { Command } from '../commands/command.ts';
 import { recoveryIndexProblems, type ReplayCase } from '../commands/recovery-index.ts';
@@ -47,7 +48,7 @@ const readJson = (read: ReadFile, setting: string, path: string, problems: strin
   try {
     return JSON.parse(text);
   } catch (error) {
-    problems.push(`${setting} ${path}: expected JSON: ${String(error)}`);
+    problems.push(`${setting} ${path}: expected JSON: ${plain(String(error))}`);
     return undefined;
   }
 };

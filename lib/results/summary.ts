@@ -91,7 +91,7 @@ const meanings: Readonly<Record<RunResult['verdict'], string>> = {
   FAIL: 'a criterion does not hold, or had no data',
   INVALID: 'the generator fell short: nothing is said of the service',
   'NOT RUN': 'nothing was judged; what was said beside this tells why',
-  'NOT APPLICABLE': 'the service has nothing of what was to be asked',
+  'NOT APPLICABLE': 'there is nothing of what was to be asked',
 };
 
 /** What a verdict means, in words. */
