@@ -93,6 +93,9 @@ void test(
         'node_modules',
         'package.json',
       ]);
+      const modules = readdirSync(path.join(reference.root, 'ws-stress/node_modules'));
+      assert.ok(modules.includes('ws'));
+      for (const name of ['typescript', 'esbuild', 'echarts']) assert.ok(!modules.includes(name), name);
     });
 
     await t.test('both say what they are', () => {

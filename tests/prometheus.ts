@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
+import { freePort } from './free-port.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const runs = (command: string, ...args: string[]): boolean =>
@@ -13,29 +13,29 @@ const runs = (command: string, ...args: string[]): boolean =>
 /** Whether there is a Prometheus that can be started. */
 export const hasPrometheus: boolean = runs('prometheus', '--version');
 
-const freePort = async (host: string): Promise<number> => {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-};
+/** By which Prometheus takes what k6 sends. */
+const receiving = ['--web.enable-remote-write-receiver', '--enable-feature=native-histograms'];
 
-/** Starts a Prometheus that takes what k6 sends, on a free port of this address, until the test ends; returns its own address. */
-export const startPrometheus = async (t: TestContext, host: string): Promise<string> => {
+/**
+ * Starts a Prometheus that takes what k6 sends, on a free port of this address, until the test ends; returns its own address. Its
+ * configuration and flags may be others.
+ */
+export const startPrometheus = async (
+  t: TestContext,
+  host: string,
+  { config, flags = receiving }: { config?: string; flags?: readonly string[] } = {},
+): Promise<string> => {
   const folder = temporaryDirectory(t);
-  const config = path.join(folder, 'prometheus.yml');
-  writeFileSync(config, 'global: {}\n');
+  const own = path.join(folder, 'prometheus.yml');
+  writeFileSync(own, 'global: {}\n');
   const address = `${host}:${await freePort(host)}`;
   const child = spawn(
     'prometheus',
     [
-      `--config.file=${config}`,
+      `--config.file=${config ?? own}`,
       `--storage.tsdb.path=${path.join(folder, 'data')}`,
       `--web.listen-address=${address}`,
-      '--web.enable-remote-write-receiver',
-      '--enable-feature=native-histograms',
+      ...flags,
     ],
     { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
   );
