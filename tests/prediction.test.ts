@@ -146,6 +146,16 @@ const learn = (raw: string, line: string, number: number) => {
   return learnTemplate(raw, line.replace('{i}', String(number)) + '\n', numbered);
 };
 
+test('a template is not learnt where the number begins with digits of an escape', () => {
+  const raw = String.raw`{"method":"process.output","params":{"type":"stdout","data":"3\u00300000"}}`;
+  const { numbered } = new OutputCheck({ numbered: { line: '{i}', from: 300_000, to: 400_000 } });
+  assert.ok(numbered);
+  numbered.next++;
+  assert.equal(learnTemplate(raw, '300000', numbered), undefined);
+  const plain = raw.replace(String.raw`3\u00300000`, '300000');
+  assert.ok(learnTemplate(plain, '300000', numbered));
+});
+
 test('a template is not learnt where the number is not that of the line which a parser sees', () => {
   const rows: Record<string, string> = {
     'in a duplicate member that loses':

@@ -9,6 +9,8 @@ export interface MessageTemplate {
   overhead: number;
 }
 
+const placeholder = '-';
+
 const escaped = (text: string): string => JSON.stringify(text).slice(1, -1);
 
 /** The size of a text in UTF-8. */
@@ -29,7 +31,7 @@ const isUnchunked = (params: Record<string, unknown>): boolean =>
 /**
  * Learns from a message that carried numbered line `progress.next - 1` what the following ones will be, letter by
  * letter, so that comparing the whole text verifies every byte without parsing. Returns undefined where it can't be
- * sure: the template must parse, for the next number too, to exactly that line of stdout.
+ * sure: with a placeholder for the number it must parse to exactly that line of stdout, and then it does so with any number.
  */
 export const learnTemplate = (raw: string, data: string, progress: NumberedProgress): MessageTemplate | undefined => {
   const ending = data.endsWith('\n') ? '\n' : '';
@@ -40,12 +42,12 @@ export const learnTemplate = (raw: string, data: string, progress: NumberedProgr
   if (at < 0) return undefined;
   const head = raw.slice(0, at) + lineHead;
   const tail = lineTail + raw.slice(at + literal.length);
-  // The literal may stand elsewhere in the message too (a duplicate member, another string): the number must be that
-  // of the line which a parser sees.
-  const next = parseMessage(head + progress.next + tail);
+  // The literal may stand elsewhere in the message too (a duplicate member, another string, the digits of an escape): the
+  // number must be that of the line which a parser sees. A placeholder that is no digit can't be a part of an escape.
+  const next = parseMessage(head + placeholder + tail);
   if (next.kind !== 'notification' || next.method !== 'process.output' || !isObject(next.params)) return undefined;
   const { type, data: nextData } = next.params;
-  const line = progress.head + progress.next + progress.tail + ending;
+  const line = progress.head + placeholder + progress.tail + ending;
   if (type !== 'stdout' || nextData !== line || !isUnchunked(next.params)) return undefined;
   // Apart, for half a surrogate pair at the end of one and at the beginning of the other are no pair.
   const overhead = head.length + tail.length - utf8Bytes(progress.head) - utf8Bytes(progress.tail + ending);
@@ -61,8 +63,6 @@ export interface Envelope {
   /** Bytes of the line end that the tail has. */
   endingBytes: number;
 }
-
-const placeholder = '-';
 
 /**
  * Learns from a message what surrounds the line that it carried, so that a message which differs in plain text alone need not
