@@ -3,13 +3,20 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseSettings, settingsTable, shownUrl, suggestion } from '../lib/load/settings.ts';
-import { hide, secretsIn } from '../lib/results/redact.ts';
+import { hide, secretsOf } from '../lib/results/redact.ts';
 import { tellWhetherItWorks } from './conformance-raw.ts';
 import { countFindings, reportMarkdown, reportText } from './conformance-report.ts';
 import { allCases, runConformance, type CaseReport } from './conformance-run.ts';
 import { innermostMessage } from './error-facts.ts';
 import { runProblems } from './run-inputs.ts';
-import { helpEntry, optionProblem, refuse, settingsEnvironment, settingsOptions } from './settings-options.ts';
+import {
+  emptyOptions,
+  helpEntry,
+  optionProblem,
+  refuse,
+  settingsEnvironment,
+  settingsOptions,
+} from './settings-options.ts';
 
 /** Time after which a case without an answer is a hang, where the settings have none, milliseconds. */
 const defaultCaseMs = 5_000;
@@ -69,9 +76,9 @@ const onlyProblems = (only: readonly string[] | undefined, known: readonly strin
     .map((name) => `--only: expected cases as --list has them, received ${name}${suggestion(name, known)}`);
 
 /** What a service says may repeat what it was told. */
-const withoutSecrets = (report: CaseReport, headers: Readonly<Record<string, string>>): CaseReport => ({
+const withoutSecrets = (report: CaseReport, secrets: readonly string[]): CaseReport => ({
   ...report,
-  received: hide(report.received, secretsIn(headers)),
+  received: hide(report.received, secrets),
 });
 
 /** `ws-stress conformance`: asks every case and reports; returns the exit code. */
@@ -110,9 +117,7 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
   const ca = caFile === undefined ? undefined : path.resolve(caFile);
   const only = names?.split(',').map((name) => name.trim());
   const problems = [
-    ...Object.entries(values)
-      .filter(([, value]) => value === '')
-      .map(([name]) => `--${name}: expected a value, received nothing`),
+    ...emptyOptions(values),
     ...(env.STRESS_URL ? [] : ['--url: expected the address of a service, such as ws://localhost:8003/ws/mcp']),
     ...onlyProblems(
       only,
@@ -124,7 +129,8 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
   ];
   if (problems.length > 0) return refuse(problems);
 
-  const { url, headers, insecure, ackTimeoutMs } = parseSettings(env).settings;
+  const { settings } = parseSettings(env);
+  const { url, headers, insecure, ackTimeoutMs } = settings;
   const service = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
   const caseMs = env.STRESS_ACK_TIMEOUT ? ackTimeoutMs : defaultCaseMs;
   const trouble = await tellWhetherItWorks(service, caseMs);
@@ -138,7 +144,8 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
     asked++;
     if (finding !== 'NOT RUN') console.error(`${asked}/${cases.length} ${name}: ${finding}`);
   });
-  const report = { ...found, cases: found.cases.map((each) => withoutSecrets(each, headers)) };
+  const secrets = secretsOf(settings);
+  const report = { ...found, cases: found.cases.map((each) => withoutSecrets(each, secrets)) };
   const counts = countFindings(report);
   process.stdout.write(reportText(report, values.verbose === true));
   if (values.json !== undefined) {

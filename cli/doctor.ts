@@ -4,13 +4,20 @@ import { parseArgs } from 'node:util';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { parseSettings, settingsTable } from '../lib/load/settings.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
-import { hiding, secretsIn } from '../lib/results/redact.ts';
+import { hiding, secretsOf } from '../lib/results/redact.ts';
 import { printable } from './printable.ts';
 import { processIdProblems } from './process-figures.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
 import { runProblems } from './run-inputs.ts';
 import { factsOf, type Greeting, type Health, type ServiceFacts } from './service-facts.ts';
-import { helpEntry, optionProblem, refuse, settingsEnvironment, settingsOptions } from './settings-options.ts';
+import {
+  emptyOptions,
+  helpEntry,
+  optionProblem,
+  refuse,
+  settingsEnvironment,
+  settingsOptions,
+} from './settings-options.ts';
 
 /** Long enough for a service that is slow at its first command, short enough to be waited for. */
 const waitMs = 10_000;
@@ -78,9 +85,7 @@ export const doctorCommand = async (argv: string[]): Promise<number> => {
   const ca = caFile === undefined ? undefined : path.resolve(caFile);
   const pid = values['target-pid'];
   const problems = [
-    ...Object.entries(values)
-      .filter(([, value]) => value === '')
-      .map(([name]) => `--${name}: expected a value, received nothing`),
+    ...emptyOptions(values),
     ...(pid === undefined || pid === '' ? [] : processIdProblems(pid)),
     ...runProblems(env, 'single', ca),
   ];
@@ -95,7 +100,7 @@ export const doctorCommand = async (argv: string[]): Promise<number> => {
     sessionTimeoutMs: settings.sessionTimeoutMs,
   };
   const found = await factsOf(connection, limits, pid === undefined ? undefined : Number(pid));
-  const facts = withoutSecrets(found, headers);
+  const facts = withoutSecrets(found, secretsOf(settings));
   const scenarios = readinessOf(facts, scenarioNames);
   if (values.json === true) {
     console.log(JSON.stringify({ type: 'doctor', version: 1, ...facts, scenarios }, undefined, 2));
@@ -106,8 +111,8 @@ export const doctorCommand = async (argv: string[]): Promise<number> => {
   return facts.problem === undefined ? 0 : 1;
 };
 
-const withoutSecrets = (facts: ServiceFacts, headers: Readonly<Record<string, string>>): ServiceFacts =>
-  JSON.parse(JSON.stringify(facts, hiding(secretsIn(headers)))) as ServiceFacts;
+const withoutSecrets = (facts: ServiceFacts, secrets: readonly string[]): ServiceFacts =>
+  JSON.parse(JSON.stringify(facts, hiding(secrets))) as ServiceFacts;
 
 const labelWidth = 16;
 const shownCharacters = 200;

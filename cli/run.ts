@@ -31,6 +31,7 @@ import { runProblems } from './run-inputs.ts';
 import { tellProgress } from './run-progress.ts';
 import { restartableTarget } from './service-control.ts';
 import {
+  emptyOptions,
   helpEntry,
   readOptions,
   refuse,
@@ -98,9 +99,7 @@ export const runCommand = async (argv: string[]): Promise<number> => {
     ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
     ...helperProblems(values, env),
     ...(k6Args.includes('--no-thresholds') ? ['--no-thresholds: a run without criteria could not be judged'] : []),
-    ...Object.entries(values)
-      .filter(([, value]) => value === '')
-      .map(([name]) => `--${name}: expected a value, received nothing`),
+    ...emptyOptions(values),
     ...exportsAsked(exports)
       .filter(([, file]) => file === '-')
       .map(([form]) => `--${form}: expected a file, received -: ws-stress export writes to stdout`),

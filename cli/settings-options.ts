@@ -55,6 +55,12 @@ export const optionProblem = (error: unknown, known: readonly string[]): string 
   return `no such option: ${unknown}${suggestion(unknown, flags)}; --help lists them, and k6's own stand after --`;
 };
 
+/** The options that were given an empty value, as problems. */
+export const emptyOptions = (values: Readonly<Record<string, unknown>>): string[] =>
+  Object.entries(values)
+    .filter(([, value]) => value === '')
+    .map(([name]) => `--${name}: expected a value, received nothing`);
+
 /** Says what is wrong with the options; returns the exit code. */
 export const refuse = (problems: readonly string[]): number => {
   console.error(refusal(problems));

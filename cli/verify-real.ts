@@ -7,7 +7,7 @@ import { rawConformanceCases } from '../lib/cases/conformance-raw.ts';
 import { testNames } from '../lib/load/scenario-names.ts';
 import { parseSettings, shownUrl, type Settings } from '../lib/load/settings.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
-import { secretsIn } from '../lib/results/redact.ts';
+import { secretsOf } from '../lib/results/redact.ts';
 import type { RunRecord } from '../lib/results/run-record.ts';
 import { readFailures, type Failures } from './closing-table.ts';
 import { tellWhetherItWorks } from './conformance-raw.ts';
@@ -29,6 +29,7 @@ import { packageRoot } from './package-root.ts';
 import { printable } from './printable.ts';
 import { runProblems } from './run-inputs.ts';
 import {
+  emptyOptions,
   helpEntry,
   optionProblem,
   refuse,
@@ -206,9 +207,7 @@ export const verifyRealCommand = async (argv: string[]): Promise<number> => {
   const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
   const problems = [
     ...(env.STRESS_URL ? [] : ['--url: expected the address of a service, such as ws://localhost:8003/ws/mcp']),
-    ...Object.entries(values)
-      .filter(([, value]) => value === '')
-      .map(([name]) => `--${name}: expected a value, received nothing`),
+    ...emptyOptions(values),
     ...(update && expect === undefined && !isCheckout()
       ? ['--update-expected: expected --expect FILE too, for an installed package is no place to write to']
       : []),
@@ -296,7 +295,7 @@ const verify = async ({ k6, env, values, folder, ca, expect, out, update }: Veri
       failures: failureLines(failures),
       expected,
       difference,
-      secrets: secretsIn(settings.headers),
+      secrets: secretsOf(settings),
     }),
   );
   console.error(`written: ${out}`);

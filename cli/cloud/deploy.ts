@@ -4,7 +4,7 @@ import { folded } from '../../lib/results/fold.ts';
 import { messageOf } from '../../target/errors.ts';
 import { packageRoot } from '../package-root.ts';
 import { printable } from '../printable.ts';
-import { refusalText } from '../results/refusal-text.ts';
+import { refusalText, refusing } from '../results/refusal-text.ts';
 import { helpEntry, readOptions, refuse } from '../settings-options.ts';
 import { ensureK6 } from '../setup.ts';
 import { createApi, type CloudApi } from './api.ts';
@@ -127,10 +127,7 @@ const printableLine = (line: string): string => {
   return indent + printable(line, 2000);
 };
 
-const refused = (problems: readonly string[]): number => {
-  console.error(refusalText('Nothing was changed in the cloud', problems));
-  return 2;
-};
+const refused = refusing('Nothing was changed in the cloud');
 
 const theWorld: ClientWorld = {
   waitMs: (ms) =>

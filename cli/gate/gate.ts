@@ -6,8 +6,8 @@ import { summaryText, verdictLine } from '../../lib/results/summary.ts';
 import type { RunResult } from '../../lib/results/verdict.ts';
 import { innermostMessage } from '../error-facts.ts';
 import { printable } from '../printable.ts';
-import { refusalText } from '../results/refusal-text.ts';
-import { helpEntry, readOptions, settingsEnvironment } from '../settings-options.ts';
+import { refusing } from '../results/refusal-text.ts';
+import { emptyOptions, helpEntry, readOptions, settingsEnvironment } from '../settings-options.ts';
 import { shippedThresholds } from '../shipped-thresholds.ts';
 import { GateError, type Connection } from './prometheus.ts';
 import { bucketGrowth, isTooNear, questionsFor, untranslatable } from './promql.ts';
@@ -80,10 +80,7 @@ const options = {
   thresholds: { type: 'string' },
 } as const;
 
-const refuse = (problems: readonly string[]): number => {
-  console.error(refusalText('Nothing was judged', problems));
-  return 2;
-};
+const refuse = refusing('Nothing was judged');
 
 const mostInstances = 1000;
 
@@ -172,9 +169,7 @@ const readAsked = (
   const mostWithinMs = 31 * 24 * 3_600_000;
   const { authorization, problems: ofAuthorization } = authorizationFrom(env);
   const problems = [
-    ...Object.entries(values)
-      .filter(([, value]) => value === '')
-      .map(([name]) => `--${name}: expected a value, received nothing`),
+    ...emptyOptions(values),
     ...(url === undefined && values.queries !== true
       ? ['--prometheus: expected an address such as http://localhost:9090; received none']
       : []),

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { scenarioNames } from '../../lib/load/scenario-names.ts';
 import { suggestion } from '../../lib/load/settings.ts';
 import { packageRoot } from '../package-root.ts';
-import { refusalText } from '../results/refusal-text.ts';
+import { refusing } from '../results/refusal-text.ts';
 import { runProblems } from '../run-inputs.ts';
 import { helpEntry, readOptions, settingsEnvironment, settingsHelp, settingsOptions } from '../settings-options.ts';
 import { k6ArgumentProblems } from './k6-arguments.ts';
@@ -72,10 +72,7 @@ const own = {
   help: { type: 'boolean' },
 } as const;
 
-const refuse = (problems: readonly string[]): number => {
-  console.error(refusalText('Nothing was rendered', problems));
-  return 2;
-};
+const refuse = refusing('Nothing was rendered');
 
 const mostRunners = 1000;
 

@@ -2,10 +2,10 @@ import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { messageOf } from '../../target/errors.ts';
 import { printable } from '../printable.ts';
-import { helpEntry, readOptions } from '../settings-options.ts';
+import { emptyOptions, helpEntry, readOptions } from '../settings-options.ts';
 import { baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
 import { findRun, readRunRecord, runFolder } from './run-folder.ts';
-import { refusalText } from './refusal-text.ts';
+import { refusing } from './refusal-text.ts';
 import { provesNothing, unlike } from './run-likeness.ts';
 
 const help = `Usage: ws-stress baseline [<run> …] [options]
@@ -26,10 +26,7 @@ Example:
 
 const options = { folder: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } } as const;
 
-const refuse = (problems: readonly string[]): number => {
-  console.error(refusalText('No baseline was set', problems));
-  return 2;
-};
+const refuse = refusing('No baseline was set');
 
 /** The runs that are named, by scenario, and why some can't be a baseline. */
 const namedRuns = async (
@@ -72,12 +69,13 @@ export const baselineCommand = async (argv: string[]): Promise<number> => {
   const given = readOptions(argv, options, help, refuse);
   if (typeof given === 'number') return given;
   const { values, positionals } = given;
-  if (values.folder === '') return refuse(['--folder: expected a value, received nothing']);
+  const problems = emptyOptions(values);
+  if (problems.length > 0) return refuse(problems);
   const base = path.resolve(values.folder ?? '.');
   try {
     if (positionals.length > 0) {
-      const { by, ids, problems } = await namedRuns(base, positionals);
-      if (problems.length > 0) return refuse(problems);
+      const { by, ids, problems: unfit } = await namedRuns(base, positionals);
+      if (unfit.length > 0) return refuse(unfit);
       for (const record of ids.keys()) {
         if (record.verdict === 'FAIL')
           console.error(`run ${ids.get(record)} came to FAIL: what it did not hold is no regression later`);

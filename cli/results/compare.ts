@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { messageOf } from '../../target/errors.ts';
-import { helpEntry, readOptions } from '../settings-options.ts';
+import { emptyOptions, helpEntry, readOptions } from '../settings-options.ts';
 import { readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, mostValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
-import { refusalText } from './refusal-text.ts';
+import { refusing } from './refusal-text.ts';
 import { findRun, readRunRecord, writeWhole, type RunFolder } from './run-folder.ts';
 import { alsoDifferent, provesNothing, unlike, type Difference } from './run-likeness.ts';
 import { readRunValues } from './run-values.ts';
@@ -39,10 +39,7 @@ const options = {
   help: { type: 'boolean' },
 } as const;
 
-const refuse = (problems: readonly string[]): number => {
-  console.error(refusalText('Nothing was compared', problems));
-  return 2;
-};
+const refuse = refusing('Nothing was compared');
 
 /** Several runs of one side are too many to be meant. */
 const mostRuns = 100;
@@ -163,9 +160,7 @@ export const compareCommand = async (argv: string[]): Promise<number> => {
     ...(isPercent(tolerance)
       ? []
       : [`--tolerance: expected percent, such as 10, received ${JSON.stringify(tolerance)}`]),
-    ...(['folder', 'markdown'] as const)
-      .filter((name) => values[name] === '')
-      .map((name) => `--${name}: expected a value, received nothing`),
+    ...emptyOptions({ folder: values.folder, markdown: values.markdown }),
   ];
   if (problems.length > 0) return refuse(problems);
 

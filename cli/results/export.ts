@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { messageOf } from '../../target/errors.ts';
-import { helpEntry, readOptions, refuse } from '../settings-options.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../settings-options.ts';
 import { exportProblems, exportsAsked, writeExports } from './exports.ts';
 import { findRun, readRunRecord } from './run-folder.ts';
 import { refusalText } from './refusal-text.ts';
@@ -43,9 +43,7 @@ export const exportCommand = async (argv: string[]): Promise<number> => {
     ...(extra.length > 0 ? [`expected one run, received also ${extra.join(' ')}`] : []),
     ...(asked.length === 0 ? ['expected --junit, --markdown or --json with a file, received none of them'] : []),
     ...(toStdout.length > 1 ? [`expected one of them on stdout, received - for ${toStdout.join(' and ')}`] : []),
-    ...(['junit', 'markdown', 'json', 'folder'] as const)
-      .filter((name) => values[name] === '')
-      .map((name) => `--${name}: expected a value, received nothing`),
+    ...emptyOptions({ junit: values.junit, markdown: values.markdown, json: values.json, folder: values.folder }),
     ...exportProblems(values),
   ];
   if (problems.length > 0) return refuse(problems);

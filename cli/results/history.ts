@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { suggestion } from '../../lib/load/settings.ts';
 import { printable } from '../printable.ts';
-import { helpEntry, readOptions, refuse } from '../settings-options.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../settings-options.ts';
 import { writeHistory } from './history-document.ts';
 import { historyFile, readHistory } from './history-file.ts';
 import { historyOf, standingOf } from './history-summary.ts';
@@ -48,9 +48,7 @@ export const historyCommand = async (argv: string[]): Promise<number> => {
   const problems = [
     ...(positionals.length > 0 ? [`expected options only, received ${positionals.join(' ')}`] : []),
     ...(isCount(last) ? [] : [`--last: expected a number from 1 to ${mostRuns}, received ${JSON.stringify(last)}`]),
-    ...(['folder', 'test'] as const)
-      .filter((name) => values[name] === '')
-      .map((name) => `--${name}: expected a value, received nothing`),
+    ...emptyOptions({ folder: values.folder, test: values.test }),
   ];
   if (problems.length > 0) return refuse(problems);
 

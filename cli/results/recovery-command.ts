@@ -4,7 +4,7 @@ import path from 'node:path';
 import { suggestion } from '../../lib/load/settings.ts';
 import { printable } from '../printable.ts';
 import { runCommand } from '../run.ts';
-import { helpEntry, readOptions, refuse } from '../settings-options.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../settings-options.ts';
 import { faultText, isCaseName, type RecoveryCase } from './recovery-cases.ts';
 import { changeCases, indexText, readCases } from './recovery-store.ts';
 
@@ -140,7 +140,7 @@ export const recoveryCommand = async (argv: string[]): Promise<number> => {
       ? [`expected nothing behind list, received ${printable(name, 100)}`]
       : []),
     ...(extra.length > 0 ? [`expected one name, received also ${printable(extra.join(' '), 100)}`] : []),
-    ...(values.folder === '' ? ['--folder: expected a value, received nothing'] : []),
+    ...emptyOptions(values),
     ...(action === 'retire' && values.json === true ? ['--json: expected with list or show'] : []),
   ];
   if (problems.length > 0) return refuse(problems);

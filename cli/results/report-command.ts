@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { messageOf } from '../../target/errors.ts';
 import { printable } from '../printable.ts';
-import { helpEntry, readOptions, refuse } from '../settings-options.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../settings-options.ts';
 import { writeAsked } from './exports.ts';
 import { readRecords } from './record-reader.ts';
 import { gatherReport, type ReportData } from './report-data.ts';
@@ -72,9 +72,7 @@ export const reportCommand = async (argv: string[]): Promise<number> => {
   const [named, ...extra] = positionals;
   const problems = [
     ...(extra.length > 0 ? [`expected one run, received also ${extra.join(' ')}`] : []),
-    ...Object.entries(values)
-      .filter(([, value]) => value === '')
-      .map(([name]) => `--${name}: expected a value, received nothing`),
+    ...emptyOptions(values),
   ];
   if (problems.length > 0) return refuse(problems);
   const folder = await findRun(path.resolve(values.folder ?? '.'), named);
