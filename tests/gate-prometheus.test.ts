@@ -311,6 +311,9 @@ test('what is no whole test is refused, each for its reason', options, async (t)
   assert.match(other.stderr, /to be of single; it is also, or only, of concurrent/);
 });
 
+const isQuiet = ([unsettled, ...ended]: (number | undefined)[]): boolean =>
+  unsettled === 56 && ended.every((count) => count === 4);
+
 test('a k6 process that was killed leaves sessions without an end, which fail', options, async (t) => {
   const world = await startWorld(t, 1, ['never-completes@5-']);
   const connection = { url: world.prometheus, authorization: undefined };
@@ -337,8 +340,6 @@ test('a k6 process that was killed leaves sessions without an end, which fail', 
     const ends = ['sum(last_over_time(k6_sessions_total[5m]))', ...asked.flatMap(({ one, other }) => [one, other])];
     return Promise.all([seen('sum(last_over_time(k6_unsettled_total[5m]))'), ...ends.map(seen)]);
   };
-  const isQuiet = ([unsettled, ...ended]: (number | undefined)[]): boolean =>
-    unsettled === 56 && ended.every((count) => count === 4);
   while (!isQuiet(await counts())) await setImmediate();
   child.kill('SIGKILL');
   await ended;
