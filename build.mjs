@@ -99,7 +99,7 @@ const run = (command, ...args) =>
 
 const typeCheck = async () => {
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-  for (const zone of ['tsconfig.json', 'tsconfig.k6.json', 'tsconfig.node.json']) {
+  for (const zone of ['tsconfig.json', 'lib/k6/tsconfig.json', 'cli/tsconfig.json']) {
     console.log(`type check  ${zone}`);
     if ((await run(process.execPath, tsc, '-p', zone)) !== 0) throw new Error(`type errors in the zone of ${zone}`);
   }

@@ -9,7 +9,8 @@ const USAGE = `Usage: node cli/bootstrap.mjs <command> [arguments]
 Each command first installs and builds what it needs and is missing.
 
   start [arguments]        run the suite against the reference target
-  test [files] [--flags]   run the tests, all or those in the files, with flags for node --test (--name=value)
+  test [files] [--flags]   run the tests, all but those of the images or those in the files, with flags for node --test
+                           (--name=value)
   check                    check types, lint, format and dead code
   build [--watch]          build dist/
   verify-real [arguments]  run against a real service and write down what it showed
@@ -116,7 +117,7 @@ async function runWithK6(args) {
 
 function allTests() {
   return readdirSync(join(root, 'tests'), { recursive: true })
-    .filter((name) => name.endsWith('.test.ts'))
+    .filter((name) => name.endsWith('.test.ts') && !name.startsWith('images/'))
     .toSorted((a, b) => (a < b ? -1 : 1))
     .map((name) => join(root, 'tests', name));
 }

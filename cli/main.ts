@@ -1,22 +1,22 @@
-import { suggestion } from '../lib/load/settings.ts';
-import { messageOf } from '../target/errors.ts';
+import { suggestion } from '../lib/text/suggestion.ts';
+import { messageOf } from '../lib/text/errors.ts';
 import { cloudCommand } from './cloud/cloud.ts';
-import { conformanceCommand } from './conformance.ts';
-import { doctorCommand } from './doctor.ts';
+import { conformanceCommand } from './conformance/conformance-command.ts';
+import { doctorCommand } from './doctor/doctor-command.ts';
 import { gateCommand } from './gate/gate.ts';
 import { k8sCommand } from './k8s/render.ts';
-import { listCommand } from './list.ts';
-import { packageVersion } from './package-root.ts';
+import { listCommand } from './list/list-command.ts';
+import { packageVersion } from './shared/package-root.ts';
 import { baselineCommand } from './results/baseline.ts';
 import { compareCommand } from './results/compare.ts';
 import { exportCommand } from './results/export.ts';
 import { historyCommand } from './results/history.ts';
 import { reportCommand } from './results/report-command.ts';
 import { recoveryCommand } from './results/recovery-command.ts';
-import { runCommand } from './run.ts';
-import { SetupError, setupCommand } from './setup.ts';
-import { targetCommand } from './target.ts';
-import { verifyRealCommand } from './verify-real.ts';
+import { runCommand } from './run/run-command.ts';
+import { SetupError, setupCommand } from './setup/setup.ts';
+import { targetCommand } from './reference-target/target-command.ts';
+import { verifyRealCommand } from './run/verify-real.ts';
 
 const commands: Readonly<Record<string, (argv: string[]) => Promise<number>>> = {
   run: runCommand,

@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test';
-import { runOverNode } from '../cli/node-session.ts';
+import { runOverNode } from '../cli/shared/node-session.ts';
 import { runCase, type Case, type Finding } from '../lib/cases/case.ts';
-import type { TargetOptions } from '../target/options.ts';
+import type { TargetOptions } from '../reference-target/options.ts';
 import { targetFor } from './target-client.ts';
 
 const limits = { ackTimeoutMs: 2000, messageTimeoutMs: 2000, sessionTimeoutMs: 30_000 };

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { until } from './setup-fixture.ts';
 
 /** A clone with nothing installed, in which npm, the build and ws-stress write down that they were run. */
@@ -74,7 +74,7 @@ function freshClone(t: TestContext): Clone {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), content);
   };
-  for (const path of ['cli/bootstrap.mjs', 'cli/bootstrap', 'cli/lock.mjs']) {
+  for (const path of ['cli/bootstrap.mjs', 'cli/bootstrap', 'cli/shared/lock.mjs']) {
     cpSync(join(packageRoot, path), join(root, path), { recursive: true });
   }
   write('package.json', '{ "type": "module" }');
@@ -155,7 +155,7 @@ void test('a changed source is built again, and so is what is missing from dist'
     ['a changed file', () => clone.write('lib/a.ts', 'two')],
     ['a new file', () => clone.write('scenarios/new.ts', '')],
     ['criteria', () => clone.write('thresholds.json', '{}')],
-    ['a schema', () => clone.write('a.schema.json', '{}')],
+    ['a schema', () => clone.write('schemas/a.schema.json', '{}')],
     ['no bundle', () => rmSync(join(clone.root, 'dist', 'cli.mjs'))],
   ];
   for (const [what, change] of changes) {

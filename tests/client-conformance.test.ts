@@ -4,7 +4,7 @@ import type { Response } from '../lib/jsonrpc/correlation.ts';
 import { isObject } from '../lib/jsonrpc/messages.ts';
 import { describeOutcome } from '../lib/results/outcome.ts';
 import type { Script, Session } from '../lib/session/session.ts';
-import { dialects, isDialectName } from '../target/dialect.ts';
+import { dialects, isDialectName } from '../reference-target/dialect.ts';
 import { anyInteger, anyText, conformanceTable } from './conformance-table.ts';
 import { service, startInMemory } from './memory-socket.ts';
 

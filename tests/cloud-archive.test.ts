@@ -4,11 +4,11 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createTar, parseTar } from 'nanotar';
 import { makeArchive, readArchive, type MadeArchive } from '../cli/cloud/archive.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { scenarioNames, testsOf } from '../lib/load/scenario-names.ts';
 import { k6Thresholds, parseThresholds } from '../lib/load/thresholds.ts';
 import { casesAsked } from '../lib/results/verdict.ts';
-import { startTarget } from '../target/server.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { k6Path, runBundle, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { apiError, startCloud, type Asked, type FakeCloud } from './cloud-api.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

@@ -7,7 +7,7 @@ import { parseCloudFile } from '../cli/cloud/cloud-file.ts';
 import { cloudAccess } from '../cli/cloud/deploy.ts';
 import { cloudShare } from '../cli/cloud/left-out.ts';
 import { isSameSchedule, scheduleProblems, scheduleRequest, type Schedule } from '../cli/cloud/schedule.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { parseZones } from '../lib/load/cloud.ts';
 import { parseSettings } from '../lib/load/settings.ts';
 
@@ -17,7 +17,7 @@ const validate = new Ajv2020({
   strict: true,
   allErrors: true,
   formats: { 'date-time': (text: string) => /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(text) },
-}).compile(JSON.parse(read('cloud.schema.json')) as object);
+}).compile(JSON.parse(read('schemas/cloud.schema.json')) as object);
 
 const example = JSON.parse(read('docs/examples/cloud.json')) as { tests: { schedule?: object }[] };
 const single = { name: 'A', scenario: 'single' };

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { readBaseline, writeBaseline } from '../cli/results/baseline-file.ts';
 import { compareSides, type Comparison, type Side } from '../cli/results/compare-runs.ts';
 import { comparisonDocument, comparisonText } from '../cli/results/compare-text.ts';

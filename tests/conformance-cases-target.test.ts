@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { allCases, runConformance, type CaseReport } from '../cli/conformance-run.ts';
-import type { TargetOptions } from '../target/options.ts';
+import { allCases, runConformance, type CaseReport } from '../cli/conformance/conformance-run.ts';
+import type { TargetOptions } from '../reference-target/options.ts';
 import { targetFor } from './target-client.ts';
 
 const recoveryMs = 500;

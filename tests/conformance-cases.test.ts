@@ -26,7 +26,7 @@ import {
   type Seen,
   type SeenHandshake,
 } from '../lib/cases/conformance-raw.ts';
-import { allCases } from '../cli/conformance-run.ts';
+import { allCases } from '../cli/conformance/conformance-run.ts';
 import { parseMessage } from '../lib/jsonrpc/messages.ts';
 import type { Outcome } from '../lib/results/outcome.ts';
 import { service, startInMemory, type MemorySession } from './memory-socket.ts';

@@ -1,5 +1,5 @@
-import type { DialectName } from '../target/dialect.ts';
-import type { TargetOptions } from '../target/options.ts';
+import type { DialectName } from '../reference-target/dialect.ts';
+import type { TargetOptions } from '../reference-target/options.ts';
 
 /** What an answer tells the client. */
 export type Meaning = 'result' | 'error' | 'nothing';

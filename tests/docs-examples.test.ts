@@ -5,13 +5,13 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createServer } from 'node:tls';
-import { startHelper } from '../cli/helper.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { startHelper } from '../cli/run/helper.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { commandClasses } from '../lib/commands/command.ts';
 import { settingsTable } from '../lib/load/settings.ts';
 import { tagValues } from '../lib/load/thresholds.ts';
 import { outcomeKinds } from '../lib/results/outcome.ts';
-import { startTarget, type Target } from '../target/server.ts';
+import { startTarget, type Target } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runBundle, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

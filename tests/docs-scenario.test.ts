@@ -4,8 +4,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { build } from 'esbuild';
 import { k6Build } from '../build.mjs';
-import { packageRoot } from '../cli/package-root.ts';
-import { startTarget } from '../target/server.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { runBundle } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

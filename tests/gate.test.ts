@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { isTooNear, questionsFor, untranslatable } from '../cli/gate/promql.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { cleanEnv, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
-import { generatedFiles } from '../cli/generate.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { generatedFiles } from '../cli/generate/generate.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { commandClasses } from '../lib/commands/command.ts';
 import { parseCommandSet } from '../lib/commands/command-set.ts';
 import { metricsTable } from '../lib/load/metrics.ts';
@@ -27,8 +27,8 @@ const compile = (file: string): ValidateFunction => {
   return ajv.compile(JSON.parse(read(file)) as object);
 };
 
-const validThresholds = compile('thresholds.schema.json');
-const validCommandSet = compile('command-set.schema.json');
+const validThresholds = compile('schemas/thresholds.schema.json');
+const validCommandSet = compile('schemas/command-set.schema.json');
 
 /** Every scenario has a criterion here, for to have none is no fault of the file's form. */
 const thresholdsFile = (selectors: unknown): object => ({

@@ -8,7 +8,7 @@ import {
   generatorProblem,
   watchGenerator,
   type GeneratorSample,
-} from '../cli/generator-watch.ts';
+} from '../cli/run/generator-watch.ts';
 
 const MiB = 2 ** 20;
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { packageRoot } from '../cli/package-root.ts';
-import { columns, folded, plain } from '../lib/results/fold.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
+import { columns, folded, plain } from '../lib/text/fold.ts';
 import { runProgram } from './k6.ts';
 
 const cli = path.join(packageRoot, 'cli/ws-stress.mjs');

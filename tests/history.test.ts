@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { historyDocument, pictureName, writeHistory } from '../cli/results/history-document.ts';
 import { appendRun, historyFile, readHistory, rememberRun } from '../cli/results/history-file.ts';
 import { changesBetween, historyOf, standingOf, type ScenarioHistory } from '../cli/results/history-summary.ts';

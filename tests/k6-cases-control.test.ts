@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { faultTable } from '../target/fault-table.ts';
-import { startTarget } from '../target/server.ts';
+import { faultTable } from '../reference-target/fault-table.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { casesTests, checkCases, harmless, nameInTable, runCases, type CasesRow } from './k6-cases.ts';
 
 const breaking = 'findings{finding:breaking}';

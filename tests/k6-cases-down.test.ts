@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
-import { startHelper, type HelperActions } from '../cli/helper.ts';
-import { restartableTarget, type RestartableTarget } from '../cli/service-control.ts';
-import { startTarget } from '../target/server.ts';
+import { startHelper, type HelperActions } from '../cli/run/helper.ts';
+import { restartableTarget, type RestartableTarget } from '../cli/run/service-control.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { checkCases, runCases, type CasesEnd } from './k6-cases.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startHelper } from '../cli/helper.ts';
-import { packageRoot } from '../cli/package-root.ts';
-import { startTarget } from '../target/server.ts';
+import { startHelper } from '../cli/run/helper.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { casesTests, checkCases, proxyWithoutHttp, runCases, serviceFor, type CasesRow } from './k6-cases.ts';
 import { cleanEnv, k6Path } from './k6.ts';
 

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import type { FindingKind } from '../lib/cases/case.ts';
 import type { Excuse } from '../lib/load/thresholds.ts';
 import type { CriterionStatus, RunResult } from '../lib/results/verdict.ts';
-import { faultTable } from '../target/fault-table.ts';
-import { optionTable, type TargetOptions } from '../target/options.ts';
-import { startTarget } from '../target/server.ts';
+import { faultTable } from '../reference-target/fault-table.ts';
+import { optionTable, type TargetOptions } from '../reference-target/options.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { runBundle, type K6Run } from './k6.ts';
 
 /** What became of a case, as its record says. */

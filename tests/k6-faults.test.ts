@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import type { RunResult } from '../lib/results/verdict.ts';
-import { startTarget } from '../target/server.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { runBundle } from './k6.ts';
 
 /** A fault of the service → what the run must come to. Five sessions run, one of each command, unless said. */

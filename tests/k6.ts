@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RunRecord } from '../lib/results/run-record.ts';
-import { ensureK6 } from '../cli/setup.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { ensureK6 } from '../cli/setup/setup.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 
 /** What a run of k6 left. */
 export interface K6Run {

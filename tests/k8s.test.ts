@@ -6,9 +6,9 @@ import { Ajv } from 'ajv';
 import { parse, parseAllDocuments } from 'yaml';
 import { renderManifests, type Rendered } from '../cli/k8s/manifest.ts';
 import { imageProblem, neededMiB } from '../cli/k8s/options.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
-import { startTarget } from '../target/server.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { findOnPath } from '../cli/k6-source.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { findOnPath } from '../cli/setup/k6-source.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { metricsTable, type MetricRow } from '../lib/load/metrics.ts';
-import { startTarget } from '../target/server.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { hasPrometheus, startPrometheus } from './prometheus.ts';
 import { noSchemas, readYaml, schemaProblems } from './yaml-files.ts';
@@ -27,7 +27,7 @@ interface Service {
   deploy?: { resources: { limits: Record<string, unknown> } };
 }
 
-const compose = readYaml('compose.yaml') as { services: Record<string, Service>; volumes: object };
+const compose = readYaml('docker/compose.yaml') as { services: Record<string, Service>; volumes: object };
 const services = Object.entries(compose.services);
 const service = (name: string): Service => compose.services[name] ?? assert.fail(`compose.yaml has no ${name}`);
 const dockerfile = readFileSync(path.join(packageRoot, 'Dockerfile'), 'utf8');
@@ -36,7 +36,7 @@ const dockerfile = readFileSync(path.join(packageRoot, 'Dockerfile'), 'utf8');
 const exactTag = /:v?\d+\.\d+\.\d+(-[\w.-]+)?$/;
 
 void test('compose.yaml is valid by the compose specification', { skip: noSchemas() }, () => {
-  assert.equal(schemaProblems('vendor.compose-spec', 'compose.yaml'), '');
+  assert.equal(schemaProblems('vendor.compose-spec', 'docker/compose.yaml'), '');
 });
 
 void test('whatever compose.yaml starts is bounded, writes nowhere but where it must, and is reached from this machine only', () => {
@@ -76,7 +76,9 @@ void test('images are named by exact tags, stages and mounted files are there', 
     if (build !== undefined) assert.ok(dockerfile.includes(` AS ${build.target}\n`), name);
     for (const volume of volumes) {
       const [from = ''] = volume.split(':');
-      const isThere = from.startsWith('.') ? existsSync(path.join(packageRoot, from)) : from in compose.volumes;
+      const isThere = from.startsWith('.')
+        ? existsSync(path.join(packageRoot, 'docker', from))
+        : from in compose.volumes;
       assert.ok(isThere, `${name}: ${volume}`);
       assert.ok(!from.startsWith('.') || volume.endsWith(':ro'), `${name}: ${volume}`);
     }

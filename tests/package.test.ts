@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

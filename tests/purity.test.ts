@@ -5,14 +5,14 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { build, type Metafile } from 'esbuild';
 import { k6Build, scenarioEntries } from '../build.mjs';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 
 const mostLinesOfAScenario = 40;
 
 const bundled = async (): Promise<Metafile['inputs']> => {
   const k6 = await build({ ...(await k6Build('dist')), plugins: [], write: false, metafile: true });
   const node = await build({
-    entryPoints: ['cli/main.ts', 'target/server.ts'],
+    entryPoints: ['cli/main.ts', 'reference-target/server.ts'],
     absWorkingDir: packageRoot,
     outdir: 'dist',
     bundle: true,
@@ -23,7 +23,7 @@ const bundled = async (): Promise<Metafile['inputs']> => {
     metafile: true,
   });
   for (const file of Object.keys(node.metafile.inputs)) {
-    assert.match(file, /^(cli|target|lib\/(?!k6\/))|\.json$/, `${file} is in what Node runs`);
+    assert.match(file, /^(cli|reference-target|lib\/(?!k6\/))|\.json$/, `${file} is in what Node runs`);
   }
   for (const file of Object.keys(k6.metafile.inputs)) {
     assert.match(file, /^(scenarios|lib)\/|^thresholds\.json$/, `${file} is in a bundle for k6`);
@@ -39,10 +39,14 @@ const zones: { of: RegExp; files: RegExp; modules: (name: string) => boolean }[]
   { of: /^lib\/(?!k6\/)/, files: /^lib\/(?!k6\/)/, modules: () => false },
   { of: /^lib\/k6\//, files: /^lib\/|^thresholds\.json$/, modules: isK6 },
   { of: /^scenarios\//, files: /^(lib|scenarios)\//, modules: isK6 },
-  { of: /^target\//, files: /^(target|lib\/(?!k6\/))/, modules: (name) => isNode(name) || name === 'ws' },
+  {
+    of: /^reference-target\//,
+    files: /^(reference-target|lib\/(?!k6\/))/,
+    modules: (name) => isNode(name) || name === 'ws',
+  },
   {
     of: /^cli\//,
-    files: /^(cli|target|lib\/(?!k6\/))/,
+    files: /^(cli|reference-target|lib\/(?!k6\/))/,
     modules: (name) => isNode(name) || ['ws', 'valibot', 'echarts', 'yaml', 'croner', 'nanotar'].includes(name),
   },
 ];

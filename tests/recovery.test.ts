@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import {
   isCaseName,
   mergeRun,
@@ -17,7 +17,7 @@ import { changeCases, readCases, recoveryIndex } from '../cli/results/recovery-s
 import type { Command } from '../lib/commands/command.ts';
 import { recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
 import type { Outcome } from '../lib/results/outcome.ts';
-import { startTarget } from '../target/server.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { runBundle, runProgram } from './k6.ts';
 import { findingLine, sessionLine } from './records.ts';
 import { runRecord } from './run-records.ts';

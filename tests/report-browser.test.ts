@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { inflateSync } from 'node:zlib';
-import { findOnPath } from '../cli/k6-source.ts';
+import { findOnPath } from '../cli/setup/k6-source.ts';
 import { loadDraw } from '../cli/results/report-draw.ts';
 import { reportPage } from '../cli/results/report-page.ts';
 import { runProgram } from './k6.ts';

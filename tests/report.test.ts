@@ -11,7 +11,7 @@ import { loadDraw } from '../cli/results/report-draw.ts';
 import { reportPage } from '../cli/results/report-page.ts';
 import { reportColours, reportStyle } from '../cli/results/report-style.ts';
 import { runFolder, type RunFolder } from '../cli/results/run-folder.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { findingLine, sessionLine } from './records.ts';
 import { gathered, manyLines, memoryLine, runRecord } from './report-parts.ts';

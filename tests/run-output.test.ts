@@ -5,9 +5,9 @@ import { appendFileSync, existsSync, readFileSync, readdirSync, writeFileSync } 
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { lineCounter, tellProgress } from '../cli/run-progress.ts';
-import { packageRoot } from '../cli/package-root.ts';
-import { startTarget } from '../target/server.ts';
+import { lineCounter, tellProgress } from '../cli/run/run-progress.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { findingLine, sessionLine } from './records.ts';
 import { runRecord } from './run-records.ts';
@@ -38,8 +38,8 @@ const compile = (file: string): ValidateFunction => {
   return ajv.compile(JSON.parse(text) as object);
 };
 
-const validRun = compile('run.schema.json');
-const validRecord = compile('record.schema.json');
+const validRun = compile('schemas/run.schema.json');
+const validRecord = compile('schemas/record.schema.json');
 
 const onlyRun = (base: string): string => {
   const [id, ...others] = readdirSync(path.join(base, 'runs'));

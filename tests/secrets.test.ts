@@ -5,8 +5,8 @@ import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
-import { packageRoot } from '../cli/package-root.ts';
-import { startTarget } from '../target/server.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

@@ -19,10 +19,10 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { findOnPath } from '../cli/k6-source.ts';
-import { progressOn } from '../cli/progress.ts';
-import { ensureK6, type EnsureK6Options, type K6 } from '../cli/setup.ts';
-import { packageRoot } from '../cli/package-root.ts';
+import { findOnPath } from '../cli/setup/k6-source.ts';
+import { progressOn } from '../cli/shared/progress.ts';
+import { ensureK6, type EnsureK6Options, type K6 } from '../cli/setup/setup.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 
 /** A package, a home and a PATH of their own, so that nothing of this machine's k6 or Go takes part. */
 export interface SetupFixture {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { withLock } from '../cli/lock.mjs';
+import { withLock } from '../cli/shared/lock.mjs';
 import { fakeGo, madeFiles, runEnsureK6, serve, setupFixture, startSetup, until } from './setup-fixture.ts';
 
 /** Whether a process lives; one that has ended but was not collected does not. */

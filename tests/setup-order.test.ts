@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isSupportedK6, parseK6Version } from '../cli/k6-version.ts';
-import { findPackageRoot } from '../cli/package-root.ts';
-import { progressOn } from '../cli/progress.ts';
-import { SetupError } from '../cli/setup.ts';
+import { isSupportedK6, parseK6Version } from '../cli/setup/k6-version.ts';
+import { findPackageRoot } from '../cli/shared/package-root.ts';
+import { progressOn } from '../cli/shared/progress.ts';
+import { SetupError } from '../cli/setup/setup.ts';
 import { pathToFileURL } from 'node:url';
 import {
   fakeGo,
@@ -256,7 +256,7 @@ void test('the command’s errors are a message and an exit code', async (t) => 
 
 void test('the package is found from a source, from a bundle and from where it is installed', (t) => {
   const { directory, root } = setupFixture(t);
-  for (const path of ['cli/setup.ts', 'dist/cli.mjs', 'node_modules/some/deep/module.mjs']) {
+  for (const path of ['cli/setup/setup.ts', 'dist/cli.mjs', 'node_modules/some/deep/module.mjs']) {
     assert.equal(findPackageRoot(pathToFileURL(join(root, path)).href), root);
   }
   const nested = join(root, 'node_modules', 'other');

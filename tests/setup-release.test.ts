@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { findOnPath } from '../cli/k6-source.ts';
-import { SetupError } from '../cli/setup.ts';
+import { findOnPath } from '../cli/setup/k6-source.ts';
+import { SetupError } from '../cli/setup/setup.ts';
 import {
   k6Script,
   madeFiles,

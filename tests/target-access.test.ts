@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
-import { TargetOptionsError, type TargetOptions } from '../target/options.ts';
-import { startTarget, type Target } from '../target/server.ts';
+import { TargetOptionsError, type TargetOptions } from '../reference-target/options.ts';
+import { startTarget, type Target } from '../reference-target/server.ts';
 import { Client, connect, targetFor, until, within } from './target-client.ts';
 
 const token = 'open-sesame_0123+/==';

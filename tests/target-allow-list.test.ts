@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { allowListProblems, interpretersIn, judge } from '../target/allow-list.ts';
+import { allowListProblems, interpretersIn, judge } from '../reference-target/allow-list.ts';
 
 const allowed = new Set(['echo', 'ls', 'head', 'printf', 'sleep', 'wait', 'true', 'python3.11', 'g++', 'a_b-c']);
 

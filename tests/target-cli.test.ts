@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { defaultOptions, optionTable } from '../target/options.ts';
+import { defaultOptions, optionTable } from '../reference-target/options.ts';
 import { Client, isAlive, until, within } from './target-client.ts';
 
 interface Running {

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { WebSocket, type ClientOptions } from 'ws';
-import type { TargetOptions } from '../target/options.ts';
-import { startTarget, type Target } from '../target/server.ts';
+import type { TargetOptions } from '../reference-target/options.ts';
+import { startTarget, type Target } from '../reference-target/server.ts';
 
 /** Time in which everything that a test waits for must be seen, in milliseconds. */
 const patienceMs = 15_000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { dialects, isDialectName } from '../target/dialect.ts';
+import { dialects, isDialectName } from '../reference-target/dialect.ts';
 import { conformanceTable, withPlaceholders } from './conformance-table.ts';
 import { connect, targetFor, within } from './target-client.ts';
 

@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { faultDescriptions, faultProblems } from '../target/faults.ts';
-import { TargetOptionsError } from '../target/options.ts';
-import { startTarget } from '../target/server.ts';
+import { faultDescriptions, faultProblems } from '../reference-target/faults.ts';
+import { TargetOptionsError } from '../reference-target/options.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { Client, connect, isAlive, targetFor, until, within } from './target-client.ts';
 
 /** Time over which something is watched not to happen, in milliseconds. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Target } from '../target/server.ts';
+import type { Target } from '../reference-target/server.ts';
 import { connect, targetFor, until, within, type Client } from './target-client.ts';
 
 /** Time over which something is watched not to happen, in milliseconds. */

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { TargetOptions } from '../target/options.ts';
-import type { Target } from '../target/server.ts';
+import type { TargetOptions } from '../reference-target/options.ts';
+import type { Target } from '../reference-target/server.ts';
 import { connect, isAlive, targetFor, until, within } from './target-client.ts';
 
 const mebibyte = 1_048_576;

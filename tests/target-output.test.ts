@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { encodeLines } from '../target/frames.ts';
-import { chunkBytes, OutputQueue, type OutputSink, type StreamName } from '../target/output.ts';
+import { encodeLines } from '../reference-target/frames.ts';
+import { chunkBytes, OutputQueue, type OutputSink, type StreamName } from '../reference-target/output.ts';
 
 interface Piece {
   stream: StreamName;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Case, FindingKind } from '../lib/cases/case.ts';
 import { allowList, hasAllowList, validationCases } from '../lib/cases/validation.ts';
-import type { TargetOptions } from '../target/options.ts';
+import type { TargetOptions } from '../reference-target/options.ts';
 import { askTarget, casesNamed } from './ask-cases.ts';
 
 const dialects = ['deployed', 'documented'] as const;

@@ -8,10 +8,10 @@ import {
   parseExpected,
   type ExpectedOfService,
   type RunFindings,
-} from '../cli/expected-findings.ts';
-import { packageRoot } from '../cli/package-root.ts';
-import { cell } from '../cli/verify-real-document.ts';
-import { allCases } from '../cli/conformance-run.ts';
+} from '../cli/run/expected-findings.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
+import { cell } from '../cli/run/verify-real-document.ts';
+import { allCases } from '../cli/conformance/conformance-run.ts';
 import { testNames } from '../lib/load/scenario-names.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { targetFor } from './target-client.ts';
@@ -163,7 +163,7 @@ describe('findings are held to what is expected', () => {
 });
 
 describe('the file of expectations', () => {
-  const file = path.join(packageRoot, 'cli/expected-findings.json');
+  const file = path.join(packageRoot, 'cli/run/expected-findings.json');
 
   test('is read and written as it is', () => {
     const text = readFileSync(file, 'utf8');

@@ -4,11 +4,11 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { build } from 'esbuild';
 import { k6Build } from '../build.mjs';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { placeOf } from '../lib/load/profile.ts';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
 import type { RunResult } from '../lib/results/verdict.ts';
-import { startTarget } from '../target/server.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { k6Path, runBundle, runProgram, type K6Run } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

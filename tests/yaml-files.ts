@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
-import { packageRoot } from '../cli/package-root.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { cleanEnv } from './k6.ts';
 
 /** Reads a YAML file of this repository. */

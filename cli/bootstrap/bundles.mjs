@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { withLock } from '../lock.mjs';
+import { withLock } from '../shared/lock.mjs';
 import { Failure, run } from './child.mjs';
 
-const SOURCE_DIRECTORIES = ['cli', 'lib', 'scenarios', 'target'];
-const SOURCE_FILES = /^(build\.mjs|thresholds\.json|.*\.schema\.json|tsconfig.*\.json|package(-lock)?\.json)$/;
+const SOURCE_DIRECTORIES = ['cli', 'lib', 'reference-target', 'scenarios', 'schemas'];
+const SOURCE_FILES = /^(build\.mjs|thresholds\.json|tsconfig\.json|package(-lock)?\.json)$/;
 
 /** Builds dist/ unless it was built from the sources as they are. */
 export async function ensureBundles(root, { lock, say, onWait }) {

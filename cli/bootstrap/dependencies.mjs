@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { withLock } from '../lock.mjs';
+import { withLock } from '../shared/lock.mjs';
 import { Failure, run } from './child.mjs';
 
 /** Installs the dependencies with `npm ci` unless node_modules is already what package-lock.json says. */

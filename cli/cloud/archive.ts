@@ -6,8 +6,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { parseTar } from 'nanotar';
 import { isObject } from '../../lib/jsonrpc/messages.ts';
-import { innermostMessage } from '../error-facts.ts';
-import { printable } from '../printable.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
+import { printable } from '../shared/printable.ts';
 
 /** What an archive of k6 holds, as far as a test is told by it. */
 export interface Archive {

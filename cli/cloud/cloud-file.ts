@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { scenarioNames } from '../../lib/load/scenario-names.ts';
-import { settingsTable, suggestion } from '../../lib/load/settings.ts';
-import { innermostMessage } from '../error-facts.ts';
-import { runProblems } from '../run-inputs.ts';
+import { settingsTable } from '../../lib/load/settings.ts';
+import { suggestion } from '../../lib/text/suggestion.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
+import { runProblems } from '../run/run-inputs.ts';
 import { scheduleProblems, scheduleSchema, type Schedule } from './schedule.ts';
 
 /** Their archives are held in memory, half a megabyte each. */

@@ -1,6 +1,6 @@
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { isObject } from '../../lib/jsonrpc/messages.ts';
-import type { JsonSchema } from '../schemas.ts';
+import type { JsonSchema } from '../generate/schemas.ts';
 import { cloudFileSchema, cloudSettings } from './cloud-file.ts';
 
 /** A part of a schema, by the names that lead to it. */

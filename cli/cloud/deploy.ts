@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { generatorWatch, placeOf } from '../../lib/load/profile.ts';
-import { folded } from '../../lib/results/fold.ts';
-import { messageOf } from '../../target/errors.ts';
-import { packageRoot } from '../package-root.ts';
-import { printable } from '../printable.ts';
+import { folded } from '../../lib/text/fold.ts';
+import { messageOf } from '../../lib/text/errors.ts';
+import { packageRoot } from '../shared/package-root.ts';
+import { printable } from '../shared/printable.ts';
 import { refusalText, refusing } from '../results/refusal-text.ts';
-import { helpEntry, readOptions, refuse } from '../settings-options.ts';
-import { ensureK6 } from '../setup.ts';
+import { helpEntry, readOptions, refuse } from '../shared/settings-options.ts';
+import { ensureK6 } from '../setup/setup.ts';
 import { createApi, type CloudApi } from './api.ts';
 import { makeArchive, type MadeArchive } from './archive.ts';
 import { readCloudFile, type CloudFile, type CloudTest } from './cloud-file.ts';

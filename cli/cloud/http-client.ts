@@ -1,6 +1,6 @@
 import { isObject } from '../../lib/jsonrpc/messages.ts';
-import { innermostMessage } from '../error-facts.ts';
-import { printable } from '../printable.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
+import { printable } from '../shared/printable.ts';
 
 /** Where the API is, and who asks. */
 export interface CloudAccess {

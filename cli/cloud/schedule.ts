@@ -1,6 +1,6 @@
 import { Cron } from 'croner';
 import * as v from 'valibot';
-import { innermostMessage } from '../error-facts.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
 
 const instant = v.pipe(v.string(), v.isoTimestamp('a time with its offset, such as 2027-01-31T03:00:00Z'));
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { innermostMessage } from '../error-facts.ts';
-import { printable } from '../printable.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
+import { printable } from '../shared/printable.ts';
 
 /** Nothing could be judged; the message says what was expected, what came and what to do. */
 export class GateError extends Error {}

@@ -1,6 +1,6 @@
 import type { RunRecord } from '../../lib/results/run-record.ts';
-import { innermostMessage } from '../error-facts.ts';
-import { printable } from '../printable.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
+import { printable } from '../shared/printable.ts';
 import { leaveForMachines } from './exports.ts';
 import { rememberRun } from './history-file.ts';
 import { keepFailures } from './keep-failures.ts';

@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
 import { isRunId } from '../../lib/load/settings.ts';
-import { innermostMessage } from '../error-facts.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
 import { historyFolder } from './history-file.ts';
 import { writeWhole } from './run-folder.ts';
 

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
-import { messageOf } from '../../target/errors.ts';
-import { printable } from '../printable.ts';
-import { emptyOptions, helpEntry, readOptions } from '../settings-options.ts';
+import { messageOf } from '../../lib/text/errors.ts';
+import { printable } from '../shared/printable.ts';
+import { emptyOptions, helpEntry, readOptions } from '../shared/settings-options.ts';
 import { baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
 import { findRun, readRunRecord, runFolder } from './run-folder.ts';
 import { refusing } from './refusal-text.ts';

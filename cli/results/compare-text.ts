@@ -1,5 +1,5 @@
-import { printable } from '../printable.ts';
-import { cell } from '../verify-real-document.ts';
+import { printable } from '../shared/printable.ts';
+import { cell } from '../run/verify-real-document.ts';
 import {
   bounds,
   type ComparedCriterion,

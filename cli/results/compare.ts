@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
-import { messageOf } from '../../target/errors.ts';
-import { emptyOptions, helpEntry, readOptions } from '../settings-options.ts';
+import { messageOf } from '../../lib/text/errors.ts';
+import { emptyOptions, helpEntry, readOptions } from '../shared/settings-options.ts';
 import { readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, mostValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { messageOf } from '../../target/errors.ts';
-import { emptyOptions, helpEntry, readOptions, refuse } from '../settings-options.ts';
+import { messageOf } from '../../lib/text/errors.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/settings-options.ts';
 import { exportProblems, exportsAsked, writeExports } from './exports.ts';
 import { findRun, readRunRecord } from './run-folder.ts';
 import { refusalText } from './refusal-text.ts';
@@ -15,7 +15,7 @@ wrong options.
 Options, at least one of the first three:
 ${helpEntry('--junit FILE', 'JUnit XML: a test suite a scenario, a test case a criterion.')}
 ${helpEntry('--markdown FILE', "A summary in Markdown, for a pull request or a job's page.")}
-${helpEntry('--json FILE', 'The run record (run.schema.json).')}
+${helpEntry('--json FILE', 'The run record (schemas/run.schema.json).')}
 ${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}
 ${helpEntry('--help', 'Show this.')}
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { printable } from '../printable.ts';
-import { cell } from '../verify-real-document.ts';
+import { printable } from '../shared/printable.ts';
+import { cell } from '../run/verify-real-document.ts';
 import { historyFolder } from './history-file.ts';
 import { graduation, type Change, type Evolution, type PastRun, type ScenarioHistory } from './history-summary.ts';
 import {

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
-import { innermostMessage } from '../error-facts.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
 import { linesOf } from './record-reader.ts';
 import { parseRunRecord, RecordProblem } from './record-schemas.ts';
 import type { RunFolder } from './run-folder.ts';

@@ -1,4 +1,4 @@
-import { printable } from '../printable.ts';
+import { printable } from '../shared/printable.ts';
 import { graduation, standingOf, type PastRun, type ScenarioHistory } from './history-summary.ts';
 
 const bars = '▁▂▃▄▅▆▇█'.split('');

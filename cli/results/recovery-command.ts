@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { suggestion } from '../../lib/load/settings.ts';
-import { printable } from '../printable.ts';
-import { runCommand } from '../run.ts';
-import { emptyOptions, helpEntry, readOptions, refuse } from '../settings-options.ts';
+import { suggestion } from '../../lib/text/suggestion.ts';
+import { printable } from '../shared/printable.ts';
+import { runCommand } from '../run/run-command.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/settings-options.ts';
 import { faultText, isCaseName, type RecoveryCase } from './recovery-cases.ts';
 import { changeCases, indexText, readCases } from './recovery-store.ts';
 

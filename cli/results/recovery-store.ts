@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { innermostMessage } from '../error-facts.ts';
-import { withLock } from '../lock.mjs';
+import { innermostMessage } from '../../lib/text/errors.ts';
+import { withLock } from '../shared/lock.mjs';
 import { parseCase, replayOf, type RecoveryCase } from './recovery-cases.ts';
 import { writeWhole } from './run-folder.ts';
 

@@ -1,4 +1,4 @@
-import { printable } from '../printable.ts';
+import { printable } from '../shared/printable.ts';
 
 /** What was not done, and all the reasons, one a line; names of others' making are among them. */
 export const refusalText = (what: string, problems: readonly string[]): string =>

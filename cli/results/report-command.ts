@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/run-record.ts';
-import { messageOf } from '../../target/errors.ts';
-import { printable } from '../printable.ts';
-import { emptyOptions, helpEntry, readOptions, refuse } from '../settings-options.ts';
+import { messageOf } from '../../lib/text/errors.ts';
+import { printable } from '../shared/printable.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/settings-options.ts';
 import { writeAsked } from './exports.ts';
 import { readRecords } from './record-reader.ts';
 import { gatherReport, type ReportData } from './report-data.ts';

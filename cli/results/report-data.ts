@@ -1,6 +1,6 @@
 import { countsInTime, describeOutcome, type Outcome } from '../../lib/results/outcome.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';
-import { isCutOff, isTold, kindOf } from '../closing-table.ts';
+import { isCutOff, isTold, kindOf } from '../run/closing-table.ts';
 import { visible } from './html.ts';
 import { addValue, emptyHistogram, type Histogram } from './histogram.ts';
 import type { Read } from './record-reader.ts';

@@ -5,8 +5,7 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import path from 'node:path';
 import { isRunId } from '../../lib/load/settings.ts';
 import type { Machine, RunRecord } from '../../lib/results/run-record.ts';
-import { codeOf } from '../../target/errors.ts';
-import { innermostMessage } from '../error-facts.ts';
+import { codeOf, innermostMessage } from '../../lib/text/errors.ts';
 import { parseRunRecord, RecordProblem } from './record-schemas.ts';
 
 /** Where a run leaves what it has to tell: `runs/<id>/` in the folder of results, which is the working directory unless `--folder` says otherwise. */

@@ -1,4 +1,4 @@
-import { plain } from '../results/fold.ts';
+import { plain } from '../text/fold.ts';
 import { parseCommandSet } from '../commands/command-set.ts';
 import type { Command } from '../commands/command.ts';
 import { recoveryIndexProblems, type ReplayCase } from '../commands/recovery-index.ts';

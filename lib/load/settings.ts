@@ -1,3 +1,4 @@
+import { suggestion } from '../text/suggestion.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { expectedZones, parseZones, type CloudSettings } from './cloud.ts';
 import { testNames } from './scenario-names.ts';
@@ -428,31 +429,6 @@ export const parseUrl = (url: string): { secure: boolean; host: string; origin: 
 
 /** An address fit to be shown: without its query, which may hold a secret. */
 export const shownUrl = (url: string): string => url.replace(/\?.*$/, '?…').replace(/\/\/[^/]*@/, '//…@');
-
-const closest = (name: string, known: readonly string[]): string | undefined => {
-  let best: string | undefined;
-  let bestDistance = Math.max(3, Math.floor(name.length / 3));
-  for (const candidate of known) {
-    let row = Array.from({ length: candidate.length + 1 }, (_, index) => index);
-    for (let i = 1; i <= name.length; i++) {
-      const next = [i];
-      for (let j = 1; j <= candidate.length; j++) {
-        const substitution = (row[j - 1] ?? 0) + (name[i - 1] === candidate[j - 1] ? 0 : 1);
-        next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-      }
-      row = next;
-    }
-    const distance = row[candidate.length] ?? Infinity;
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best;
-};
-
-/** ` (did you mean X?)` where one of the known names is near, else nothing. */
-export const suggestion = (name: string, known: readonly string[]): string => {
-  const near = closest(name, known);
-  return near === undefined ? '' : `; did you mean ${near}?`;
-};
 
 const isToken = (text: string): boolean => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);
 // oxlint-disable-next-line no-control-regex -- a header's value holds no control characters (RFC 9110 §5.5)

@@ -4,7 +4,8 @@ import { isObject } from '../jsonrpc/messages.ts';
 import { outcomeKinds, phases } from '../results/outcome.ts';
 import { metricsTable, type MetricName, type MetricRow } from './metrics.ts';
 import { testsWithoutRounds } from './scenario-names.ts';
-import { parseDuration, suggestion } from './settings.ts';
+import { parseDuration } from './settings.ts';
+import { suggestion } from '../text/suggestion.ts';
 
 /** A threshold as k6 takes it. */
 export type Threshold = string | { threshold: string; abortOnFail?: boolean; delayAbortEval?: string };

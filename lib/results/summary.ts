@@ -1,5 +1,5 @@
 import { shownUrl } from '../load/settings.ts';
-import { folded, plain } from './fold.ts';
+import { folded, plain } from '../text/fold.ts';
 import type { RunIdentity } from './run.ts';
 import type { SuccessCriterion } from './success-criteria.ts';
 import {

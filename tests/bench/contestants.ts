@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { packageRoot } from '../../cli/package-root.ts';
+import { packageRoot } from '../../cli/shared/package-root.ts';
 import { cleanEnv, k6Path, runProgram } from '../k6.ts';
 import type { Contestant } from './comparison.ts';
 import type { Peer, Work } from './peers.ts';

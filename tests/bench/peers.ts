@@ -1,8 +1,8 @@
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findOnPath } from '../../cli/k6-source.ts';
-import { runGroup } from '../../cli/process-group.ts';
+import { findOnPath } from '../../cli/setup/k6-source.ts';
+import { runGroup } from '../../cli/shared/process-group.ts';
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000;
 const SHOWN_OUTPUT_CHARACTERS = 1000;

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { packageRoot } from '../../cli/package-root.ts';
+import { packageRoot } from '../../cli/shared/package-root.ts';
 import { runProgram } from '../k6.ts';
 
 /** What the bench's server saw of its clients (tests/bench/server/main.go). Times are milliseconds. */

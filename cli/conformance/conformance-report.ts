@@ -1,0 +1,62 @@
+import { findingKinds } from '../../lib/cases/case.ts';
+import type { CaseReport, ConformanceReport } from './conformance-run.ts';
+import { printable } from '../shared/printable.ts';
+
+const shownCharacters = 300;
+
+/** The worst first. */
+const order: readonly CaseReport['finding'][] = [...findingKinds.toReversed(), 'NOT RUN'];
+
+/** How many cases came to what. */
+export const countFindings = ({ cases }: ConformanceReport): Record<string, number> =>
+  Object.fromEntries(order.map((kind) => [kind, cases.filter(({ finding }) => finding === kind).length]));
+
+const countsText = (report: ConformanceReport): string => {
+  const counts = Object.entries(countFindings(report)).filter(([, count]) => count > 0);
+  return `${report.cases.length} cases: ${counts.map(([kind, count]) => `${count} ${kind}`).join(', ')}`;
+};
+
+const sorted = ({ cases }: ConformanceReport, verbose: boolean): CaseReport[] =>
+  order
+    .filter((kind) => verbose || kind !== 'conforming')
+    .flatMap((kind) => cases.filter(({ finding }) => finding === kind));
+
+const downText = ({ downAfter }: ConformanceReport): string[] =>
+  downAfter === undefined ? [] : [`service down after ${downAfter}: the rest is NOT RUN`];
+
+/** The report for a terminal: what is wrong, the worst first; with `verbose` what is right too. */
+export const reportText = (report: ConformanceReport, verbose: boolean): string => {
+  const rows = sorted(report, verbose).filter(({ finding }) => verbose || finding !== 'NOT RUN');
+  const width = Math.max(0, ...rows.map(({ name }) => name.length));
+  return [
+    ...rows.flatMap(({ name, section, expected, received, finding }) => [
+      `${finding.padEnd(10)}  ${name.padEnd(width)}  ${section}`,
+      `            expected  ${printable(expected, shownCharacters)}`,
+      ...(finding === 'NOT RUN' ? [] : [`            received  ${printable(received, shownCharacters)}`]),
+    ]),
+    ...(rows.length > 0 ? [''] : []),
+    ...downText(report),
+    countsText(report),
+    '',
+  ].join('\n');
+};
+
+const cell = (text: string): string =>
+  printable(text, shownCharacters).replaceAll('\\', '\\\\').replaceAll('|', '\\|').replaceAll('<', '&lt;');
+
+/** The report as a document, with every case. */
+export const reportMarkdown = (report: ConformanceReport, url: string): string =>
+  [
+    '# Conformance to JSON-RPC 2.0 and RFC 6455',
+    '',
+    `Service: \`${url}\`. ${countsText(report)}.`,
+    '',
+    ...downText(report).flatMap((line) => [`**${line}**`, '']),
+    '| finding | case | section | expected | received |',
+    '| --- | --- | --- | --- | --- |',
+    ...sorted(report, true).map(
+      ({ finding, name, section, expected, received }) =>
+        `| ${finding} | \`${name}\` | ${section} | ${cell(expected)} | ${cell(received)} |`,
+    ),
+    '',
+  ].join('\n');

@@ -1,0 +1,213 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { scenarioNames } from '../../lib/load/scenario-names.ts';
+import { parseSettings, settingsTable } from '../../lib/load/settings.ts';
+import { describeOutcome } from '../../lib/results/outcome.ts';
+import { hiding, secretsOf } from '../../lib/results/redact.ts';
+import { printable } from '../shared/printable.ts';
+import { processIdProblems } from '../shared/process-figures.ts';
+import { readinessOf, type Readiness } from './readiness.ts';
+import { runProblems } from '../run/run-inputs.ts';
+import { factsOf, type Greeting, type Health, type ServiceFacts } from './service-facts.ts';
+import {
+  emptyOptions,
+  helpEntry,
+  optionProblem,
+  refuse,
+  settingsEnvironment,
+  settingsOptions,
+} from '../shared/settings-options.ts';
+
+/** Long enough for a service that is slow at its first command, short enough to be waited for. */
+const waitMs = 10_000;
+
+/** The settings that concern a single session. */
+const settingNames = new Set<string>([
+  'STRESS_URL',
+  'STRESS_TOKEN',
+  'STRESS_HEADERS',
+  'STRESS_SUBPROTOCOL',
+  'STRESS_INSECURE',
+  'STRESS_ACK_TIMEOUT',
+  'STRESS_MESSAGE_TIMEOUT',
+]);
+
+const settingRows = () => settingsTable().filter(({ name }) => settingNames.has(name));
+
+const help = (): string => `Usage: ws-stress doctor [options]
+
+Opens one session (a few where one does not tell), runs a harmless command and
+asks a few questions, then says what service this is and which scenarios it can
+be put through. Exit code: 0 where it runs commands, 1 where no service answers
+or none can be run, 2 for wrong options.
+
+Options; those with a name in brackets are settings too, as a variable:
+${settingRows()
+  .map(({ flag, type, description, name }) => {
+    const form = type === 'boolean' ? flag : `${flag} ${type.toUpperCase()}`;
+    return helpEntry(form, `${description}.${name.endsWith('_TIMEOUT') ? ' Default here: 10s.' : ''} [${name}]`);
+  })
+  .join('\n')}
+${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
+${helpEntry('--target-pid PID', "Id of the service's process on this machine, whose memory is looked at.")}
+${helpEntry('--json', 'Print all of it as JSON.')}
+${helpEntry('--help', 'Show this.')}
+
+Example:
+  ws-stress doctor --url ws://localhost:8003/ws/mcp
+`;
+
+/** `ws-stress doctor`: says what service answers and what it can be put through; returns the exit code. */
+export const doctorCommand = async (argv: string[]): Promise<number> => {
+  const flags = new Set(settingRows().map(({ flag }) => flag.slice(2)));
+  const options = {
+    ...Object.fromEntries(Object.entries(settingsOptions()).filter(([name]) => flags.has(name))),
+    help: { type: 'boolean' as const },
+    ca: { type: 'string' as const },
+    'target-pid': { type: 'string' as const },
+    json: { type: 'boolean' as const },
+  };
+  let values;
+  try {
+    ({ values } = parseArgs({ args: argv, options }));
+  } catch (error) {
+    return refuse([optionProblem(error, Object.keys(options))]);
+  }
+  if (values.help === true) {
+    process.stdout.write(help());
+    return 0;
+  }
+  const asked = settingsEnvironment(values);
+  const env = { ...process.env, ...asked };
+  // k6 heeds the variable too.
+  const caFile = values.ca ?? (env.SSL_CERT_FILE || undefined);
+  const ca = caFile === undefined ? undefined : path.resolve(caFile);
+  const pid = values['target-pid'];
+  const problems = [
+    ...emptyOptions(values),
+    ...(pid === undefined || pid === '' ? [] : processIdProblems(pid)),
+    ...runProblems(env, 'single', ca),
+  ];
+  if (problems.length > 0) return refuse(problems);
+
+  const { settings } = parseSettings(env);
+  const { url, headers, insecure } = settings;
+  const connection = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
+  const limits = {
+    ackTimeoutMs: env.STRESS_ACK_TIMEOUT ? settings.ackTimeoutMs : waitMs,
+    messageTimeoutMs: env.STRESS_MESSAGE_TIMEOUT ? settings.messageTimeoutMs : waitMs,
+    sessionTimeoutMs: settings.sessionTimeoutMs,
+  };
+  const found = await factsOf(connection, limits, pid === undefined ? undefined : Number(pid));
+  const facts = withoutSecrets(found, secretsOf(settings));
+  const scenarios = readinessOf(facts, scenarioNames);
+  if (values.json === true) {
+    console.log(JSON.stringify({ type: 'doctor', version: 1, ...facts, scenarios }, undefined, 2));
+  } else {
+    if (facts.handshakeMs !== undefined) console.log(reportText(facts, scenarios));
+    if (facts.problem !== undefined) console.error(facts.problem);
+  }
+  return facts.problem === undefined ? 0 : 1;
+};
+
+const withoutSecrets = (facts: ServiceFacts, secrets: readonly string[]): ServiceFacts =>
+  JSON.parse(JSON.stringify(facts, hiding(secrets))) as ServiceFacts;
+
+const labelWidth = 16;
+const shownCharacters = 200;
+
+const line = (label: string, ...texts: (string | undefined)[]): string[] => {
+  const [first = 'not known', ...others] = texts.filter((text) => text !== undefined);
+  return [`  ${label.padEnd(labelWidth)}${first}`, ...others.map((text) => `  ${' '.repeat(labelWidth)}${text}`)];
+};
+
+const milliseconds = (ms: number | undefined): string =>
+  ms === undefined ? 'never' : `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+const uptime = (seconds: number): string => {
+  const [amount, unit] =
+    seconds < 120 ? [seconds, 's'] : seconds < 7200 ? [seconds / 60, 'min'] : [seconds / 3600, 'h'];
+  return `${Math.round(amount)} ${unit}`;
+};
+
+const listed = (texts: readonly (string | false | undefined)[]): string => texts.filter(Boolean).join(', ');
+
+const healthText = ({ health, healthProblem, healthz }: ServiceFacts): string => {
+  const beside = healthz ? '/healthz answers too' : 'no /healthz';
+  if (health === undefined) return `unknown: ${healthProblem ?? 'no answer'}${healthz ? '; /healthz answers' : ''}`;
+  const { service, version, status, activeSessions, uptimeSeconds }: Health = health;
+  return listed([
+    [service, version].filter(Boolean).join(' ') || 'it answers',
+    status,
+    activeSessions !== undefined && `active sessions ${activeSessions}`,
+    uptimeSeconds !== undefined && `up ${uptime(uptimeSeconds)}`,
+    beside,
+  ]);
+};
+
+const greetingText = ({ version, capabilities, sessionId }: Greeting): string =>
+  listed([
+    version === undefined ? 'no version' : `version ${version}`,
+    capabilities === undefined ? 'no capabilities' : `capabilities ${capabilities.join(' ')}`,
+    sessionId === undefined ? 'no session id' : `session ${sessionId}`,
+  ]);
+
+const commandText = ({ command }: ServiceFacts): string => {
+  if (command === undefined) return 'not tried';
+  const { outcome, ackMs, firstOutputMs, durationMs } = command;
+  if (outcome.kind !== 'ok') return printable(describeOutcome(outcome), shownCharacters);
+  const times = `acknowledged after ${milliseconds(ackMs)}, first output ${milliseconds(firstOutputMs)}, completed ${milliseconds(durationMs)}`;
+  return `\`${command.command}\` ran: ${times}`;
+};
+
+const allowListText = ({ allowList, unlistedCommand }: ServiceFacts): string => {
+  const shown = unlistedCommand === undefined ? 'it was not tried' : unlistedCommand;
+  if (allowList === undefined) return `cannot tell: ${shown}`;
+  return allowList ? `in force: ${shown}` : `none: a command that no list has was accepted (${shown})`;
+};
+
+const memoryText = ({ memory, memoryProblem }: ServiceFacts): string => {
+  if (memory === undefined) return `unknown: ${memoryProblem}`;
+  const children = memory.children === undefined ? '' : `, child processes ${memory.children}`;
+  return `${mebibytes(memory.residentBytes)}${children}, from ${memory.source}`;
+};
+
+const dialectText = ({ dialect, dialectEvidence }: ServiceFacts): string => {
+  if (dialectEvidence.length === 0) return 'cannot tell: no error came whose code the dialects have apart';
+  const evidence = dialectEvidence
+    .map(({ code, reason, dialect }) => `${code} for "${reason}" (${dialect})`)
+    .join(', ');
+  return dialect === undefined ? `cannot tell: ${evidence} contradict each other` : `${dialect}: ${evidence}`;
+};
+
+const reportText = (facts: ServiceFacts, scenarios: readonly Readiness[]): string => {
+  const { health, greeting, deviations } = facts;
+  return [
+    '',
+    `  ${facts.url}`,
+    '',
+    ...line('health', healthText(facts)),
+    ...line('session limit', String(health?.maxSessions ?? 'unknown: /health does not tell it')),
+    ...line('handshake', `${milliseconds(facts.handshakeMs)}, connected after ${milliseconds(facts.connectedMs)}`),
+    ...line('connected', greeting && greetingText(greeting)),
+    ...line('command', commandText(facts)),
+    ...line('control', facts.controlWithoutProcess && `without a process: ${facts.controlWithoutProcess}`),
+    ...line('unknown method', facts.unknownMethod),
+    ...line('allow-list', allowListText(facts)),
+    ...line('dialect', dialectText(facts)),
+    ...line('memory', memoryText(facts)),
+    ...line(
+      'deviations',
+      ...(deviations.length > 0 ? deviations : ['none seen; the scenario conformance looks closer']),
+    ),
+    '',
+    '  It can be put through',
+    ...scenarios.map(
+      ({ scenario, ready, why }) => `    ${scenario.padEnd(20)}${ready}${why === undefined ? '' : `: ${why}`}`,
+    ),
+    '',
+  ].join('\n');
+};

@@ -1,0 +1,36 @@
+import { toJsonSchema } from '@valibot/to-json-schema';
+import type { GenericSchema } from 'valibot';
+import { findingSchema, memorySchema, runSchema, sessionSchema } from '../results/record-schemas.ts';
+import type { JsonSchema } from './schemas.ts';
+
+const bare = (schema: GenericSchema): JsonSchema => {
+  const { $schema: _, ...rest } = toJsonSchema(schema, { target: 'draft-2020-12' });
+  return rest;
+};
+
+const documentOf = (title: string, description: string, schema: JsonSchema): JsonSchema => ({
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title,
+  description,
+  ...schema,
+});
+
+/** The JSON Schema of a run record. */
+export const runRecordSchema = (): JsonSchema =>
+  documentOf(
+    'ws-stress run record, version 1',
+    'runs/<id>/run.json: what a run came to. Times are milliseconds; members may be added within a version (docs/records.md)',
+    bare(runSchema),
+  );
+
+/** The JSON Schema of the records that a run leaves beside its run record, one a line. */
+export const detailSchema = (): JsonSchema =>
+  documentOf(
+    'ws-stress session, finding or memory record, version 1',
+    'A line of runs/<id>/records.ndjson. Times are milliseconds; members may be added within a version (docs/records.md)',
+    {
+      type: 'object',
+      required: ['type', 'version'],
+      oneOf: [sessionSchema, findingSchema, memorySchema].map((schema) => bare(schema)),
+    },
+  );

@@ -1,0 +1,209 @@
+import { once } from 'node:events';
+import { parseArgs } from 'node:util';
+import { folded } from '../../lib/text/fold.ts';
+import { interpretersIn } from '../../reference-target/allow-list.ts';
+import { isDialectName } from '../../reference-target/dialect.ts';
+import { messageOf } from '../../lib/text/errors.ts';
+import { faultDescriptions } from '../../reference-target/faults.ts';
+import {
+  defaultOptions,
+  isLoopback,
+  optionProblems,
+  optionTable,
+  TargetOptionsError,
+  type OptionRow,
+  type TargetOptions,
+} from '../../reference-target/options.ts';
+import { startTarget } from '../../reference-target/server.ts';
+
+const tokenVariable = 'WS_STRESS_TARGET_TOKEN';
+const badUsage = 2;
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const byteUnits: Readonly<Record<string, number>> = { '': 1, KiB: 1_024, MiB: 1_048_576 };
+
+/** Runs the reference target until it is told to stop; resolves to the exit code. */
+export async function targetCommand(argv: string[]): Promise<number> {
+  const { options, help, problems } = readArguments(argv);
+  if (help) {
+    process.stdout.write(helpText());
+    return 0;
+  }
+  if (problems.length > 0) {
+    process.stderr.write(`${problems.join('\n')}\nSee ws-stress target --help\n`);
+    return badUsage;
+  }
+  const stopped = stopSignal();
+  try {
+    const target = await startTarget(options);
+    warn(options);
+    process.stdout.write(`listening on ${target.url}\n`);
+    await stopped.wait();
+    await target.close();
+    return 0;
+  } catch (error) {
+    const isUsage = error instanceof TargetOptionsError;
+    process.stderr.write(`${messageOf(error)}\n`);
+    return isUsage ? badUsage : 1;
+  } finally {
+    stopped.forget();
+  }
+}
+
+interface Arguments {
+  options: TargetOptions;
+  help: boolean;
+  problems: string[];
+}
+
+function readArguments(argv: string[]): Arguments {
+  const problems: string[] = [];
+  // An option behind an option that lacks its value is not that value.
+  const args = argv.filter((arg, index) => {
+    const row = optionTable.find(({ name }) => arg === `--${name}`);
+    if (row === undefined || !(argv[index + 1] ?? '--').startsWith('--')) return true;
+    problems.push(`${arg}: expected a value (${row.unit}), got none`);
+    return false;
+  });
+  const { tokens } = parseArgs({
+    args,
+    strict: false,
+    tokens: true,
+    options: Object.fromEntries([
+      ...optionTable.map(({ name }) => [name, { type: 'string', multiple: true } as const]),
+      ['help', { type: 'boolean', short: 'h' } as const],
+    ]),
+  });
+  const given = new Map<string, string[]>();
+  let help = false;
+  for (const token of tokens) {
+    if (token.kind === 'positional') problems.push(`expected options only, got ${JSON.stringify(token.value)}`);
+    if (token.kind !== 'option') continue;
+    const row = optionTable.find(({ name }) => name === token.name);
+    if (token.name === 'help') help = true;
+    else if (row === undefined) problems.push(`${token.rawName}: there is no such option`);
+    else given.set(row.name, [...(given.get(row.name) ?? []), token.value ?? '']);
+  }
+  const options: TargetOptions = { ...defaultOptions, token: process.env[tokenVariable] || undefined };
+  for (const row of optionTable) {
+    const values = given.get(row.name);
+    if (values === undefined) continue;
+    const problem = setOption(options, row, values);
+    if (problem !== undefined) problems.push(`--${row.name}: ${problem}`);
+  }
+  problems.push(...optionProblems(options));
+  return { options, help, problems };
+}
+
+/** Puts what was given on the command line into the options; the problem if it cannot be read. */
+function setOption(options: TargetOptions, row: OptionRow, values: readonly string[]): string | undefined {
+  if (row.type === 'list') {
+    const items = values.flatMap((value) => (row.separator === undefined ? [value] : value.split(row.separator)));
+    options[row.key] = items.map((item) => item.trim()).filter((item) => item !== '');
+    return undefined;
+  }
+  const value = values[0] ?? '';
+  if (values.length > 1) return `expected one value, got ${values.length}`;
+  if (row.type === 'bytes') {
+    return setQuantity(options, row.key, value, byteUnits, 'a size such as 65536, 64KiB or 1MiB');
+  }
+  if (row.type === 'duration') {
+    return setQuantity(options, row.key, value, durationUnits, 'a duration such as 500ms, 30s, 5m or 1h');
+  }
+  if (row.type === 'choice') {
+    if (!isDialectName(value)) return `expected one of ${row.choices.join(', ')}, got ${JSON.stringify(value)}`;
+    options[row.key] = value;
+  } else if (row.type === 'integer') {
+    if (!/^[0-9]+$/.test(value)) {
+      return `expected a whole number such as ${defaultOptions[row.key]}, got ${JSON.stringify(value)}`;
+    }
+    options[row.key] = Number(value);
+  } else {
+    options[row.key] = value;
+  }
+  return undefined;
+}
+
+function setQuantity(
+  options: TargetOptions,
+  key: Extract<OptionRow, { type: 'bytes' | 'duration' }>['key'],
+  text: string,
+  units: Readonly<Record<string, number>>,
+  expected: string,
+): string | undefined {
+  const [, number, unit = ''] = /^([0-9]+)([A-Za-z]*)$/.exec(text) ?? [];
+  const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
+  if (number === undefined || factor === undefined) return `expected ${expected}, got ${JSON.stringify(text)}`;
+  options[key] = Number(number) * factor;
+  return undefined;
+}
+
+/** Waits for the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
+function stopSignal(): { wait: () => Promise<void>; forget: () => void } {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const stopping = new AbortController();
+  const stop = (): void => {
+    // Exiting runs the exit handlers, which kill what is left of the processes.
+    if (stopping.signal.aborted) process.exit(1);
+    stopping.abort();
+  };
+  for (const signal of signals) process.on(signal, stop);
+  return {
+    wait: async () => {
+      if (!stopping.signal.aborted) await once(stopping.signal, 'abort');
+    },
+    forget: () => {
+      for (const signal of signals) process.off(signal, stop);
+    },
+  };
+}
+
+function warn(options: TargetOptions): void {
+  const interpreters = interpretersIn(options.allow ?? []);
+  if (interpreters.length > 0) {
+    process.stderr.write(
+      `warning: --allow names ${interpreters.join(', ')}, which can start any other program or write any file\n`,
+    );
+  }
+  if (!isLoopback(options.host)) {
+    process.stderr.write('warning: the token and all output cross the network unencrypted; put TLS in front\n');
+  }
+  if (options.faults.length > 0) process.stderr.write(`faults switched on: ${options.faults.join(', ')}\n`);
+}
+
+function helpText(): string {
+  const rows = optionTable.map((row): [string, string] => [
+    `--${row.name} ${row.unit}`,
+    `${row.description}${defaultText(row)}`,
+  ]);
+  rows.push(['-h, --help', 'show this']);
+  const width = Math.max(...rows.map(([option]) => option.length));
+  return [
+    'Usage: ws-stress target [options]',
+    '',
+    folded('Runs the reference target: a service that runs shell commands for whoever may connect.', 0),
+    '',
+    'Options:',
+    ...rows.map(([option, text]) => folded(`  ${option.padEnd(width)}  ${text}`, width + 4)),
+    '',
+    folded(
+      'Faults, as NAME, NAME@N, NAME@N-M or NAME@N-, with whole numbers for :MS and :BYTES, as in slow:250@3-; a range counts opening handshakes for those marked with *, otherwise sessions in the order of their first execute:',
+      0,
+    ),
+    ...faultDescriptions().map((line) => folded(`  ${line}`)),
+    '',
+  ].join('\n');
+}
+
+function defaultText(row: OptionRow): string {
+  if (row.key === 'token') return ` (default: $${tokenVariable})`;
+  if (row.type === 'list') return ` (default: ${row.key === 'allow' ? 'every command may run' : 'none'})`;
+  if (row.type === 'duration') return ` (default: ${inUnit(defaultOptions[row.key], durationUnits)})`;
+  if (row.type === 'bytes') return ` (default: ${inUnit(defaultOptions[row.key], byteUnits)})`;
+  return ` (default: ${defaultOptions[row.key]})`;
+}
+
+/** A quantity in the largest unit that divides it. */
+function inUnit(quantity: number, units: Readonly<Record<string, number>>): string {
+  const [unit, factor] = Object.entries(units).findLast(([, factor]) => quantity % factor === 0)!;
+  return `${quantity / factor}${unit}`;
+}

@@ -1,0 +1,144 @@
+import type { Outcome } from '../../lib/results/outcome.ts';
+import { describeOutcome } from '../../lib/results/outcome.ts';
+import { folded } from '../../lib/text/fold.ts';
+import { printable } from '../shared/printable.ts';
+import { readRecords } from '../results/record-reader.ts';
+import type { FindingRecord, SessionRecord } from '../results/record-schemas.ts';
+
+/** How many failures of each kind are shown. */
+const shownOfEach = 3;
+
+type SessionLine = SessionRecord & { outcome: Outcome };
+type FindingLine = FindingRecord;
+
+/** What a run's records tell for its closing table; bounded, however many records there are. */
+export interface Failures {
+  /** Failed sessions of rounds: how many of each kind, and the first ones. */
+  sessions: Map<string, { count: number; first: SessionLine[] }>;
+  /** Findings that are not as expected, and cases that were not asked. */
+  findings: FindingLine[];
+  /** Lines that are no record: what k6 or a script said beside them. */
+  other: string[];
+}
+
+/** What no finding tells: a failed session of a round; of a case what counts as a hang or violation, or was load. */
+export const isTold = ({ case: name, outcome }: SessionLine): boolean => {
+  if (outcome.kind === 'ok') return false;
+  return name === undefined || name === 'leak' || outcome.kind === 'timeout' || outcome.kind === 'protocol-violation';
+};
+
+/** The kind of a failure: what it is about goes with it where one kind has several causes. */
+export const kindOf = ({ test, outcome }: SessionLine): string => {
+  const about = outcome.kind === 'rejected' ? outcome.reason : outcome.kind === 'timeout' ? outcome.phase : undefined;
+  return `${test} ${outcome.kind}${about === undefined ? '' : ` (${about})`}`;
+};
+
+/** Whether k6 itself closed a session, as it does where a run is interrupted: it looks like a service's close 1001. */
+export const isCutOff = ({ outcome }: { outcome: { kind: string; code?: number | null | undefined } }): boolean =>
+  outcome.kind === 'closed' && outcome.code === 1001;
+
+/** The same of what a case came to. */
+export const isCutOffFinding = ({ received }: Pick<FindingLine, 'received'>): boolean =>
+  received.startsWith('closed (1001)');
+
+/** Reads the records of a run, as k6's console output has them; those that an interrupt cut off are no failures. */
+export const readFailures = async (file: string, isInterrupted = false): Promise<Failures> => {
+  const failures: Failures = { sessions: new Map(), findings: [], other: [] };
+  const say = (text: string): void => {
+    if (failures.other.length < 100) failures.other.push(text);
+  };
+  for await (const read of readRecords(file)) {
+    if ('other' in read) say(read.other);
+    else if ('problem' in read) say(`${file}:${read.line}: ${read.problem}`);
+    else if (read.record.type === 'finding') {
+      const isCut = isInterrupted && isCutOffFinding(read.record);
+      if (read.record.finding !== 'conforming' && !isCut) failures.findings.push(read.record);
+    } else if (read.record.type === 'session') {
+      const record = read.record as SessionLine;
+      if (!isTold(record) || (isInterrupted && isCutOff(record))) continue;
+      const kind = kindOf(record);
+      const of = failures.sessions.get(kind) ?? { count: 0, first: [] };
+      of.count++;
+      if (of.first.length < shownOfEach) of.first.push(record);
+      failures.sessions.set(kind, of);
+    }
+  }
+  return failures;
+};
+
+const findingOrder = ['breaking', 'bypass', 'inconclusive', 'deviating', 'not-run', 'not-applicable'];
+
+/** Messages, each on its line whatever its length: broken at a blank they could not be copied. */
+const messageLines = (trace: readonly string[] = [], indent: number): string[] =>
+  trace.map((line) => `${' '.repeat(indent)}${printable(line, 320)}`);
+
+const sessionLines = ({ round, session, case: name, commands, outcome, trace }: SessionLine): string[] => [
+  folded(
+    `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${printable(commands[0]?.name ?? 'no command', 60)}): ${printable(describeOutcome(outcome), 300)}`,
+  ),
+  ...messageLines(trace, 6),
+];
+
+const findingLines = ({ test, case: name, section, expected, finding, received, trace }: FindingLine): string[] => [
+  ...[
+    `  ${finding.padEnd(14)} ${test} ${printable(name, 120)}  (${section})`,
+    ...(finding.startsWith('not-') ? [] : [`${' '.repeat(17)}expected ${printable(expected, 300)}`]),
+    `${' '.repeat(17)}${finding.startsWith('not-') ? 'because' : 'received'} ${printable(received, 300)}`,
+  ].map((line) => folded(line)),
+  ...messageLines(trace, 19),
+];
+
+/** Cases that were not asked for one reason are one line. */
+const withoutRepeats = (findings: readonly FindingLine[]): FindingLine[] => {
+  const told = new Map<string, FindingLine & { cases: string[] }>();
+  for (const each of findings) {
+    const isAsked = !each.finding.startsWith('not-');
+    const key = isAsked ? `${each.test} ${each.case} ${told.size}` : `${each.test} ${each.finding} ${each.received}`;
+    const before = told.get(key);
+    if (before) before.cases.push(each.case);
+    else told.set(key, { ...each, cases: [each.case] });
+  }
+  return [...told.values()].map(({ cases, ...each }) =>
+    Object.assign(each, { case: cases.length > 8 ? `${cases.length} cases` : cases.join(', ') }),
+  );
+};
+
+/** The first findings of each kind and test, and how many more there are. */
+const bounded = (findings: readonly FindingLine[], most: number): string[] => {
+  const counts = new Map<string, number>();
+  const lines = findings.flatMap((finding) => {
+    const of = `${finding.finding.padEnd(14)} ${finding.test}`;
+    const count = (counts.get(of) ?? 0) + 1;
+    counts.set(of, count);
+    return count <= most ? findingLines(finding) : [];
+  });
+  const more = [...counts].filter(([, count]) => count > most);
+  return [
+    ...lines,
+    ...more.map(([of, count]) =>
+      folded(
+        `  ${of}: ${count - most} more; ${of.slice(15)} run by itself, with the same addresses, shows all of them`,
+      ),
+    ),
+  ];
+};
+
+/**
+ * The table that closes a run: the first failures of each kind, with session, command, phase and reason. Of several tests
+ * at most so many findings of a kind are shown.
+ */
+export const closingTable = ({ sessions, findings }: Failures, mostFindings: number): string => {
+  const failed: string[] = [];
+  for (const [kind, { count, first }] of sessions) {
+    const which = count > first.length ? `, the first ${first.length}` : '';
+    failed.push(`  ${kind}: ${count} session${count === 1 ? '' : 's'}${which}`, ...first.flatMap(sessionLines));
+  }
+  const sorted = withoutRepeats(findings).toSorted(
+    (a, b) => findingOrder.indexOf(a.finding) - findingOrder.indexOf(b.finding),
+  );
+  return [
+    ...(failed.length > 0 ? ['', 'Failed sessions', ...failed] : []),
+    ...(sorted.length > 0 ? ['', 'Findings', ...bounded(sorted, mostFindings)] : []),
+    ...(failed.length + sorted.length > 0 ? ['', ''] : []),
+  ].join('\n');
+};

@@ -1,0 +1,58 @@
+import type { HelperActions } from './helper.ts';
+import { processIdProblems } from '../shared/process-figures.ts';
+import { serviceCommands } from './service-control.ts';
+import { helpEntry, type ParsedOption } from '../shared/settings-options.ts';
+
+/** node:util's `parseArgs` options for what a helper does for a run. */
+export const helperOptions = {
+  'stop-command': { type: 'string' },
+  'start-command': { type: 'string' },
+  'target-pid': { type: 'string' },
+} as const;
+
+/** Their part of a help text. */
+export const helperHelp = (): string =>
+  [
+    helpEntry(
+      '--stop-command TEXT',
+      'Shell command that makes your service go away; with --start-command (docs/service-down.md).',
+    ),
+    helpEntry(
+      '--start-command TEXT',
+      'Shell command that starts it again; it may stay in the foreground until the run ends.',
+    ),
+    helpEntry('--target-pid PID', "Id of your service's process on this machine, whose memory is looked at."),
+  ].join('\n');
+
+/** What was given for the helper of a run. */
+export type HelperOptions = Readonly<
+  Partial<Record<'with-target' | 'stop-command' | 'start-command' | 'target-pid', ParsedOption>>
+>;
+
+/** What is wrong with it. */
+export const helperProblems = (values: HelperOptions, env: NodeJS.ProcessEnv): string[] => {
+  const { 'stop-command': stop, 'start-command': start, 'target-pid': pid } = values;
+  const own = Object.entries({ '--stop-command': stop, '--start-command': start, '--target-pid': pid })
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => name);
+  const missing = stop === undefined ? '--stop-command' : '--start-command';
+  const other = values['with-target'] === true ? '--with-target' : env.STRESS_HELPER_URL && 'STRESS_HELPER_URL';
+  return [
+    ...((stop === undefined) === (start === undefined)
+      ? []
+      : [`${missing}: expected together with ${own[0]}, for what is stopped is started again`]),
+    ...(other && own.length > 0 ? [`expected ${other} or ${own.join(', ')}, received both`] : []),
+    ...(typeof pid === 'string' && pid !== '' ? processIdProblems(pid) : []),
+  ];
+};
+
+/** What a helper can do for a run against somebody's own service; undefined where that is nothing. */
+export const helperActions = (values: HelperOptions): HelperActions | undefined => {
+  const { 'stop-command': stopCommand, 'start-command': startCommand, 'target-pid': pid } = values;
+  const commands =
+    typeof stopCommand === 'string' && typeof startCommand === 'string'
+      ? serviceCommands({ stopCommand, startCommand, warn: (text) => console.error(`ws-stress: ${text}`) })
+      : undefined;
+  const processId = typeof pid === 'string' ? (): number => Number(pid) : undefined;
+  return commands === undefined && processId === undefined ? undefined : { ...commands, processId };
+};

@@ -1,0 +1,244 @@
+import { existsSync } from 'node:fs';
+import { copyFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { scenarioNames } from '../../lib/load/scenario-names.ts';
+import { parseSettings } from '../../lib/load/settings.ts';
+import { suggestion } from '../../lib/text/suggestion.ts';
+import { secretsOf } from '../../lib/results/redact.ts';
+import type { RunRecord } from '../../lib/results/run-record.ts';
+import { verdictLine } from '../../lib/results/summary.ts';
+import { closingTable, readFailures } from './closing-table.ts';
+import { generatorLine, generatorProblem } from './generator-watch.ts';
+import { startHelper } from './helper.ts';
+import { helperActions, helperHelp, helperOptions, helperProblems } from './helper-options.ts';
+import { messageOf } from '../../lib/text/errors.ts';
+import { startTarget } from '../../reference-target/server.ts';
+import { dashboardEnvironment } from './dashboard.ts';
+import { runK6, type K6End } from './run-k6.ts';
+import { packageRoot, packageVersion } from '../shared/package-root.ts';
+import { leaveResults } from '../results/after-run.ts';
+import { exportProblems, exportsAsked, writeExports, type Exports } from '../results/exports.ts';
+import {
+  fingerprint,
+  makeRunFolder,
+  newRunId,
+  readRunRecord,
+  thisMachine,
+  writeWhole,
+  type RunFolder,
+} from '../results/run-folder.ts';
+import { renewIndex } from '../results/recovery-store.ts';
+import { runProblems } from './run-inputs.ts';
+import { tellProgress } from './run-progress.ts';
+import { restartableTarget } from './service-control.ts';
+import {
+  emptyOptions,
+  helpEntry,
+  readOptions,
+  refuse,
+  settingsEnvironment,
+  settingsHelp,
+  settingsOptions,
+  wrapped,
+} from '../shared/settings-options.ts';
+import { ensureK6, type K6 } from '../setup/setup.ts';
+
+const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 options]
+
+${wrapped(`Runs a scenario (${scenarioNames.join(', ')}) with k6 and exits with k6's exit code: 0 pass, 99 a criterion failed, 108 nothing was run, 110 invalid. Wrong options: 2.`)}
+
+Options; those that name a STRESS_ variable are settings too, as a variable or
+by k6's -e:
+${helpEntry('--with-target', 'Start the reference target on a free loopback port and run against it.')}
+${helperHelp()}
+${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
+${helpEntry('--folder DIR', 'Where runs/<id>/ takes what the run leaves: its record, and those of its sessions. Default: here.')}
+${helpEntry('--junit FILE', 'Write the verdict there too, as JUnit XML.')}
+${helpEntry('--markdown FILE', 'Write a summary there too, in Markdown.')}
+${helpEntry('--dashboard', "Serve k6's live web dashboard on loopback while the run lasts, and while a browser shows it.")}
+${helpEntry('--help', 'Show this.')}
+${settingsHelp()}
+
+Example:
+  ws-stress run concurrent --url ws://localhost:8003/ws/mcp --vus 50
+`;
+
+/** `ws-stress run`: checks everything, sets k6 up, runs the scenario's bundle; returns the exit code. */
+export const runCommand = async (argv: string[]): Promise<number> => {
+  const split = argv.indexOf('--');
+  const k6Args = split < 0 ? [] : argv.slice(split + 1);
+  const options = {
+    ...settingsOptions(),
+    help: { type: 'boolean' as const },
+    'with-target': { type: 'boolean' as const },
+    ...helperOptions,
+    ca: { type: 'string' as const },
+    folder: { type: 'string' as const },
+    junit: { type: 'string' as const },
+    markdown: { type: 'string' as const },
+    dashboard: { type: 'boolean' as const },
+  };
+  const given = readOptions(split < 0 ? argv : argv.slice(0, split), options, help());
+  if (typeof given === 'number') return given;
+  const { values, positionals } = given;
+  const [scenario = '', ...extra] = positionals;
+  const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
+  const asked = settingsEnvironment(values);
+  const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
+  const withTarget = values['with-target'] === true;
+  const exports: Exports = {
+    ...(values.junit !== undefined && { junit: values.junit }),
+    ...(values.markdown !== undefined && { markdown: values.markdown }),
+  };
+  const problems = [
+    ...(scenarioNames.includes(scenario)
+      ? []
+      : [
+          `expected a scenario (${scenarioNames.join(', ')}), received ${scenario || 'none'}${suggestion(scenario, scenarioNames)}`,
+        ]),
+    ...(extra.length > 0 ? [`expected one scenario, received also ${extra.join(' ')}`] : []),
+    ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
+    ...helperProblems(values, env),
+    ...(k6Args.includes('--no-thresholds') ? ['--no-thresholds: a run without criteria could not be judged'] : []),
+    ...emptyOptions(values),
+    ...exportsAsked(exports)
+      .filter(([, file]) => file === '-')
+      .map(([form]) => `--${form}: expected a file, received -: ws-stress export writes to stdout`),
+    ...exportProblems(exports),
+    ...runProblems(env, scenario, ca),
+  ];
+  if (problems.length > 0) return refuse(problems);
+
+  const k6 = await ensureK6();
+  let folder: RunFolder;
+  try {
+    folder = await makeRunFolder(path.resolve(values.folder ?? '.'), env.STRESS_RUN_ID || newRunId());
+    if (replays.has(scenario) && !env.STRESS_RECOVERY) env.STRESS_RECOVERY = await renewIndex(folder.base);
+  } catch (error) {
+    return refuse([messageOf(error)]);
+  }
+  const running: { close: () => Promise<void> }[] = [];
+  const whileRunning = <Closable extends { close: () => Promise<void> }>(started: Closable): Closable => {
+    running.push(started);
+    return started;
+  };
+  try {
+    const target = withTarget ? whileRunning(await restartableTarget({ port: 0 })) : undefined;
+    if (target !== undefined) console.error(`reference target listening on ${target.url}`);
+    const takesLimited = withTarget && wantsLimited.has(scenario) && asked.STRESS_LIMITED_URL === undefined;
+    const limited = takesLimited ? whileRunning(await startTarget({ port: 0, ...limits })) : undefined;
+    if (limited !== undefined) {
+      console.error(`a second one, with an allow-list and ${limits.maxSessions} sessions, on ${limited.url}`);
+    }
+    const actions = target ?? helperActions(values);
+    const helper = actions === undefined ? undefined : whileRunning(await startHelper(actions));
+    const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
+    return await runAndTell({ scenario, k6, bundle, folder, exports }, k6Args, {
+      // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
+      ...(env.STRESS_FLEET && { GOGC: '25' }),
+      ...env,
+      ...(values.dashboard === true && (await dashboardEnvironment(env))),
+      ...(target !== undefined && { STRESS_URL: target.url }),
+      ...(limited !== undefined && { STRESS_LIMITED_URL: limited.url }),
+      ...helper?.environment,
+    });
+  } finally {
+    for (const each of running.toReversed()) await each.close();
+  }
+};
+
+/** The scenarios that replay what earlier runs have left. */
+const replays: ReadonlySet<string> = new Set(['suite', 'recovery']);
+
+/** The scenarios that want a service with an allow-list or a small session limit. */
+const wantsLimited: ReadonlySet<string> = new Set(['suite', 'command-validation', 'session-limit']);
+
+/** The second reference target's. */
+const limits = { maxSessions: 4, allow: ['echo', 'ls', 'sleep'] };
+
+/** What a run is, for what it leaves. */
+interface Asked {
+  scenario: string;
+  k6: K6;
+  bundle: string;
+  folder: RunFolder;
+  exports: Exports;
+}
+
+/**
+ * Runs k6, completes the run record, and tells the first failures of each kind. Records go into the run's folder, unless k6's
+ * own options put them elsewhere.
+ */
+const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
+  const { folder, k6, bundle } = asked;
+  const isTaken = k6Args.some((arg) => /^--(console-output|log-format|log-output)\b/.test(arg));
+  const output = isTaken ? [] : ['--console-output', folder.records, '--log-format', 'raw'];
+  // k6's own progress is made for a terminal: in a log it is thousands of lines.
+  const isQuiet = !process.stdout.isTTY && !k6Args.some((arg) => /^(-q|--quiet|-v|--verbose)$/.test(arg));
+  const told = isQuiet ? tellProgress(isTaken ? undefined : folder.records, process.stderr) : undefined;
+  let end: K6End;
+  try {
+    end = await runK6(k6.path, ['run', ...(isQuiet ? ['--quiet'] : []), ...output, ...k6Args, bundle], {
+      ...env,
+      STRESS_RUN_ID: folder.id,
+      STRESS_RESULT: folder.run,
+      ...(!isTaken && { STRESS_RECORDS: env.STRESS_RECORDS ?? 'all' }),
+    });
+  } finally {
+    await told?.end();
+  }
+  if (existsSync(folder.records)) {
+    const failures = await readFailures(folder.records, end.code === interrupted);
+    for (const line of failures.other) console.error(line);
+    process.stdout.write(closingTable(failures, asked.scenario === 'suite' ? 3 : Infinity));
+  }
+  return completed(asked, end, env);
+};
+
+const [interrupted, invalid] = [105, 110];
+
+/** The exit code of a run whose record is complete now; a run that was judged is invalid where its generator took too much. */
+const completed = async (
+  { folder, k6, bundle, exports }: Asked,
+  { code, generator }: K6End,
+  env: NodeJS.ProcessEnv,
+): Promise<number> => {
+  if (generator) console.error(generatorLine(generator));
+  const problem = generator && (code === 0 || code === 99) ? generatorProblem(generator) : undefined;
+  if (problem !== undefined) console.error(problem);
+  if (!existsSync(folder.run)) {
+    console.error(`no run record: k6 ended (exit code ${code}) before it wrote one`);
+    await rm(folder.path, { recursive: true, force: true });
+    return code;
+  }
+  const record: RunRecord = {
+    ...(await readRunRecord(folder.run)),
+    ...(problem !== undefined && { verdict: 'INVALID' as const }),
+    suiteVersion: packageVersion(),
+    k6Version: k6.version,
+    bundle: await fingerprint(bundle),
+    machine: thisMachine(),
+    ...(generator && { generator }),
+  };
+  await writeWhole(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
+  if (env.STRESS_RESULT) await copyFile(folder.run, env.STRESS_RESULT);
+  await leaveResults(folder, record, secretsOf(parseSettings(env).settings));
+  const isExported = await exported(exports, record);
+  // Whoever reads the end of a log finds it there.
+  console.log(verdictLine(record, process.stdout.isTTY && !process.env.NO_COLOR));
+  if (problem !== undefined) return invalid;
+  return isExported ? code : code || 1;
+};
+
+/** Writes what the options asked for; the run is over, and its verdict is told whatever becomes of these files. */
+const exported = async (exports: Exports, record: RunRecord): Promise<boolean> => {
+  try {
+    await writeExports(exports, record);
+    return true;
+  } catch (error) {
+    console.error(
+      `not every file that was asked for could be written: ${messageOf(error)}; ws-stress export writes it again`,
+    );
+    return false;
+  }
+};

@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import { runGroup } from '../shared/process-group.ts';
+import { SourceFailed, findOnPath, type SourceContext } from './k6-source.ts';
+
+const OLDEST_GO = { text: '1.25', minor: 25 };
+/** From here on Go fetches by itself the toolchain that a go.mod asks for, unless GOTOOLCHAIN forbids it. */
+const OLDEST_GO_THAT_FETCHES_TOOLCHAINS = 21;
+const GO_VERSION_TIMEOUT_MS = 15_000;
+const GO_BUILD_TIMEOUT_MS = 60 * 60_000;
+const SHOWN_OUTPUT_LINES = 20;
+
+/** Builds the pinned k6 of `runtime/` with the local Go into the workplace, and answers with its path. */
+export async function buildWithGo(context: SourceContext): Promise<string> {
+  const { root, pin, workplace, progress, signal } = context;
+  const [go] = findOnPath('go', context.env.PATH);
+  if (go === undefined) throw new SourceFailed('no go on PATH');
+
+  const env = { ...context.env, CGO_ENABLED: '0', GOWORK: 'off', GOTMPDIR: workplace };
+  // What is built has to run here, whatever the caller compiles for otherwise.
+  for (const name of ['GOOS', 'GOARCH']) Reflect.deleteProperty(env, name);
+
+  const goVersion = await localGoVersion(go, env, signal);
+  progress.note(`k6: building ${pin.version} with ${goVersion}; the first build takes a minute or more`);
+
+  const built = join(workplace, 'k6');
+  let packages = 0;
+  let modules = 0;
+  const messages: string[] = [];
+  const readLine = lineReader((line) => {
+    if (line.startsWith('go: downloading ')) modules += 1;
+    else if (isPackagePath(line)) packages += 1;
+    else messages.push(line);
+  });
+  const result = await progress.during(
+    (seconds) => `k6: building, ${seconds} s: ${modules} modules fetched, ${packages} packages compiled`,
+    () =>
+      runGroup(go, ['build', '-v', '-trimpath', '-mod=readonly', '-buildvcs=false', '-o', built, '.'], {
+        cwd: join(root, 'runtime'),
+        env,
+        signal,
+        timeoutMs: GO_BUILD_TIMEOUT_MS,
+        onStderr: readLine,
+      }),
+  );
+  if (result.failure !== undefined) {
+    const shown = messages.slice(-SHOWN_OUTPUT_LINES).map((line) => `\n       ${line}`);
+    throw new SourceFailed(`"go build" of runtime/ with ${goVersion} ${result.failure}${shown.join('')}`);
+  }
+  return built;
+}
+
+async function localGoVersion(go: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
+  // GOTOOLCHAIN=local: without it, asking for the version may already fetch another toolchain.
+  const run = await runGroup(go, ['version'], {
+    env: { ...env, GOTOOLCHAIN: 'local' },
+    signal,
+    timeoutMs: GO_VERSION_TIMEOUT_MS,
+  });
+  if (run.failure !== undefined) {
+    throw new SourceFailed(`${go} does not run: "go version" ${run.failure} ${run.stderr.trim()}`.trimEnd());
+  }
+  const match = /^go version (?:devel )?(go1\.(\d+)\S*)/.exec(run.stdout);
+  if (match === null) {
+    throw new SourceFailed(`${go}: "go version go1.…" expected, got "${run.stdout.trim().slice(0, 200)}"`);
+  }
+  const [, text = '', minor] = match;
+  if (Number(minor) < OLDEST_GO_THAT_FETCHES_TOOLCHAINS) {
+    throw new SourceFailed(`${go} is ${text}; ${OLDEST_GO.text} or newer is needed`);
+  }
+  return Number(minor) < OLDEST_GO.minor ? `${text}, if it can fetch the toolchain that go.mod asks for` : text;
+}
+
+/** `go build -v` prints the import path of each package it compiles, and nothing else on that line. */
+function isPackagePath(line: string): boolean {
+  return /^[\w.~-]+(\/[\w.~+-]+)*$/.test(line);
+}
+
+function lineReader(onLine: (line: string) => void): (text: string) => void {
+  let rest = '';
+  return (text) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  };
+}

@@ -1,0 +1,125 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DownloadError, downloadFile, downloadText, type DownloadOptions } from './download.ts';
+import { SourceFailed, isExecutable, type SourceContext } from './k6-source.ts';
+import { runGroup } from '../shared/process-group.ts';
+
+/** The setting that names another place to take release archives from. */
+export const RELEASES_SETTING = 'WS_STRESS_K6_RELEASES';
+
+/** Where k6's releases are published: `<base>/<version>/k6-<version>-<platform>.<ending>`. */
+export const OFFICIAL_RELEASES = 'https://github.com/grafana/k6/releases/download';
+
+const ARCHIVES: Record<string, string | undefined> = {
+  'linux-x64': 'linux-amd64.tar.gz',
+  'linux-arm64': 'linux-arm64.tar.gz',
+  'darwin-x64': 'macos-amd64.zip',
+  'darwin-arm64': 'macos-arm64.zip',
+};
+
+const MEBIBYTE = 1024 * 1024;
+const MAX_ARCHIVE_BYTES = 512 * MEBIBYTE;
+const MAX_CHECKSUMS_BYTES = MEBIBYTE;
+const EXTRACT_TIMEOUT_MS = 5 * 60_000;
+
+/** Takes the pinned k6 from its release archive into the workplace, checksum verified, and answers with its path. */
+export async function takeRelease(context: SourceContext): Promise<string> {
+  const { pin, env, platform, arch, workplace, progress, signal, stallTimeoutMs } = context;
+  const suffix = ARCHIVES[`${platform}-${arch}`];
+  if (suffix === undefined) {
+    const supported = Object.keys(ARCHIVES).join(', ');
+    throw new SourceFailed(`no release archive for ${platform}-${arch} is used; there is one for each of ${supported}`);
+  }
+  const base = releasesBase(env);
+  const name = `k6-${pin.version}-${suffix}`;
+  const archive = join(workplace, name);
+  const limits = { signal, stallTimeoutMs };
+  try {
+    progress.note(`k6: fetching ${base}/${pin.version}/${name}`);
+    const checksums = await downloadText(`${base}/${pin.version}/k6-${pin.version}-checksums.txt`, {
+      ...limits,
+      maxBytes: MAX_CHECKSUMS_BYTES,
+    });
+    const expected = checksumOf(name, checksums);
+    const actual = await fetchShown(`${base}/${pin.version}/${name}`, archive, limits, context);
+    if (actual !== expected) {
+      throw new SourceFailed(`${name} is not what was released: SHA-256 ${expected} expected, got ${actual}`);
+    }
+  } catch (error) {
+    if (error instanceof DownloadError) throw new SourceFailed(`${error.message}${proxyHint(env)}`, { cause: error });
+    throw error;
+  }
+  return await extract(archive, context);
+}
+
+function releasesBase(env: NodeJS.ProcessEnv): string {
+  const base = (env[RELEASES_SETTING] || OFFICIAL_RELEASES).replace(/\/+$/, '');
+  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+    throw new SourceFailed(
+      `${RELEASES_SETTING}: an http or https URL such as ${OFFICIAL_RELEASES} expected, got "${base}"`,
+    );
+  }
+  return base;
+}
+
+function checksumOf(name: string, checksums: string): string {
+  for (const line of checksums.split('\n')) {
+    const match = /^([0-9a-f]{64})\s+\*?(\S+)\s*$/i.exec(line);
+    if (match?.[1] !== undefined && match[2] === name) return match[1].toLowerCase();
+  }
+  throw new SourceFailed(`the checksums file has no SHA-256 for ${name}, so it cannot be verified`);
+}
+
+async function fetchShown(
+  url: string,
+  path: string,
+  limits: Pick<DownloadOptions, 'signal' | 'stallTimeoutMs'>,
+  { progress }: SourceContext,
+): Promise<string> {
+  let shown = 'waiting for the server';
+  const onProgress = (receivedBytes: number, totalBytes: number | undefined): void => {
+    const total = totalBytes === undefined ? '' : ` of ${mebibytes(totalBytes)}`;
+    shown = `${mebibytes(receivedBytes)}${total} MiB received`;
+  };
+  return await progress.during(
+    (seconds) => `k6: fetching, ${seconds} s: ${shown}`,
+    () => downloadFile(url, path, { ...limits, maxBytes: MAX_ARCHIVE_BYTES, onProgress }),
+  );
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / MEBIBYTE).toFixed(1);
+}
+
+function proxyHint(env: NodeJS.ProcessEnv): string {
+  const proxy = env.HTTPS_PROXY ?? env.https_proxy;
+  if (proxy === undefined || proxy === '' || env.NODE_USE_ENV_PROXY === '1') return '';
+  return ' (HTTPS_PROXY is set; Node.js 24 and newer use it when NODE_USE_ENV_PROXY=1, older ones cannot)';
+}
+
+async function extract(archive: string, context: SourceContext): Promise<string> {
+  const { env, workplace, signal } = context;
+  const directory = join(workplace, 'extracted');
+  mkdirSync(directory);
+  const isZip = archive.endsWith('.zip');
+  const name = archive.slice(workplace.length + 1).replace(/\.(tar\.gz|zip)$/, '');
+  // bsdtar, which is macOS's tar, reads zip files; GNU tar does not.
+  const commands = isZip
+    ? [
+        ['unzip', '-q', archive, '-d', directory],
+        ['tar', '-xf', archive, '-C', directory],
+      ]
+    : [['tar', '-xzf', archive, '-C', directory]];
+
+  const failures: string[] = [];
+  for (const [command = '', ...args] of commands) {
+    const run = await runGroup(command, args, { env, signal, timeoutMs: EXTRACT_TIMEOUT_MS });
+    if (run.failure === undefined) {
+      const executable = join(directory, name, 'k6');
+      if (isExecutable(executable)) return executable;
+      throw new SourceFailed(`${archive} was expected to hold an executable ${name}/k6, and does not`);
+    }
+    failures.push(`${command} ${run.failure} ${run.stderr.trim()}`.trimEnd());
+  }
+  throw new SourceFailed(`${name} cannot be unpacked: ${failures.join('; ')}`);
+}

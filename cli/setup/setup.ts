@@ -1,0 +1,281 @@
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { innermostMessage } from '../../lib/text/errors.ts';
+import { buildWithGo } from './k6-go-build.ts';
+import { OFFICIAL_RELEASES, RELEASES_SETTING, takeRelease } from './k6-release.ts';
+import { SourceFailed, findOnPath, isExecutable, readK6Pin, type K6Pin, type SourceContext } from './k6-source.ts';
+import { OLDEST_K6, inspectK6, type Inspected } from './k6-version.ts';
+import { withLock } from '../shared/lock.mjs';
+import { packageRoot } from '../shared/package-root.ts';
+import { progressOn, type Progress } from '../shared/progress.ts';
+
+/** Where a k6 came from. */
+type K6Source = 'K6_BIN' | 'PATH' | 'made before' | 'built with Go' | 'release archive';
+
+/** A k6 that was run and found new enough. */
+export interface K6 {
+  /** Absolute. */
+  path: string;
+  /** Without a leading `v`. */
+  version: string;
+  source: K6Source;
+}
+
+/** What ensureK6 works on; everything has the default that the command line uses. */
+export interface EnsureK6Options {
+  /** The package's directory. */
+  root?: string;
+  env?: NodeJS.ProcessEnv;
+  platform?: NodeJS.Platform;
+  arch?: string;
+  progress?: Progress;
+  /** The longest silence of a download that is borne. */
+  stallTimeoutMs?: number;
+}
+
+/** Set-up could not be finished; the message is for the user as it is, without a stack trace. */
+export class SetupError extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const STALL_TIMEOUT_MS = 30_000;
+const WORKPLACE_PREFIX = 'tmp-';
+const INTERRUPTIONS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+const USAGE = `Usage: ws-stress setup [--print]
+
+Sets up k6, which runs the tests, and says what it takes, in this order:
+  1. K6_BIN, the path of a k6
+  2. a k6 on PATH of version ${OLDEST_K6} or newer
+  3. the one it made before
+  4. one it builds with the local Go (1.25 or newer)
+  5. the official release archive for this platform, its checksum verified
+
+Options:
+  --print     print only the path of the k6 on standard output
+  -h, --help  show this help
+
+Environment:
+  K6_BIN                 the k6 to use; nothing else is tried
+  ${RELEASES_SETTING}  where release archives are taken from; below it
+                         <version>/<archive>
+                         (default:
+                         ${OFFICIAL_RELEASES})
+`;
+
+/** Runs `ws-stress setup` and answers with its exit code. */
+export async function setupCommand(argv: string[]): Promise<number> {
+  let options;
+  try {
+    options = parseArgs({
+      args: argv,
+      options: { print: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`ws-stress setup: ${innermostMessage(error)}\n\n${USAGE}`);
+    return 2;
+  }
+  if (options.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  try {
+    const k6 = await ensureK6();
+    process.stderr.write(`k6: v${k6.version} is ready (${k6.source}): ${k6.path}\n`);
+    if (options.print === true) process.stdout.write(`${k6.path}\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return error.exitCode;
+  }
+}
+
+/**
+ * Finds or makes a k6 and answers with it; throws a SetupError when that is impossible or a signal interrupts it. SIGINT,
+ * SIGTERM and SIGHUP are handled while it works: what it started is ended and what it half made is removed first.
+ */
+export async function ensureK6(options: EnsureK6Options = {}): Promise<K6> {
+  return await interruptible((signal) =>
+    chooseK6({
+      root: options.root ?? packageRoot,
+      env: options.env ?? process.env,
+      platform: options.platform ?? process.platform,
+      arch: options.arch ?? process.arch,
+      progress: options.progress ?? progressOn(process.stderr),
+      stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
+      signal,
+    }),
+  );
+}
+
+type Settings = Required<EnsureK6Options> & { signal: AbortSignal };
+
+async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const handlers = Object.entries(INTERRUPTIONS).map(([name, exitCode]) => ({
+    name,
+    handle: () => controller.abort(new SetupError(`k6: set-up interrupted by ${name}`, exitCode)),
+  }));
+  for (const { name, handle } of handlers) process.on(name, handle);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const { name, handle } of handlers) process.off(name, handle);
+  }
+}
+
+async function chooseK6(settings: Settings): Promise<K6> {
+  const { env, progress } = settings;
+  if (env.K6_BIN) return await fromK6Bin(resolve(env.K6_BIN), settings);
+
+  const tried: string[] = ['K6_BIN: not set'];
+  const onPath = findOnPath('k6', env.PATH);
+  for (const path of onPath) {
+    const k6 = await inspectK6(path, env, settings.signal);
+    if (k6.usable) return { path, version: k6.version, source: 'PATH' };
+    progress.note(`k6: passing over a k6 on PATH: ${k6.reason}`);
+    tried.push(`k6 on PATH: ${k6.reason}`);
+  }
+  if (onPath.length === 0) tried.push('k6 on PATH: none');
+
+  return (await fromPackage(settings, tried)) ?? giveUp(tried);
+}
+
+async function fromK6Bin(path: string, { env, signal }: Settings): Promise<K6> {
+  const remedy = `set K6_BIN to the path of a k6 ${OLDEST_K6} or newer, or unset it`;
+  if (!existsSync(path)) throw new SetupError(`K6_BIN: there is no ${path}; ${remedy}`);
+  if (!isExecutable(path)) throw new SetupError(`K6_BIN: ${path} is not an executable file; ${remedy}`);
+  const k6 = await inspectK6(path, env, signal);
+  if (!k6.usable) throw new SetupError(`K6_BIN: ${k6.reason}; ${remedy}`);
+  return { path, version: k6.version, source: 'K6_BIN' };
+}
+
+/** Takes the k6 that was made before, or makes one; undefined, with the reasons added to `tried`, when neither works. */
+async function fromPackage(settings: Settings, tried: string[]): Promise<K6 | undefined> {
+  const { root, env, progress, signal } = settings;
+  const pin = pinOf(root);
+  const name = `k6-${pin.hash}-${settings.platform}-${settings.arch}`;
+  const directories = [join(root, 'runtime', 'build'), userCache(env)];
+
+  for (const path of directories.map((directory) => join(directory, name))) {
+    const before = await inspectMade(path, settings);
+    if (before?.usable === true) return { path, version: before.version, source: 'made before' };
+  }
+  tried.push(`the k6 made before: none that runs in ${directories.join(' or ')}`);
+
+  const directory = firstWritable(directories, progress);
+  const onWait = (holder: number): void => {
+    progress.note(`k6: another set-up is under way (process ${holder}); waiting for it`);
+  };
+  return await withLock(
+    join(directory, 'setup.lock'),
+    async () => {
+      const path = join(directory, name);
+      const meanwhile = await inspectMade(path, settings);
+      if (meanwhile?.usable === true) return { path, version: meanwhile.version, source: 'made before' };
+      if (meanwhile !== undefined) progress.note(`k6: making it again: ${meanwhile.reason}`);
+      return await make(directory, name, pin, settings, tried);
+    },
+    { signal, onWait },
+  );
+}
+
+function pinOf(root: string): K6Pin {
+  try {
+    return readK6Pin(root);
+  } catch (error) {
+    if (!isExpected(error)) throw error;
+    throw new SetupError(`k6: the package is not complete: ${error.message}; install it again`);
+  }
+}
+
+async function inspectMade(path: string, { env, signal }: Settings): Promise<Inspected | undefined> {
+  return existsSync(path) ? await inspectK6(path, env, signal) : undefined;
+}
+
+/** Makes a k6 in a directory of its own below `directory` and moves it into place when it is whole and runs. */
+async function make(
+  directory: string,
+  name: string,
+  pin: K6Pin,
+  settings: Settings,
+  tried: string[],
+): Promise<K6 | undefined> {
+  const sources = [
+    { source: 'built with Go', make: buildWithGo },
+    { source: 'release archive', make: takeRelease },
+  ] as const;
+  for (const { source, make } of sources) {
+    // Only the holder of the lock works here, so whatever lies here was left by one that was killed.
+    for (const left of readdirSync(directory).filter((entry) => entry.startsWith(WORKPLACE_PREFIX))) {
+      rmSync(join(directory, left), { recursive: true, force: true });
+    }
+    const workplace = mkdtempSync(join(directory, WORKPLACE_PREFIX));
+    try {
+      const context: SourceContext = { ...settings, pin, workplace };
+      const made = await make(context);
+      const k6 = await inspectK6(made, settings.env, settings.signal);
+      if (!k6.usable) throw new SourceFailed(k6.reason);
+      const path = join(directory, name);
+      renameSync(made, path);
+      return { path, version: k6.version, source };
+    } catch (error) {
+      settings.signal.throwIfAborted();
+      if (!isExpected(error)) throw error;
+      settings.progress.note(`k6: ${source}: ${error.message}`);
+      tried.push(`${source}: ${error.message}`);
+    } finally {
+      rmSync(workplace, { recursive: true, force: true });
+    }
+  }
+  return undefined;
+}
+
+function giveUp(tried: string[]): never {
+  throw new SetupError(
+    [
+      'k6 could not be set up. What was tried:',
+      ...tried.map((attempt, index) => `  ${index + 1}. ${attempt}`),
+      'Install one of these and run this again:',
+      `  - k6 ${OLDEST_K6} or newer: https://grafana.com/docs/k6/latest/set-up/install-k6/`,
+      '  - Go 1.25 or newer, to build k6 with: https://go.dev/doc/install',
+      `or set K6_BIN to the path of a k6, or ${RELEASES_SETTING} to a mirror of ${OFFICIAL_RELEASES}.`,
+    ].join('\n'),
+  );
+}
+
+/** For packages installed where their user cannot write. */
+function userCache(env: NodeJS.ProcessEnv): string {
+  // The XDG base directory specification: a path that is not absolute is to be ignored.
+  const base = env.XDG_CACHE_HOME && isAbsolute(env.XDG_CACHE_HOME) ? env.XDG_CACHE_HOME : undefined;
+  return join(base ?? join(env.HOME || homedir(), '.cache'), 'websocket-mcp-stress');
+}
+
+function firstWritable(directories: string[], progress: Progress): string {
+  const problems: string[] = [];
+  for (const directory of directories) {
+    try {
+      mkdirSync(directory, { recursive: true });
+      accessSync(directory, constants.W_OK);
+      for (const problem of problems) progress.note(`k6: using ${directory}, for ${problem}`);
+      return directory;
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      problems.push(error.message);
+    }
+  }
+  throw new SetupError(`k6: there is no place to put it: ${problems.join('; ')}`);
+}
+
+/** Whether an error is an obstacle that can be met, such as a full disk, and not a mistake in this program. */
+function isExpected(error: unknown): error is Error {
+  return error instanceof SourceFailed || (error instanceof Error && 'syscall' in error);
+}

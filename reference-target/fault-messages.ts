@@ -1,0 +1,291 @@
+import { isObject } from '../lib/jsonrpc/messages.ts';
+import type { JsonRpcId } from './request.ts';
+
+/** A JSON-RPC message that the target sends. */
+export interface OutgoingBody {
+  jsonrpc?: string;
+  method?: string;
+  params?: Record<string, unknown>;
+  result?: object;
+  error?: { code: number; message: string; data: unknown };
+  id?: JsonRpcId;
+}
+
+/** A message on its way out; an `ack` is the result that answers an execute. */
+export interface Outgoing {
+  kind: 'ack' | 'response' | 'notification';
+  body: OutgoingBody;
+}
+
+/** What a fault may do to the connection itself. */
+export interface Wire {
+  send(data: string | Buffer): void;
+  close(code: number, reason: string): void;
+  /** Ends the TCP connection without a closing handshake. */
+  drop(): void;
+  /** Ends the TCP connection by a reset. */
+  reset(): void;
+}
+
+type Next = (message: Outgoing) => void;
+
+/** Passes a message on, changed, late, twice or not at all. */
+export type Interceptor = (message: Outgoing, next: Next, wire: Wire) => void;
+
+/** Makes the interceptor of one session; `onEnd` is called when the session has ended. */
+export type InterceptorMaker = (number: number, onEnd: (clean: () => void) => void) => Interceptor;
+
+/** A message that came in. */
+export interface Received {
+  isBinary: boolean;
+  /** The JSON value; undefined if it is none. */
+  value: unknown;
+}
+
+/** Lines that `continueLate` makes up, and the time between them. */
+const lateLines = { count: 20, intervalMs: 100 };
+/** From here on nesting is deep. */
+const deepLevels = 100;
+/** The codes that JSON-RPC 2.0 §5.1 defines itself. */
+const jsonRpcCodes = new Set([-32_700, -32_600, -32_601, -32_602, -32_603]);
+
+/** A notification. */
+export function notification(method: string, params: Record<string, unknown>): Outgoing {
+  return { kind: 'notification', body: { jsonrpc: '2.0', method, params } };
+}
+
+/** One line of stdout. */
+export function output(data: string): Outgoing {
+  const params = { type: 'stdout', data, truncated: false, chunk_index: null, total_chunks: null };
+  return notification('process.output', params);
+}
+
+/** Whether a message is the notification of a method. */
+export function isNotification(message: Outgoing, method: string): boolean {
+  return message.kind === 'notification' && message.body.method === method;
+}
+
+/** Whether a message says that a process has ended. */
+export function isCompleted(message: Outgoing): boolean {
+  return isNotification(message, 'process.completed');
+}
+
+/** Whether a message carries output. */
+export function isOutput(message: Outgoing): boolean {
+  return isNotification(message, 'process.output');
+}
+
+function isStdout(message: Outgoing): boolean {
+  return isOutput(message) && message.body.params?.['type'] === 'stdout';
+}
+
+/** The line that a message carries. */
+export function dataOf(message: Outgoing): string {
+  return String(message.body.params?.['data']);
+}
+
+/** A notification with some of its parameters changed. */
+export function withParams(message: Outgoing, changes: object): Outgoing {
+  return { ...message, body: { ...message.body, params: { ...message.body.params, ...changes } } };
+}
+
+/** Puts another character in the middle of a line, or one into an empty line. */
+export function alter(data: string): string {
+  const characters = Array.from(data.replace(/\n$/, ''));
+  const middle = Math.floor(characters.length / 2);
+  characters[middle] = characters[middle] === 'x' ? 'y' : 'x';
+  return characters.join('') + (data.endsWith('\n') ? '\n' : '');
+}
+
+/** Does something to the second line of stdout, or to the only one, for which it holds the first back. */
+export function onVictim(harm: (message: Outgoing, next: (message: Outgoing) => void) => void): Interceptor {
+  let held: Outgoing | undefined;
+  let done = false;
+  return (message, next) => {
+    if (!done && isStdout(message)) {
+      if (held === undefined) {
+        held = message;
+        return;
+      }
+      done = true;
+      next(held);
+      return harm(message, next);
+    }
+    if (!done && held !== undefined && isCompleted(message)) {
+      done = true;
+      harm(held, next);
+    }
+    next(message);
+  };
+}
+
+/** Swaps the first two lines of stdout. */
+export function swapLines(): Interceptor {
+  let held: Outgoing | undefined;
+  let done = false;
+  return (message, next) => {
+    if (!done && held === undefined && isStdout(message)) {
+      held = message;
+      return;
+    }
+    const last = held !== undefined && (isStdout(message) || isCompleted(message)) ? held : undefined;
+    if (last === undefined) return next(message);
+    held = undefined;
+    done = true;
+    if (isCompleted(message)) next(last);
+    next(message);
+    if (!isCompleted(message)) next(last);
+  };
+}
+
+/** Answers with another id. */
+export function onId(change: (id: JsonRpcId) => JsonRpcId): Interceptor {
+  return (message, next) => {
+    const { id } = message.body;
+    if (id === undefined) next(message);
+    else next({ ...message, body: { ...message.body, id: change(id) } });
+  };
+}
+
+/** Sends something else behind the answer to execute. */
+export function afterAck(data: string | Buffer): Interceptor {
+  return (message, next, wire) => {
+    next(message);
+    if (message.kind === 'ack') wire.send(data);
+  };
+}
+
+/** Ends the connection after the first line of output, or in place of process.completed. */
+export function midOutput(end: (wire: Wire) => void): Interceptor {
+  return (message, next, wire) => {
+    if (!isCompleted(message)) next(message);
+    if (isOutput(message) || isCompleted(message)) end(wire);
+  };
+}
+
+/** Sends notifications that must not disturb a client. */
+export function sprinkle(): Interceptor {
+  const extras = [
+    notification('ping', { timestamp: 0 }),
+    notification('hook.warning', { hook: 'pre-execute', message: 'No hook ran' }),
+    notification('command.validation_warning', { message: 'The command looks odd', command: 'echo' }),
+    notification('task.early_completion', { marker: 'done', time_saved: 1.5 }),
+    notification('error.token_limit_exceeded', { limit: 1, error_text: 'Token limit exceeded' }),
+    notification('error.rate_limit_exceeded', { retry_after: 1 }),
+    notification('x-unknown.notification', { anything: [1, null, { deep: true }] }),
+    { kind: 'notification', body: { jsonrpc: '2.0', method: 'no.params' } } as const,
+  ];
+  let sent = 0;
+  return (message, next) => {
+    next(message);
+    // Behind every message of a short session, and now and then in a flood of output.
+    sent += 1;
+    if (isCompleted(message) || (sent > 20 && sent % 100 !== 0)) return;
+    for (const extra of extras) next(extra);
+  };
+}
+
+/** The same JSON with spaces between its tokens and the members of each object in reverse order. */
+export function spaced(value: unknown): string {
+  if (Array.isArray(value)) return `[ ${value.map(spaced).join(' , ')} ]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}: ${spaced(member)}`);
+  return `{ ${members.reverse().join(', ')} }`;
+}
+
+/** Whether a message says that a control was carried out. */
+function isControlled(message: Outgoing, ...outcomes: readonly string[]): boolean {
+  return outcomes.some((outcome) => isNotification(message, `process.${outcome}`));
+}
+
+/** Sends the last line of stdout once more when the process is resumed. */
+export function repeatOnResume(): Interceptor {
+  let last: Outgoing | undefined;
+  return (message, next) => {
+    if (isStdout(message)) last = message;
+    next(message);
+    if (isControlled(message, 'resumed') && last !== undefined) next(last);
+  };
+}
+
+/** Drops the first line of stdout after each resume. */
+export function loseOnResume(): Interceptor {
+  let losing = false;
+  return (message, next) => {
+    if (losing && isStdout(message)) {
+      losing = false;
+      return;
+    }
+    if (isControlled(message, 'resumed')) losing = true;
+    next(message);
+  };
+}
+
+/** Goes on with lines like those before when the process is cancelled; its end, if it is told, comes behind them. */
+export function continueLate(_: number, onEnd: (clean: () => void) => void): Interceptor {
+  let line = output('Late 0\n');
+  let held: Outgoing | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  onEnd(() => clearInterval(timer));
+  return (message, next) => {
+    if (isStdout(message)) line = message;
+    if (timer !== undefined && isCompleted(message)) {
+      held = message;
+      return;
+    }
+    next(message);
+    if (timer !== undefined || !isControlled(message, 'canceled', 'cancelled')) return;
+    let sent = 0;
+    timer = setInterval(() => {
+      if (sent < lateLines.count) {
+        sent += 1;
+        line = withParams(line, {
+          data: dataOf(line).replace(/[0-9]+(?=[^0-9]*$)/, (digits) => `${Number(digits) + 1}`),
+        });
+        return next(line);
+      }
+      clearInterval(timer);
+      timer = undefined;
+      if (held !== undefined) next(held);
+      held = undefined;
+    }, lateLines.intervalMs);
+  };
+}
+
+/** Answers with another code where JSON-RPC 2.0 has one of its own for the error. */
+export function withErrorCode(wrong: number): Interceptor {
+  return (message, next) => {
+    const { error } = message.body;
+    if (error === undefined || !jsonRpcCodes.has(error.code)) next(message);
+    else next({ ...message, body: { ...message.body, error: { ...error, code: wrong } } });
+  };
+}
+
+/** Sends nothing more after an error. */
+export function silentAfterError(): Interceptor {
+  let failed = false;
+  return (message, next) => {
+    if (!failed) next(message);
+    failed ||= message.body.error !== undefined;
+  };
+}
+
+/** Whether arrays and objects lie in each other deeper than any message of the protocol has them. */
+export function isDeep({ value }: Received): boolean {
+  let level = [value];
+  for (let depth = 0; depth < deepLevels; depth += 1) {
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
+/** Whether a message is JSON, but no object. */
+export function isNoObject({ value }: Received): boolean {
+  return value !== undefined && !isObject(value);
+}
+
+/** Whether a message has an id that is a number, but not a whole one. */
+export function hasFractionId({ value }: Received): boolean {
+  return isObject(value) && typeof value['id'] === 'number' && !Number.isInteger(value['id']);
+}

@@ -1,0 +1,52 @@
+import { isObject } from '../lib/jsonrpc/messages.ts';
+import { messageOf } from '../lib/text/errors.ts';
+
+/** An id of JSON-RPC 2.0; `undefined` where a message has none. */
+export type JsonRpcId = string | number | null;
+
+/** The type of a control. */
+export type ControlType = 'PAUSE' | 'RESUME' | 'CANCEL';
+
+/** What a client's text message turned out to be. */
+export type Incoming =
+  | { kind: 'call'; id: JsonRpcId | undefined; method: string; params: unknown }
+  | { kind: 'malformed'; reason: string }
+  | { kind: 'invalid'; id: JsonRpcId | undefined; reason: string };
+
+/**
+ * Reads one text message; `strict` asks for JSON-RPC 2.0 to the letter, otherwise it is as forgiving as the deployed
+ * service, which looks at neither `jsonrpc` nor the type of `method`.
+ */
+export function readMessage(text: string, strict: boolean): Incoming {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { kind: 'malformed', reason: `Expected a JSON text: ${messageOf(error)}` };
+  }
+  // JSON-RPC 2.0 §6 lets a server do without batches; one error answers the whole of it.
+  if (Array.isArray(value)) return invalid(undefined, 'Expected one request object; batches are not supported');
+  if (!isObject(value)) return invalid(undefined, 'Expected a request object');
+
+  const { jsonrpc, method, params, id } = value;
+  if (!isId(id, strict)) return invalid(undefined, 'Expected an id that is a string, an exact number or null');
+  if (!strict)
+    return { kind: 'call', id: id ?? undefined, method: typeof method === 'string' ? method : typeof method, params };
+  if (jsonrpc !== '2.0') return invalid(id, 'Expected "jsonrpc":"2.0"');
+  if (typeof method !== 'string') return invalid(id, 'Expected a method that is a string');
+  return { kind: 'call', id, method, params };
+}
+
+function invalid(id: JsonRpcId | undefined, reason: string): Incoming {
+  return { kind: 'invalid', id, reason };
+}
+
+/**
+ * Whether an id can be echoed exactly. The deployed service drops the connection at an id of another kind than string,
+ * integer or null; that defect is not reproduced, such an id is answered with an error.
+ */
+function isId(id: unknown, strict: boolean): id is JsonRpcId | undefined {
+  if (typeof id !== 'number') return id === undefined || id === null || typeof id === 'string';
+  if (!Number.isInteger(id)) return strict && Number.isFinite(id);
+  return Number.isSafeInteger(id);
+}
