@@ -1,7 +1,7 @@
 import { allowList, hasAllowList, validationCases } from '../lib/cases/validation.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { asks } from '../lib/k6/stage.ts';
-import { describeOutcome } from '../lib/results/outcome.ts';
+import { describeOutcome } from '../lib/session/outcome.ts';
 
 /** Where a service has an allow-list: does it hold, and does a rejected command leave its session unharmed? */
 export const { definition, options, setup, handleSummary, run } = scenario('command-validation', {

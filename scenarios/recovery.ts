@@ -2,7 +2,7 @@ import { pausesResumesCancels } from '../lib/cases/control-script.ts';
 import { askedOf, noCases, runsAgain } from '../lib/cases/recovery.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { asks } from '../lib/k6/stage.ts';
-import { describeOutcome } from '../lib/results/outcome.ts';
+import { describeOutcome } from '../lib/session/outcome.ts';
 
 /** Does what failed once hold now? Each kept failure is a case. */
 export const { definition, options, setup, handleSummary, run } = scenario('recovery', {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runCase, type Case, type Finding } from '../lib/cases/case.ts';
-import type { Outcome } from '../lib/results/outcome.ts';
+import type { Outcome } from '../lib/session/outcome.ts';
 import { service, startInMemory } from './memory-socket.ts';
 
 const asked = (finding: Finding, ended?: Case['ended']): Case => ({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Response } from '../lib/jsonrpc/correlation.ts';
 import { isObject } from '../lib/jsonrpc/messages.ts';
-import { describeOutcome } from '../lib/results/outcome.ts';
+import { describeOutcome } from '../lib/session/outcome.ts';
 import type { Script, Session } from '../lib/session/session.ts';
 import { dialects, isDialectName } from '../reference-target/dialect.ts';
 import { anyInteger, anyText, conformanceTable } from './conformance-table.ts';

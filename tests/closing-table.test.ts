@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { closingTable, readFailures } from '../cli/run/closing-table.ts';
-import type { Outcome } from '../lib/results/outcome.ts';
+import type { Outcome } from '../lib/session/outcome.ts';
 import { findingLine, sessionLine } from './records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

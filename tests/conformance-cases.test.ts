@@ -28,7 +28,7 @@ import {
 } from '../lib/cases/conformance-raw.ts';
 import { allCases } from '../cli/conformance/conformance-run.ts';
 import { parseMessage } from '../lib/jsonrpc/messages.ts';
-import type { Outcome } from '../lib/results/outcome.ts';
+import type { Outcome } from '../lib/session/outcome.ts';
 import { service, startInMemory, type MemorySession } from './memory-socket.ts';
 
 void test('each case has a name of its own that can be a tag, a section and words for what is expected', () => {

@@ -10,7 +10,7 @@ import { packageRoot } from '../cli/shared/package-root.ts';
 import { commandClasses } from '../lib/commands/command.ts';
 import { settingsTable } from '../lib/load/settings.ts';
 import { tagValues } from '../lib/load/thresholds.ts';
-import { outcomeKinds } from '../lib/results/outcome.ts';
+import { outcomeKinds } from '../lib/session/outcome.ts';
 import { startTarget, type Target } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runBundle, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

@@ -70,6 +70,26 @@ void test('k6 and Node code never meet, and both point at the pure core', async 
     );
 });
 
+/** Bottom first: a folder of lib imports only itself and those before it. */
+const layers = ['text', 'jsonrpc', 'commands', 'session', 'memory', 'cases', 'load', 'results', 'k6'];
+
+void test('the lint rules keep the layers of lib apart', () => {
+  const lib = readdirSync(path.join(packageRoot, 'lib'), { withFileTypes: true });
+  const folders = lib.filter((each) => each.isDirectory()).map(({ name }) => name);
+  assert.deepEqual(folders.toSorted(), layers.toSorted(), 'each folder of lib is a layer');
+  const { overrides } = JSON.parse(readFileSync(path.join(packageRoot, '.oxlintrc.json'), 'utf8')) as {
+    overrides: {
+      files: string[];
+      rules: { 'no-restricted-imports'?: [string, { patterns: [{ group: string[] }] }] };
+    }[];
+  };
+  for (const [index, layer] of layers.slice(0, -1).entries()) {
+    const rule = overrides.find(({ files }) => files.includes(`lib/${layer}/**`))?.rules['no-restricted-imports'];
+    const allowed = layers.slice(0, index).map((each) => `!../${each}/*`);
+    assert.deepEqual(rule?.[1].patterns[0].group, ['**', '!./*', ...allowed], `what lib/${layer} may import`);
+  }
+});
+
 void test('every file of lib is in some bundle', async () => {
   const inputs = Object.keys(await bundled());
   const files = readdirSync(path.join(packageRoot, 'lib'), { recursive: true, encoding: 'utf8' });

@@ -1,4 +1,4 @@
-import type { Outcome } from '../lib/results/outcome.ts';
+import type { Outcome } from '../lib/session/outcome.ts';
 
 const ofRun = { version: 1, run: 'r1', marker: 'WEBSOCKET_STRESS_20250625_143000' };
 

@@ -16,7 +16,7 @@ import { runFolder } from '../cli/results/run-folder.ts';
 import { changeCases, readCases, recoveryIndex } from '../cli/results/recovery-store.ts';
 import type { Command } from '../lib/commands/command.ts';
 import { recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
-import type { Outcome } from '../lib/results/outcome.ts';
+import type { Outcome } from '../lib/session/outcome.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { runBundle, runProgram } from './k6.ts';
 import { findingLine, sessionLine } from './records.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { Outcome } from '../lib/results/outcome.ts';
+import type { Outcome } from '../lib/session/outcome.ts';
 import { addValue, cumulative, emptyHistogram, quantile } from '../cli/results/histogram.ts';
 import { markup, visible } from '../cli/results/html.ts';
 import { leaveReport } from '../cli/results/report-command.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Command } from '../lib/commands/command.ts';
 import type { Incoming } from '../lib/jsonrpc/messages.ts';
-import { describeOutcome, type Outcome } from '../lib/results/outcome.ts';
+import { describeOutcome, type Outcome } from '../lib/session/outcome.ts';
 import { outcomeOf } from '../lib/session/script.ts';
 import type {
   Attempt,

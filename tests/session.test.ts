@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command } from '../lib/commands/command.ts';
-import { describeOutcome, isGeneratorLimit, type Outcome } from '../lib/results/outcome.ts';
+import { describeOutcome, isGeneratorLimit, type Outcome } from '../lib/session/outcome.ts';
 import { connectFailed, type Script, type Session } from '../lib/session/session.ts';
 import { executeAndComplete, service, startInMemory, type MemorySession } from './memory-socket.ts';
 

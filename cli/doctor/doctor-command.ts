@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarioNames } from '../../lib/load/scenario-names.ts';
 import { parseSettings, settingsTable } from '../../lib/load/settings.ts';
-import { describeOutcome } from '../../lib/results/outcome.ts';
+import { describeOutcome } from '../../lib/session/outcome.ts';
 import { hiding, secretsOf } from '../../lib/results/redact.ts';
 import { printable } from '../shared/printable.ts';
 import { processIdProblems } from '../shared/process-figures.ts';

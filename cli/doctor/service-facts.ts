@@ -4,7 +4,7 @@ import type { Response } from '../../lib/jsonrpc/correlation.ts';
 import { isObject, serialiseNotification, type ErrorObject } from '../../lib/jsonrpc/messages.ts';
 import { shownUrl } from '../../lib/load/settings.ts';
 import { readMemory } from '../../lib/memory/reading.ts';
-import { describeOutcome, type Outcome } from '../../lib/results/outcome.ts';
+import { describeOutcome, type Outcome } from '../../lib/session/outcome.ts';
 import { classifyRejection, type Dialect, type Stage } from '../../lib/session/rejection.ts';
 import type { Script, Session, SessionLimits, SessionResult } from '../../lib/session/session.ts';
 import { askHttp, type HttpAnswer } from '../shared/http-client.ts';

@@ -8,7 +8,7 @@ import posix from '../../lib/commands/posix.json' with { type: 'json' };
 import python from '../../lib/commands/python.json' with { type: 'json' };
 import { mostRecoveryCases } from '../../lib/commands/recovery-index.ts';
 import { parseSettings } from '../../lib/load/settings.ts';
-import type { Outcome } from '../../lib/results/outcome.ts';
+import type { Outcome } from '../../lib/session/outcome.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { hide } from '../../lib/results/redact.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';

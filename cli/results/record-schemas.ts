@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { outcomeKinds } from '../../lib/results/outcome.ts';
+import { outcomeKinds } from '../../lib/session/outcome.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { criterionStatuses } from '../../lib/results/verdict.ts';
 

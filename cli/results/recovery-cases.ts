@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { mostRecoveryCases, recoveryIndexProblems, type ReplayCase } from '../../lib/commands/recovery-index.ts';
 import type { Command } from '../../lib/commands/command.ts';
-import { describeOutcome, outcomeKinds, type Outcome } from '../../lib/results/outcome.ts';
+import { describeOutcome, outcomeKinds, type Outcome } from '../../lib/session/outcome.ts';
 import { printable } from '../shared/printable.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));

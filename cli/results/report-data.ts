@@ -1,4 +1,4 @@
-import { countsInTime, describeOutcome, type Outcome } from '../../lib/results/outcome.ts';
+import { countsInTime, describeOutcome, type Outcome } from '../../lib/session/outcome.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { isCutOff, isTold, kindOf } from '../run/closing-table.ts';
 import { visible } from './html.ts';

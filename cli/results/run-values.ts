@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { countsInTime, fewestLines } from '../../lib/results/outcome.ts';
+import { countsInTime, fewestLines } from '../../lib/session/outcome.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { readRecords } from './record-reader.ts';
 import type { SessionRecord } from './record-schemas.ts';

@@ -1,5 +1,5 @@
-import type { Outcome } from '../../lib/results/outcome.ts';
-import { describeOutcome } from '../../lib/results/outcome.ts';
+import type { Outcome } from '../../lib/session/outcome.ts';
+import { describeOutcome } from '../../lib/session/outcome.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { printable } from '../shared/printable.ts';
 import { readRecords } from '../results/record-reader.ts';

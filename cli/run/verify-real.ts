@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { rawConformanceCases } from '../../lib/cases/conformance-raw.ts';
 import { testNames } from '../../lib/load/scenario-names.ts';
 import { parseSettings, shownUrl, type Settings } from '../../lib/load/settings.ts';
-import { describeOutcome } from '../../lib/results/outcome.ts';
+import { describeOutcome } from '../../lib/session/outcome.ts';
 import { secretsOf } from '../../lib/results/redact.ts';
 import type { RunRecord } from '../../lib/results/run-record.ts';
 import { readFailures, type Failures } from './closing-table.ts';

@@ -1,4 +1,4 @@
-import { describeOutcome, type Outcome } from '../results/outcome.ts';
+import { describeOutcome, type Outcome } from '../session/outcome.ts';
 import type { Script, Session, SessionResult } from '../session/session.ts';
 
 /**

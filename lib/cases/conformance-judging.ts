@@ -1,5 +1,5 @@
 import { isObject, type Incoming } from '../jsonrpc/messages.ts';
-import { describeOutcome, type Outcome } from '../results/outcome.ts';
+import { describeOutcome, type Outcome } from '../session/outcome.ts';
 import type { Finding } from './case.ts';
 
 /** The id of the requests that the cases send, where the id is not what they ask about. */

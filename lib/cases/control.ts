@@ -2,7 +2,7 @@ import type { Command } from '../commands/command.ts';
 import { count } from '../commands/count.ts';
 import type { Response } from '../jsonrpc/correlation.ts';
 import { excerpt } from '../jsonrpc/messages.ts';
-import { describeOutcome } from '../results/outcome.ts';
+import { describeOutcome } from '../session/outcome.ts';
 import { graceMs } from '../session/execution-steps.ts';
 import { outcomeOf } from '../session/script.ts';
 import type { ControlType, Execution, Script, Session } from '../session/session.ts';

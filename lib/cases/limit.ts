@@ -1,4 +1,4 @@
-import { describeOutcome } from '../results/outcome.ts';
+import { describeOutcome } from '../session/outcome.ts';
 import type { SessionResult } from '../session/session.ts';
 import type { Finding, FindingKind } from './case.ts';
 

@@ -1,5 +1,5 @@
 import exec from 'k6/execution';
-import { describeOutcome, isGeneratorLimit } from '../results/outcome.ts';
+import { describeOutcome, isGeneratorLimit } from '../session/outcome.ts';
 import { sessionRecord, type SessionPlace } from '../results/record.ts';
 import { hide, hiding, type Replacer } from '../results/redact.ts';
 import type { RunIdentity } from '../results/run.ts';

@@ -1,5 +1,5 @@
 import { limitCases, limitProblem, type LimitCase } from '../cases/limit.ts';
-import { describeOutcome } from '../results/outcome.ts';
+import { describeOutcome } from '../session/outcome.ts';
 import type { Command } from '../commands/command.ts';
 import type { SessionResult } from '../session/session.ts';
 import { sessionsOf, vanish } from './service.ts';

@@ -2,7 +2,7 @@ import { leak } from '../cases/memory.ts';
 import type { Command } from '../commands/command.ts';
 import { judgeLeak, type LeakJudgement } from '../memory/leak.ts';
 import { isRestarted, type MemoryReading } from '../memory/reading.ts';
-import { describeOutcome } from '../results/outcome.ts';
+import { describeOutcome } from '../session/outcome.ts';
 import type { TimedMemorySample } from '../results/memory-record.ts';
 import type { Stage } from './stage.ts';
 

@@ -1,5 +1,5 @@
 import { Counter, Rate, Trend } from 'k6/metrics';
-import { countsInTime, fewestLines } from '../results/outcome.ts';
+import { countsInTime, fewestLines } from '../session/outcome.ts';
 import type { SessionResult } from '../session/session.ts';
 
 const trend = (name: string): Trend => new Trend(name, true);

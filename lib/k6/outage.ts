@@ -1,5 +1,5 @@
 import type { Command } from '../commands/command.ts';
-import type { Outcome } from '../results/outcome.ts';
+import type { Outcome } from '../session/outcome.ts';
 import type { Script, Session, SessionResult } from '../session/session.ts';
 import type { OpenSession, Stage } from './stage.ts';
 

@@ -1,7 +1,7 @@
 import { findingKinds } from '../cases/case.ts';
 import { commandClasses } from '../commands/command.ts';
 import { isObject } from '../jsonrpc/messages.ts';
-import { outcomeKinds, phases } from '../results/outcome.ts';
+import { outcomeKinds, phases } from '../session/outcome.ts';
 import { metricsTable, type MetricName, type MetricRow } from './metrics.ts';
 import { testsWithoutRounds } from './scenario-names.ts';
 import { parseDuration } from './settings.ts';

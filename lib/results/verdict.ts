@@ -2,7 +2,7 @@ import { findingKinds, type FindingKind } from '../cases/case.ts';
 import { metricsTable, type MetricName, type MetricRow } from '../load/metrics.ts';
 import { parseExpression, type Criterion } from '../load/thresholds.ts';
 import type { Profile, Round } from '../load/profile.ts';
-import { outcomeKinds, type Outcome } from './outcome.ts';
+import { outcomeKinds, type Outcome } from '../session/outcome.ts';
 
 /** The values of one metric or submetric at the end of a run, as k6 names them (`count`, `rate`, `avg`, `p(95)`, …). */
 export interface MetricValues {

@@ -1,5 +1,5 @@
 import { excerpt } from '../jsonrpc/messages.ts';
-import type { Outcome } from '../results/outcome.ts';
+import type { Outcome } from './outcome.ts';
 import { judge, type ExecutionState } from './execution.ts';
 import type { Executions } from './executions.ts';
 import { SessionEnd, sleepUntil, type Script, type Wait } from './script.ts';

@@ -1,7 +1,7 @@
 import { excerpt } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
 import { OutputCheck } from '../commands/output-check.ts';
-import type { Outcome } from '../results/outcome.ts';
+import type { Outcome } from './outcome.ts';
 import { LineAssembly } from './line-assembly.ts';
 
 /** What became of one command. Times are milliseconds; undefined where it did not come so far. */

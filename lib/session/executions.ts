@@ -1,7 +1,7 @@
 import { excerpt, isObject } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
 import type { NumberedProgress } from '../commands/output-check.ts';
-import type { Outcome } from '../results/outcome.ts';
+import type { Outcome } from './outcome.ts';
 import {
   commandResult,
   createExecution,

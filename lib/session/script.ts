@@ -1,4 +1,4 @@
-import type { Outcome, Phase } from '../results/outcome.ts';
+import type { Outcome, Phase } from './outcome.ts';
 
 /** What a script waits for; made by the session's own methods. */
 export interface Wait {

@@ -8,7 +8,7 @@ import {
   type Incoming,
 } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
-import type { Outcome, Phase } from '../results/outcome.ts';
+import type { Outcome, Phase } from './outcome.ts';
 import type { CommandResult } from './execution.ts';
 import { Execution, type CommandEnd } from './execution-steps.ts';
 import { Executions } from './executions.ts';
