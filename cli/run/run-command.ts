@@ -12,7 +12,6 @@ import { generatorLine, generatorProblem } from './generator-watch.ts';
 import { startHelper } from './helper.ts';
 import { helperActions, helperHelp, helperOptions, helperProblems } from './helper-options.ts';
 import { messageOf } from '../../lib/text/errors.ts';
-import { startTarget } from '../../reference-target/server.ts';
 import { dashboardEnvironment } from './dashboard.ts';
 import { runK6, type K6End } from './run-k6.ts';
 import { packageRoot, packageVersion } from '../shared/package-root.ts';
@@ -30,7 +29,7 @@ import {
 import { renewIndex } from '../results/recovery-store.ts';
 import { runProblems } from './run-inputs.ts';
 import { tellProgress } from './run-progress.ts';
-import { restartableTarget } from './service-control.ts';
+import { restartableTarget, startTarget } from './service-control.ts';
 import {
   emptyOptions,
   helpEntry,

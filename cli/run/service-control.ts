@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../lib/text/errors.ts';
 import type { TargetOptions } from '../../reference-target/options.ts';
-import { startTarget, type Target } from '../../reference-target/server.ts';
+import type { Target } from '../../reference-target/server.ts';
 import { printable } from '../shared/printable.ts';
 
 /** What stops a service and starts it again. */
@@ -170,6 +170,12 @@ const within = async <T, U>(ms: number, promise: Promise<T>, otherwise: U): Prom
   } finally {
     timer.abort();
   }
+};
+
+/** Starts the reference target, which is loaded only now: most runs have a service of their own. */
+export const startTarget = async (options: Partial<TargetOptions>): Promise<Target> => {
+  const server = await import('../../reference-target/server.ts');
+  return await server.startTarget(options);
 };
 
 /** A reference target that can go away and come back at the same address. */
