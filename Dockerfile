@@ -30,6 +30,7 @@ WORKDIR /ws-stress
 COPY LICENSE package.json ./
 COPY cli/ws-stress.mjs cli/
 COPY --from=bundles /build/dist/cli.mjs dist/
+COPY --from=bundles /build/dist/cli dist/cli/
 COPY --from=modules /build/node_modules node_modules/
 USER 1000:1000
 EXPOSE 8003

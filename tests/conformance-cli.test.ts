@@ -12,7 +12,7 @@ import { packageRoot } from '../cli/shared/package-root.ts';
 import { conformanceCases } from '../lib/cases/conformance.ts';
 import { reportMarkdown, reportText } from '../cli/conformance/conformance-report.ts';
 import { allCases, runConformance, type ConformanceReport } from '../cli/conformance/conformance-run.ts';
-import { cleanEnv, runProgram } from './k6.ts';
+import { runCli } from './k6.ts';
 import { service } from './memory-socket.ts';
 import { targetFor } from './target-client.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -291,10 +291,7 @@ void test('the report has what is wrong, the worst first, and nothing that moves
   );
 });
 
-const conformance = (...args: string[]): ReturnType<typeof runProgram> => {
-  const script = `import { main } from './cli/main.ts'; process.exitCode = await main(${JSON.stringify(['conformance', ...args])});`;
-  return runProgram(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { env: cleanEnv() });
-};
+const conformance = (...args: string[]): ReturnType<typeof runCli> => runCli(['conformance', ...args]);
 
 void test('ws-stress conformance: exit codes, files, and the token is kept', async (t) => {
   const directory = temporaryDirectory(t);

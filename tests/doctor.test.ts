@@ -11,7 +11,7 @@ import { packageRoot } from '../cli/shared/package-root.ts';
 import { readinessOf, type Readiness } from '../cli/doctor/readiness.ts';
 import { factsOf, type ServiceFacts } from '../cli/doctor/service-facts.ts';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
-import { cleanEnv, runProgram } from './k6.ts';
+import { cleanEnv, runCli } from './k6.ts';
 import { targetFor, within } from './target-client.ts';
 
 const limits = { ackTimeoutMs: 1_000, messageTimeoutMs: 1_000, sessionTimeoutMs: 10_000 };
@@ -363,13 +363,10 @@ void test('which scenarios: one that tells little of itself, and one with a high
   assert.match(readiness({ ...good, health: { maxSessions: 201 } })['session-limit']?.why ?? '', /its limit is 201/);
 });
 
-const doctor = (...args: string[]): ReturnType<typeof runProgram> => doctorWith({}, ...args);
+const doctor = (...args: string[]): ReturnType<typeof runCli> => doctorWith({}, ...args);
 
-const doctorWith = (env: NodeJS.ProcessEnv, ...args: string[]): ReturnType<typeof runProgram> => {
-  const script = `import { main } from './cli/main.ts'; process.exitCode = await main(${JSON.stringify(['doctor', ...args])});`;
-  const node = ['--import', 'tsx', '--input-type=module', '--eval', script];
-  return runProgram(process.execPath, node, { env: { ...cleanEnv(), ...env }, timeoutMs: 30_000 });
-};
+const doctorWith = (env: NodeJS.ProcessEnv, ...args: string[]): ReturnType<typeof runCli> =>
+  runCli(['doctor', ...args], { env: { ...cleanEnv(), ...env }, timeoutMs: 30_000 });
 
 void test('ws-stress doctor: a report, exit code 0', async (t) => {
   const target = await targetFor(t);

@@ -9,7 +9,7 @@ import { packageRoot } from '../cli/shared/package-root.ts';
 import { startHelper, type Helper, type HelperActions } from '../cli/run/helper.ts';
 import { processFigures } from '../cli/shared/process-figures.ts';
 import { restartableTarget, serviceCommands } from '../cli/run/service-control.ts';
-import { cleanEnv, k6Path, runProgram } from './k6.ts';
+import { cleanEnv, cliPath, k6Path, runCli } from './k6.ts';
 import { Client, isAlive, until, within } from './target-client.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -309,11 +309,8 @@ void test('the reference target goes away without a close frame, and comes back 
 const runOptions = async (
   args: string[],
   env: Record<string, string> = {},
-): Promise<{ code: number | null; stderr: string }> => {
-  const script = `import { runCommand } from './cli/run.ts'; process.exitCode = await runCommand(${JSON.stringify(args)});`;
-  const node = ['--import', 'tsx', '--input-type=module', '--eval', script];
-  return await runProgram(process.execPath, node, { env: { ...cleanEnv(), ...env }, timeoutMs: 60_000 });
-};
+): Promise<{ code: number | null; stderr: string }> =>
+  await runCli(['run', ...args], { env: { ...cleanEnv(), ...env }, timeoutMs: 60_000 });
 
 const wrongOptions: [name: string, args: string[], expected: RegExp, env?: Record<string, string>][] = [
   ['a stop without a start', ['--stop-command', 'x'], /--start-command: expected together with --stop-command/],
@@ -353,8 +350,7 @@ void test(
       await target.close();
       return new URL(target.url);
     });
-    const service = `import { targetCommand } from './cli/target.ts'; await targetCommand(['--port', '${port}']);`;
-    const startCommand = `echo $$ >${pidFile}; exec '${process.execPath}' --import tsx --input-type=module --eval "${service}"`;
+    const startCommand = `echo $$ >${pidFile}; exec '${process.execPath}' '${cliPath}' target --port ${port}`;
     const first = spawn('sh', ['-c', startCommand], { cwd: packageRoot, stdio: ['ignore', 'pipe', 'inherit'] });
     t.after(() => first.kill('SIGKILL'));
     await within('the service', once(first.stdout, 'data'));

@@ -45,6 +45,15 @@ export const runProgram = (
     child.once('close', (code) => resolve({ code, ...output }));
   });
 
+/** The command line as it is installed, out of dist/. */
+export const cliPath: string = path.join(packageRoot, 'cli/ws-stress.mjs');
+
+/** Runs `ws-stress` to its end, in an environment without settings unless they are given. */
+export const runCli = (
+  args: readonly string[],
+  options: Parameters<typeof runProgram>[2] = {},
+): ReturnType<typeof runProgram> => runProgram(process.execPath, [cliPath, ...args], options);
+
 /** Runs `dist/<scenario>.js` (or a bundle's path) with plain k6 against an address. */
 export const runBundle = async (
   scenario: string,

@@ -121,7 +121,7 @@ export interface SetupProcess {
 export function startSetup(t: TestContext, fixture: SetupFixture, ...args: string[]): SetupProcess {
   bundled ??= buildSync({
     stdin: {
-      contents: `import { setupCommand } from './cli/setup.ts'; process.exitCode = await setupCommand(process.argv.slice(2));`,
+      contents: `import { setupCommand } from './cli/setup/setup.ts'; process.exitCode = await setupCommand(process.argv.slice(2));`,
       resolveDir: packageRoot,
     },
     bundle: true,

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { defaultOptions, optionTable } from '../reference-target/options.ts';
+import { cliPath } from './k6.ts';
 import { Client, isAlive, until, within } from './target-client.ts';
 
 interface Running {
@@ -18,9 +19,7 @@ interface Running {
 
 /** Runs `ws-stress target` in a process of its own. */
 function runTarget(t: TestContext, args: readonly string[], env: Record<string, string> = {}): Running {
-  const script = `import { targetCommand } from './cli/target.ts'; process.exitCode = await targetCommand(${JSON.stringify(args)});`;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
-    cwd: new URL('..', import.meta.url),
+  const child = spawn(process.execPath, [cliPath, 'target', ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
