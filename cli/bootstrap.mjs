@@ -23,7 +23,7 @@ const wsStress = join(root, 'cli', 'ws-stress.mjs');
 /** Said on stderr, so that what a command prints on stdout stays its own. */
 const say = (text) => process.stderr.write(`bootstrap: ${text}\n`);
 
-async function main([command, ...args]) {
+const main = async ([command, ...args]) => {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
     say(`Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.version}: https://nodejs.org/`);
@@ -45,7 +45,7 @@ async function main([command, ...args]) {
     say(error.message);
     return error.exitCode;
   }
-}
+};
 
 /** Where and how to set up: two at once take turns. */
 const context = {
@@ -54,38 +54,38 @@ const context = {
   onWait: (holder) => say(`another one is installing or building (process ${holder}); waiting for it`),
 };
 
-async function installDependencies() {
+const installDependencies = async () => {
   const { ensureDependencies } = await import('./bootstrap/dependencies.mjs');
   await ensureDependencies(root, context);
-}
+};
 
-async function installAndBuild() {
+const installAndBuild = async () => {
   await installDependencies();
   const { ensureBundles } = await import('./bootstrap/bundles.mjs');
   await ensureBundles(root, context);
-}
+};
 
-async function start(args) {
+const start = async (args) => {
   await installAndBuild();
   return await runWsStress(['run', 'suite', '--with-target', ...args]);
-}
+};
 
-async function verifyReal(args) {
+const verifyReal = async (args) => {
   await installAndBuild();
   return await runWsStress(['verify-real', ...args]);
-}
+};
 
 /**
  * Becomes ws-stress. In this process and not in a child: so its exit code, the terminal and each signal are its own, and
  * there is nothing in between that could forward a signal twice or leave it behind.
  */
-async function runWsStress(args) {
+const runWsStress = async (args) => {
   process.argv.splice(1, process.argv.length, wsStress, ...args);
   await import(pathToFileURL(wsStress).href);
   return process.exitCode;
-}
+};
 
-async function test(args) {
+const test = async (args) => {
   const flags = args.filter((arg) => arg.startsWith('-'));
   const named = args.filter((arg) => !arg.startsWith('-')).map((file) => resolve(file));
   const missing = named.filter((file) => !existsSync(file));
@@ -99,30 +99,27 @@ async function test(args) {
     ? []
     : ['--test-reporter=spec', '--test-reporter-destination=stdout'];
   return await runWithK6(['--test', ...reporter, ...flags, ...files.map((file) => relative(root, file))]);
-}
+};
 
-async function bench(args) {
-  return await runWithK6([join('tests', 'bench', 'bench.ts'), ...args]);
-}
+const bench = async (args) => await runWithK6([join('tests', 'bench', 'bench.ts'), ...args]);
 
 /** Runs TypeScript in Node.js once everything is built and k6 is there; returns the exit code. */
-async function runWithK6(args) {
+const runWithK6 = async (args) => {
   await installAndBuild();
   const { run } = await import('./bootstrap/child.mjs');
   const setup = await run(process.execPath, [wsStress, 'setup', '--print'], { cwd: root, capture: true });
   if (setup.code !== 0) return setup.code;
   const env = { ...process.env, K6_BIN: setup.stdout.trim() };
   return (await run(process.execPath, ['--import', 'tsx', ...args], { cwd: root, env })).code;
-}
+};
 
-function allTests() {
-  return readdirSync(join(root, 'tests'), { recursive: true })
+const allTests = () =>
+  readdirSync(join(root, 'tests'), { recursive: true })
     .filter((name) => name.endsWith('.test.ts') && !name.startsWith('images/'))
     .toSorted((a, b) => (a < b ? -1 : 1))
     .map((name) => join(root, 'tests', name));
-}
 
-async function check() {
+const check = async () => {
   await installDependencies();
   const { runNpm } = await import('./bootstrap/dependencies.mjs');
   const results = [];
@@ -133,12 +130,12 @@ async function check() {
   }
   for (const { script, code } of results) say(`${code === 0 ? 'passed' : 'FAILED'}  ${script}`);
   return results.every(({ code }) => code === 0) ? 0 : 1;
-}
+};
 
-async function build(args) {
+const build = async (args) => {
   await installDependencies();
   const bundles = await import('./bootstrap/bundles.mjs');
   return await bundles.build(root, args, context);
-}
+};
 
 process.exitCode = await main(process.argv.slice(2));

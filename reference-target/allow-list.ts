@@ -39,12 +39,12 @@ const interpreters = new Set(
 );
 
 /** What is wrong with the entries of an allow-list itself, one sentence each. */
-export function allowListProblems(allowed: readonly string[]): string[] {
+export const allowListProblems = (allowed: readonly string[]): string[] => {
   const problems: string[] = [];
   if (allowed.length === 0) problems.push('expected at least one command name, for example echo,ls');
   for (const name of allowed) {
     if (!plainName.test(name)) {
-      problems.push(`expected plain command names (letters, digits and _ . + -), got ${JSON.stringify(name)}`);
+      problems.push(`expected plain command names (letters, digits and _ . + -), received ${JSON.stringify(name)}`);
     } else if (unjudgeable.has(name)) {
       problems.push(
         `"${name}" makes the shell run or redefine other words: what it does cannot be judged, leave it out`,
@@ -52,31 +52,30 @@ export function allowListProblems(allowed: readonly string[]): string[] {
     }
   }
   return problems;
-}
+};
 
 /** Those entries of an allow-list that can start any program, so that the list protects from little. */
-export function interpretersIn(allowed: readonly string[]): string[] {
-  return allowed.filter((name) => interpreters.has(name.replace(/[0-9.]+$/, '')) || interpreters.has(name));
-}
+export const interpretersIn = (allowed: readonly string[]): string[] =>
+  allowed.filter((name) => interpreters.has(name.replace(/[0-9.]+$/, '')) || interpreters.has(name));
 
 /**
  * Judges a command for `/bin/sh`: allowed only if each command word of each simple command in it is a plain literal
  * name in the list, and if it holds nothing that could hide another one. What cannot be judged is refused.
  */
-export function judge(command: string, allowed: ReadonlySet<string>): Judgement {
+export const judge = (command: string, allowed: ReadonlySet<string>): Judgement => {
   const scanner = new Scanner(command, allowed);
   const reason = scanner.scan();
   return reason === undefined ? allowedJudgement : { allowed: false, reason };
-}
+};
 
 /** Judges a command by its first word alone, as the deployed service does: whatever follows runs. */
-export function judgeFirstWord(command: string, allowed: ReadonlySet<string>): Judgement {
+export const judgeFirstWord = (command: string, allowed: ReadonlySet<string>): Judgement => {
   const [word = ''] = command.trim().split(/\s/);
   return allowed.has(word) ? allowedJudgement : { allowed: false, reason: `"${word}" is not in the allow-list` };
-}
+};
 
 /** Why an argument of a builtin cannot be judged, or undefined. */
-function argumentProblem(name: string, word: Word, isFirst: boolean): string | undefined {
+const argumentProblem = (name: string, word: Word, isFirst: boolean): string | undefined => {
   if (!evaluating.has(name)) return undefined;
   if (word.expands || /[$`]/.test(word.text)) {
     return `arguments of ${name} with $, \` or patterns are refused: some shells evaluate them`;
@@ -88,7 +87,7 @@ function argumentProblem(name: string, word: Word, isFirst: boolean): string | u
     return 'a printf format with %n is refused: in some shells it sets variables';
   }
   return undefined;
-}
+};
 
 /** A word after the shell's quote removal. */
 interface Word {
@@ -101,66 +100,66 @@ interface Word {
 
 /** Walks once over a command in the grammar of XCU §2.10, cut down to lists and pipelines of simple commands. */
 class Scanner {
-  readonly #text: string;
-  readonly #allowed: ReadonlySet<string>;
-  #at = 0;
+  private readonly text: string;
+  private readonly allowed: ReadonlySet<string>;
+  private at = 0;
 
   constructor(text: string, allowed: ReadonlySet<string>) {
-    this.#text = text;
-    this.#allowed = allowed;
+    this.text = text;
+    this.allowed = allowed;
   }
 
   /** The reason to refuse, or undefined. */
   scan(): string | undefined {
     // The shells differ in which control characters they take for blanks, and none belongs in a command.
     // oxlint-disable-next-line no-control-regex -- they are what is looked for
-    if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(this.#text)) return 'control characters are refused';
-    this.#skip(/[ \t\n]/);
-    if (this.#ended) return 'the command is empty';
+    if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(this.text)) return 'control characters are refused';
+    this.skip(/[ \t\n]/);
+    if (this.ended) return 'the command is empty';
     for (;;) {
-      const reason = this.#simpleCommand();
+      const reason = this.simpleCommand();
       if (reason !== undefined) return reason;
-      const found = operator.exec(this.#rest)?.[0];
+      const found = operator.exec(this.rest)?.[0];
       if (found === undefined) return undefined;
-      this.#at += found.length;
+      this.at += found.length;
       // After &&, || and | a command must follow, possibly on the next line; after ; & and newline it may.
-      this.#skip(found === ';' || found === '&' ? blank : /[ \t\n]/);
+      this.skip(found === ';' || found === '&' ? blank : /[ \t\n]/);
       const mayEnd = found === ';' || found === '&' || found === '\n';
       if (mayEnd) {
-        if (this.#rest.startsWith('\n')) this.#skip(/[ \t\n]/);
-        if (this.#ended) return undefined;
+        if (this.rest.startsWith('\n')) this.skip(/[ \t\n]/);
+        if (this.ended) return undefined;
       }
     }
   }
 
-  get #ended(): boolean {
-    return this.#at >= this.#text.length;
+  private get ended(): boolean {
+    return this.at >= this.text.length;
   }
 
-  get #rest(): string {
-    return this.#text.slice(this.#at);
+  private get rest(): string {
+    return this.text.slice(this.at);
   }
 
-  #skip(what: RegExp): void {
-    while (!this.#ended && what.test(this.#text.charAt(this.#at))) this.#at += 1;
+  private skip(what: RegExp): void {
+    while (!this.ended && what.test(this.text.charAt(this.at))) this.at += 1;
   }
 
   /** Reads a simple command up to the operator after it; the reason to refuse it, or undefined. */
-  #simpleCommand(): string | undefined {
-    const name = this.#word();
+  private simpleCommand(): string | undefined {
+    const name = this.word();
     if (typeof name === 'string') return name;
     if (name === undefined) return 'expected a command word; operators without a command are refused';
     if (!name.plain || !plainName.test(name.text)) return `"${name.text}" is not a plain command name`;
-    if (!this.#allowed.has(name.text)) return `"${name.text}" is not in the allow-list`;
+    if (!this.allowed.has(name.text)) return `"${name.text}" is not in the allow-list`;
 
     let first = true;
     for (;;) {
-      this.#skip(blank);
-      if (this.#ended || operator.test(this.#rest)) return undefined;
-      const redirected = this.#redirection();
+      this.skip(blank);
+      if (this.ended || operator.test(this.rest)) return undefined;
+      const redirected = this.redirection();
       if (redirected === true) continue;
       if (redirected !== false) return redirected;
-      const word = this.#word();
+      const word = this.word();
       if (typeof word === 'string') return word;
       if (word === undefined) return 'expected a word';
       const reason = argumentProblem(name.text, word, first);
@@ -170,33 +169,33 @@ class Scanner {
   }
 
   /** True if a harmless redirection was read, false if there is none here, the reason to refuse it otherwise. */
-  #redirection(): boolean | string {
-    const digits = /^[0-9]*(?=[<>])/.exec(this.#rest)?.[0];
+  private redirection(): boolean | string {
+    const digits = /^[0-9]*(?=[<>])/.exec(this.rest)?.[0];
     if (digits === undefined) return false;
-    const found = harmlessRedirection.exec(this.#text.slice(this.#at + digits.length))?.[0];
+    const found = harmlessRedirection.exec(this.text.slice(this.at + digits.length))?.[0];
     if (found === undefined) return 'redirections are refused, other than to a descriptor (2>&1) and /dev/null';
-    this.#at += digits.length + found.length;
+    this.at += digits.length + found.length;
     return true;
   }
 
   /** Reads one word; undefined if none starts here, the reason to refuse it as a string. */
-  #word(): Word | string | undefined {
+  private word(): Word | string | undefined {
     const word: Word = { text: '', plain: true, expands: false };
-    const start = this.#at;
-    while (!this.#ended) {
-      const character = this.#text.charAt(this.#at);
+    const start = this.at;
+    while (!this.ended) {
+      const character = this.text.charAt(this.at);
       if (' \t\n;&|'.includes(character)) break;
       if ('<>'.includes(character)) {
         // `{name}>file` sets a variable in bash; digits alone would be a descriptor and are read as a redirection.
-        if (this.#at === start || !ioNumber.test(word.text)) return 'a redirection right behind a word is refused';
+        if (this.at === start || !ioNumber.test(word.text)) return 'a redirection right behind a word is refused';
         return 'redirections before the command are refused';
       }
       if ('()'.includes(character)) return 'parentheses (subshells, functions, patterns) are refused';
       if (character === '$') return 'expansions ($) are refused outside single quotes';
       if (character === '`') return 'command substitution (`) is refused';
-      if (character === '#' && this.#at === start) return 'comments are refused';
+      if (character === '#' && this.at === start) return 'comments are refused';
       if (character === "'" || character === '"' || character === '\\') {
-        const reason = this.#quoted(character, word);
+        const reason = this.quoted(character, word);
         if (reason !== undefined) return reason;
         continue;
       }
@@ -204,25 +203,25 @@ class Scanner {
       if ('*?[]{}~!^='.includes(character)) word.plain = false;
       if ('*?[]{}~'.includes(character)) word.expands = true;
       word.text += character;
-      this.#at += 1;
+      this.at += 1;
     }
-    return this.#at === start ? undefined : word;
+    return this.at === start ? undefined : word;
   }
 
   /** Reads a quotation or an escaped character into the word; the reason to refuse it, or undefined. */
-  #quoted(quote: string, word: Word): string | undefined {
+  private quoted(quote: string, word: Word): string | undefined {
     word.plain = false;
-    this.#at += 1;
-    if (quote === '\\') return this.#escaped(word);
-    while (!this.#ended) {
-      const character = this.#text.charAt(this.#at);
-      this.#at += 1;
+    this.at += 1;
+    if (quote === '\\') return this.escaped(word);
+    while (!this.ended) {
+      const character = this.text.charAt(this.at);
+      this.at += 1;
       if (character === quote) return undefined;
       if (quote === '"') {
         if (character === '$') return 'expansions ($) are refused outside single quotes';
         if (character === '`') return 'command substitution (`) is refused';
-        if (character === '\\' && '$`"\\\n'.includes(this.#text.charAt(this.#at))) {
-          const reason = this.#escaped(word);
+        if (character === '\\' && '$`"\\\n'.includes(this.text.charAt(this.at))) {
+          const reason = this.escaped(word);
           if (reason !== undefined) return reason;
           continue;
         }
@@ -232,13 +231,13 @@ class Scanner {
     return `an opening ${quote} has no closing one`;
   }
 
-  #escaped(word: Word): string | undefined {
-    if (this.#ended) return 'a backslash at the end is refused';
-    const character = this.#text.charAt(this.#at);
+  private escaped(word: Word): string | undefined {
+    if (this.ended) return 'a backslash at the end is refused';
+    const character = this.text.charAt(this.at);
     if (character === '\n') return 'a backslash before a newline is refused';
     if (character > '~') return 'characters beyond ASCII are refused outside quotes';
     word.text += character;
-    this.#at += 1;
+    this.at += 1;
     return undefined;
   }
 }

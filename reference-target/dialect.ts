@@ -28,9 +28,7 @@ export interface Dialect {
 }
 
 /** Whether a text names a dialect. */
-export function isDialectName(name: string): name is DialectName {
-  return Object.hasOwn(dialects, name);
-}
+export const isDialectName = (name: string): name is DialectName => Object.hasOwn(dialects, name);
 
 /** The dialects by name; the codes are those of the table in the protocol's description. */
 export const dialects: Readonly<Record<DialectName, Dialect>> = {

@@ -50,55 +50,48 @@ const deepLevels = 100;
 const jsonRpcCodes = new Set([-32_700, -32_600, -32_601, -32_602, -32_603]);
 
 /** A notification. */
-export function notification(method: string, params: Record<string, unknown>): Outgoing {
-  return { kind: 'notification', body: { jsonrpc: '2.0', method, params } };
-}
+export const notification = (method: string, params: Record<string, unknown>): Outgoing => ({
+  kind: 'notification',
+  body: { jsonrpc: '2.0', method, params },
+});
 
 /** One line of stdout. */
-export function output(data: string): Outgoing {
+export const output = (data: string): Outgoing => {
   const params = { type: 'stdout', data, truncated: false, chunk_index: null, total_chunks: null };
   return notification('process.output', params);
-}
+};
 
 /** Whether a message is the notification of a method. */
-export function isNotification(message: Outgoing, method: string): boolean {
-  return message.kind === 'notification' && message.body.method === method;
-}
+export const isNotification = (message: Outgoing, method: string): boolean =>
+  message.kind === 'notification' && message.body.method === method;
 
 /** Whether a message says that a process has ended. */
-export function isCompleted(message: Outgoing): boolean {
-  return isNotification(message, 'process.completed');
-}
+export const isCompleted = (message: Outgoing): boolean => isNotification(message, 'process.completed');
 
 /** Whether a message carries output. */
-export function isOutput(message: Outgoing): boolean {
-  return isNotification(message, 'process.output');
-}
+export const isOutput = (message: Outgoing): boolean => isNotification(message, 'process.output');
 
-function isStdout(message: Outgoing): boolean {
-  return isOutput(message) && message.body.params?.['type'] === 'stdout';
-}
+const isStdout = (message: Outgoing): boolean => isOutput(message) && message.body.params?.['type'] === 'stdout';
 
 /** The line that a message carries. */
-export function dataOf(message: Outgoing): string {
-  return String(message.body.params?.['data']);
-}
+export const dataOf = (message: Outgoing): string => String(message.body.params?.['data']);
 
 /** A notification with some of its parameters changed. */
-export function withParams(message: Outgoing, changes: object): Outgoing {
-  return { ...message, body: { ...message.body, params: { ...message.body.params, ...changes } } };
-}
+export const withParams = (message: Outgoing, changes: object): Outgoing => ({
+  ...message,
+  body: { ...message.body, params: { ...message.body.params, ...changes } },
+});
 
 /** Puts another character in the middle of a line, or one into an empty line. */
-export function alter(data: string): string {
+export const alter = (data: string): string => {
   const characters = Array.from(data.replace(/\n$/, ''));
   const middle = Math.floor(characters.length / 2);
   characters[middle] = characters[middle] === 'x' ? 'y' : 'x';
   return characters.join('') + (data.endsWith('\n') ? '\n' : '');
-}
+};
 
 /** Does something to the second line of stdout, or to the only one, for which it holds the first back. */
-export function onVictim(harm: (message: Outgoing, next: (message: Outgoing) => void) => void): Interceptor {
+export const onVictim = (harm: (message: Outgoing, next: (message: Outgoing) => void) => void): Interceptor => {
   let held: Outgoing | undefined;
   let done = false;
   return (message, next) => {
@@ -117,10 +110,10 @@ export function onVictim(harm: (message: Outgoing, next: (message: Outgoing) => 
     }
     next(message);
   };
-}
+};
 
 /** Swaps the first two lines of stdout. */
-export function swapLines(): Interceptor {
+export const swapLines = (): Interceptor => {
   let held: Outgoing | undefined;
   let done = false;
   return (message, next) => {
@@ -136,35 +129,35 @@ export function swapLines(): Interceptor {
     next(message);
     if (!isCompleted(message)) next(last);
   };
-}
+};
 
 /** Answers with another id. */
-export function onId(change: (id: JsonRpcId) => JsonRpcId): Interceptor {
-  return (message, next) => {
+export const onId =
+  (change: (id: JsonRpcId) => JsonRpcId): Interceptor =>
+  (message, next) => {
     const { id } = message.body;
     if (id === undefined) next(message);
     else next({ ...message, body: { ...message.body, id: change(id) } });
   };
-}
 
 /** Sends something else behind the answer to execute. */
-export function afterAck(data: string | Buffer): Interceptor {
-  return (message, next, wire) => {
+export const afterAck =
+  (data: string | Buffer): Interceptor =>
+  (message, next, wire) => {
     next(message);
     if (message.kind === 'ack') wire.send(data);
   };
-}
 
 /** Ends the connection after the first line of output, or in place of process.completed. */
-export function midOutput(end: (wire: Wire) => void): Interceptor {
-  return (message, next, wire) => {
+export const midOutput =
+  (end: (wire: Wire) => void): Interceptor =>
+  (message, next, wire) => {
     if (!isCompleted(message)) next(message);
     if (isOutput(message) || isCompleted(message)) end(wire);
   };
-}
 
 /** Sends notifications that must not disturb a client. */
-export function sprinkle(): Interceptor {
+export const sprinkle = (): Interceptor => {
   const extras = [
     notification('ping', { timestamp: 0 }),
     notification('hook.warning', { hook: 'pre-execute', message: 'No hook ran' }),
@@ -183,33 +176,32 @@ export function sprinkle(): Interceptor {
     if (isCompleted(message) || (sent > 20 && sent % 100 !== 0)) return;
     for (const extra of extras) next(extra);
   };
-}
+};
 
 /** The same JSON with spaces between its tokens and the members of each object in reverse order. */
-export function spaced(value: unknown): string {
+export const spaced = (value: unknown): string => {
   if (Array.isArray(value)) return `[ ${value.map(spaced).join(' , ')} ]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}: ${spaced(member)}`);
   return `{ ${members.reverse().join(', ')} }`;
-}
+};
 
 /** Whether a message says that a control was carried out. */
-function isControlled(message: Outgoing, ...outcomes: readonly string[]): boolean {
-  return outcomes.some((outcome) => isNotification(message, `process.${outcome}`));
-}
+const isControlled = (message: Outgoing, ...outcomes: readonly string[]): boolean =>
+  outcomes.some((outcome) => isNotification(message, `process.${outcome}`));
 
 /** Sends the last line of stdout once more when the process is resumed. */
-export function repeatOnResume(): Interceptor {
+export const repeatOnResume = (): Interceptor => {
   let last: Outgoing | undefined;
   return (message, next) => {
     if (isStdout(message)) last = message;
     next(message);
     if (isControlled(message, 'resumed') && last !== undefined) next(last);
   };
-}
+};
 
 /** Drops the first line of stdout after each resume. */
-export function loseOnResume(): Interceptor {
+export const loseOnResume = (): Interceptor => {
   let losing = false;
   return (message, next) => {
     if (losing && isStdout(message)) {
@@ -219,10 +211,10 @@ export function loseOnResume(): Interceptor {
     if (isControlled(message, 'resumed')) losing = true;
     next(message);
   };
-}
+};
 
 /** Goes on with lines like those before when the process is cancelled; its end, if it is told, comes behind them. */
-export function continueLate(_: number, onEnd: (clean: () => void) => void): Interceptor {
+export const continueLate = (_: number, onEnd: (clean: () => void) => void): Interceptor => {
   let line = output('Late 0\n');
   let held: Outgoing | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -250,42 +242,39 @@ export function continueLate(_: number, onEnd: (clean: () => void) => void): Int
       held = undefined;
     }, lateLines.intervalMs);
   };
-}
+};
 
 /** Answers with another code where JSON-RPC 2.0 has one of its own for the error. */
-export function withErrorCode(wrong: number): Interceptor {
-  return (message, next) => {
+export const withErrorCode =
+  (wrong: number): Interceptor =>
+  (message, next) => {
     const { error } = message.body;
     if (error === undefined || !jsonRpcCodes.has(error.code)) next(message);
     else next({ ...message, body: { ...message.body, error: { ...error, code: wrong } } });
   };
-}
 
 /** Sends nothing more after an error. */
-export function silentAfterError(): Interceptor {
+export const silentAfterError = (): Interceptor => {
   let failed = false;
   return (message, next) => {
     if (!failed) next(message);
     failed ||= message.body.error !== undefined;
   };
-}
+};
 
 /** Whether arrays and objects lie in each other deeper than any message of the protocol has them. */
-export function isDeep({ value }: Received): boolean {
+export const isDeep = ({ value }: Received): boolean => {
   let level = [value];
   for (let depth = 0; depth < deepLevels; depth += 1) {
     level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
     if (level.length === 0) return false;
   }
   return true;
-}
+};
 
 /** Whether a message is JSON, but no object. */
-export function isNoObject({ value }: Received): boolean {
-  return value !== undefined && !isObject(value);
-}
+export const isNoObject = ({ value }: Received): boolean => value !== undefined && !isObject(value);
 
 /** Whether a message has an id that is a number, but not a whole one. */
-export function hasFractionId({ value }: Received): boolean {
-  return isObject(value) && typeof value['id'] === 'number' && !Number.isInteger(value['id']);
-}
+export const hasFractionId = ({ value }: Received): boolean =>
+  isObject(value) && typeof value['id'] === 'number' && !Number.isInteger(value['id']);

@@ -15,11 +15,10 @@ export type NumberedFaultName = Key extends infer Name
 const definitions: Readonly<Record<string, FaultDefinition>> = faultTable;
 
 /** One line on each fault, for help; those whose ranges count opening handshakes are marked. */
-export function faultDescriptions(): string[] {
-  return Object.entries(definitions).map(
+export const faultDescriptions = (): string[] =>
+  Object.entries(definitions).map(
     ([name, { counts, description }]) => `${name}${counts === 'handshakes' ? '*' : ''}: ${description}`,
   );
-}
 
 /** A fault that was asked for: which, with what number, for which ordinals. */
 interface FaultRequest {
@@ -31,7 +30,7 @@ interface FaultRequest {
 }
 
 /** Reads `NAME` or `NAME:NUMBER` with an optional `@N`, `@N-M` or `@N-`; the problem as a string where it is none. */
-function readFault(text: string): FaultRequest | string {
+const readFault = (text: string): FaultRequest | string => {
   const match = /^([a-z0-9-]+)(:[1-9][0-9]{0,8})?(?:@([1-9][0-9]{0,8})(-([1-9][0-9]{0,8})?)?)?$/.exec(text);
   const [, name = '', number, first, dash, last] = match ?? [];
   const keys = number === undefined ? [name] : [`${name}:MS`, `${name}:BYTES`];
@@ -41,60 +40,59 @@ function readFault(text: string): FaultRequest | string {
   const to = last !== undefined ? Number(last) : first === undefined || dash !== undefined ? Infinity : from;
   if (definition === undefined || from > to) {
     return (
-      `expected NAME[@N|@N-M|@N-], for example exit-3@2 or slow:500@3-, got ${JSON.stringify(text)}; ` +
+      `expected NAME[@N|@N-M|@N-], for example exit-3@2 or slow:500@3-, received ${JSON.stringify(text)}; ` +
       `names: ${Object.keys(definitions).join(', ')}`
     );
   }
   return { name, definition, number: Number(number?.slice(1) ?? 0), first: from, last: to };
-}
+};
 
 /** What is wrong with the faults that were asked for, one sentence each. */
-export function faultProblems(faults: readonly string[], isLoopback = true): string[] {
-  return faults.map(readFault).flatMap((fault) => {
+export const faultProblems = (faults: readonly string[], isLoopback = true): string[] =>
+  faults.map(readFault).flatMap((fault) => {
     if (typeof fault === 'string') return fault;
     if (isLoopback || fault.definition.loopbackOnly !== true) return [];
     return `"${fault.name}" would let others run any command: expected it on a loopback address only`;
   });
-}
 
 /** The faults of one session. */
 export class AppliedFaults {
   /** Sends a message through the faults; undefined if none of them touches messages. */
   readonly intercept: ((message: Outgoing, wire: Wire) => void) | undefined;
-  readonly #requests: readonly FaultRequest[];
-  readonly #interceptors: Map<FaultRequest, Interceptor>;
-  readonly #cleaners: (() => void)[];
+  private readonly requests: readonly FaultRequest[];
+  private readonly interceptors: Map<FaultRequest, Interceptor>;
+  private readonly cleaners: (() => void)[];
 
   constructor(
     requests: readonly FaultRequest[],
     earlier = new Map<FaultRequest, Interceptor>(),
     cleaners: (() => void)[] = [],
   ) {
-    this.#requests = inOrder(requests);
-    this.#cleaners = cleaners;
+    this.requests = inOrder(requests);
+    this.cleaners = cleaners;
     const interceptors = new Map<FaultRequest, Interceptor>();
-    for (const request of this.#requests) {
+    for (const request of this.requests) {
       const made =
-        earlier.get(request) ?? request.definition.intercept?.(request.number, (clean) => this.#cleaners.push(clean));
+        earlier.get(request) ?? request.definition.intercept?.(request.number, (clean) => this.cleaners.push(clean));
       if (made !== undefined) interceptors.set(request, made);
     }
-    this.#interceptors = interceptors;
+    this.interceptors = interceptors;
     this.intercept = interceptors.size === 0 ? undefined : chain([...interceptors.values()]);
   }
 
   /** Whether the session has a fault. */
   has(name: FaultName): boolean {
-    return this.#requests.some((request) => request.name === name);
+    return this.requests.some((request) => request.name === name);
   }
 
   /** The number that a fault was given; undefined if the session does not have it. */
   number(name: NumberedFaultName): number | undefined {
-    return this.#requests.find((request) => request.name === name)?.number;
+    return this.requests.find((request) => request.name === name)?.number;
   }
 
   /** What becomes of the session at a message that came in. */
   onMessage(data: Buffer, isBinary: boolean): 'drop' | 'hang' | undefined {
-    const reactions = this.#requests.flatMap(({ definition }) => definition.onMessage ?? []);
+    const reactions = this.requests.flatMap(({ definition }) => definition.onMessage ?? []);
     if (reactions.length === 0) return undefined;
     const message: Received = { isBinary, value: isBinary ? undefined : valueOf(data) };
     return reactions.map((react) => react(message)).find((reaction) => reaction !== undefined);
@@ -102,24 +100,24 @@ export class AppliedFaults {
 
   /** These faults and those of another, each keeping what it remembers of the session. */
   and(requests: readonly FaultRequest[]): AppliedFaults {
-    return new AppliedFaults([...this.#requests, ...requests], this.#interceptors, this.#cleaners);
+    return new AppliedFaults([...this.requests, ...requests], this.interceptors, this.cleaners);
   }
 
   /** Ends what the faults have under way. */
   end(): void {
-    for (const clean of this.#cleaners) clean();
+    for (const clean of this.cleaners) clean();
   }
 }
 
 /** All faults of a target, and who is next to meet them. */
 export class FaultBook {
-  readonly #requests: readonly FaultRequest[];
-  #handshakes = 0;
-  #executes = 0;
+  private readonly requests: readonly FaultRequest[];
+  private handshakes = 0;
+  private executes = 0;
 
   /** Throws at a fault that there is not: check with `faultProblems` first. */
   constructor(faults: readonly string[]) {
-    this.#requests = faults.map((text) => {
+    this.requests = faults.map((text) => {
       const fault = readFault(text);
       if (typeof fault === 'string') throw new Error(fault);
       return fault;
@@ -128,52 +126,49 @@ export class FaultBook {
 
   /** Whether a fault holds for all sessions. */
   hasForAll(name: FaultName): boolean {
-    return this.#requests.some((request) => request.name === name && isForAll(request));
+    return this.requests.some((request) => request.name === name && isForAll(request));
   }
 
   /** Whether a fault holds for the latest opening handshake, or for all of them. */
   hasNow(name: FaultName): boolean {
-    return this.#requests.some((request) => request.name === name && this.#isForHandshake(request));
+    return this.requests.some((request) => request.name === name && this.isForHandshake(request));
   }
 
   /** The faults of the next opening handshake, and of its session from its start, if any. */
   nextHandshake(): AppliedFaults | undefined {
-    this.#handshakes += 1;
-    const requests = this.#requests.filter((request) => this.#isForHandshake(request));
+    this.handshakes += 1;
+    const requests = this.requests.filter((request) => this.isForHandshake(request));
     return requests.length === 0 ? undefined : new AppliedFaults(requests);
   }
 
   /** The faults that begin with the next session's first execute, added to those it has. */
   nextFirstExecute(current: AppliedFaults | undefined): AppliedFaults | undefined {
-    this.#executes += 1;
-    const requests = this.#requests.filter(
-      (request) => !isForAll(request) && request.definition.counts === 'executes' && isFor(request, this.#executes),
+    this.executes += 1;
+    const requests = this.requests.filter(
+      (request) => !isForAll(request) && request.definition.counts === 'executes' && isFor(request, this.executes),
     );
     if (requests.length === 0) return current;
     return current === undefined ? new AppliedFaults(requests) : current.and(requests);
   }
 
   /** A fault for all sessions holds from a session's start, by whatever its range would count. */
-  #isForHandshake(request: FaultRequest): boolean {
-    return isForAll(request) || (request.definition.counts === 'handshakes' && isFor(request, this.#handshakes));
+  private isForHandshake(request: FaultRequest): boolean {
+    return isForAll(request) || (request.definition.counts === 'handshakes' && isFor(request, this.handshakes));
   }
 }
 
-function isForAll({ first, last }: FaultRequest): boolean {
-  return first === 1 && last === Infinity;
-}
+const isForAll = ({ first, last }: FaultRequest): boolean => first === 1 && last === Infinity;
 
-function isFor({ first, last }: FaultRequest, ordinal: number): boolean {
-  return first <= ordinal && ordinal <= last;
-}
+const isFor = ({ first, last }: FaultRequest, ordinal: number): boolean => first <= ordinal && ordinal <= last;
 
-function inOrder(requests: readonly FaultRequest[]): readonly FaultRequest[] {
+const inOrder = (requests: readonly FaultRequest[]): readonly FaultRequest[] => {
   const order = Object.values(definitions);
   return [...requests].sort((a, b) => order.indexOf(a.definition) - order.indexOf(b.definition));
-}
+};
 
-function chain(interceptors: readonly Interceptor[]): (message: Outgoing, wire: Wire) => void {
-  return (message, wire) => {
+const chain =
+  (interceptors: readonly Interceptor[]): ((message: Outgoing, wire: Wire) => void) =>
+  (message, wire) => {
     const pass = (index: number, passed: Outgoing): void => {
       const interceptor = interceptors[index];
       if (interceptor === undefined) wire.send(JSON.stringify(passed.body));
@@ -181,13 +176,12 @@ function chain(interceptors: readonly Interceptor[]): (message: Outgoing, wire: 
     };
     pass(0, message);
   };
-}
 
 /** The JSON value of a text message; undefined if it is none. */
-function valueOf(data: Buffer): unknown {
+const valueOf = (data: Buffer): unknown => {
   try {
     return JSON.parse(data.toString('utf8')) as unknown;
   } catch {
     return undefined;
   }
-}
+};

@@ -1,5 +1,8 @@
 import type { StreamName } from './output.ts';
 
+const headOf = (stream: StreamName): string =>
+  `{"jsonrpc":"2.0","method":"process.output","params":{"type":"${stream}","data":`;
+
 /** `process.output` around its data, which is all that differs from line to line. */
 const heads: Readonly<Record<StreamName, string>> = { stdout: headOf('stdout'), stderr: headOf('stderr') };
 const tail = ',"truncated":false,"chunk_index":null,"total_chunks":null}}';
@@ -9,10 +12,6 @@ const scratch = Buffer.allocUnsafeSlow(512 * 1024);
 const finalTextFrame = 0x81;
 /** Longest header of a frame that a server sends (RFC 6455 §5.2: no mask). */
 const longestHeaderBytes = 10;
-
-function headOf(stream: StreamName): string {
-  return `{"jsonrpc":"2.0","method":"process.output","params":{"type":"${stream}","data":`;
-}
 
 /** Several WebSocket frames to write at once. */
 export interface EncodedLines {
@@ -26,7 +25,7 @@ export interface EncodedLines {
  * Encodes lines of `text` from index `at` on as `process.output` messages, one text frame each, as many as fit into the
  * scratch space: one write for hundreds of lines instead of two for each is what makes output fast.
  */
-export function encodeLines(stream: StreamName, text: string, at: number): EncodedLines {
+export const encodeLines = (stream: StreamName, text: string, at: number): EncodedLines => {
   const head = heads[stream];
   let start = at;
   let used = 0;
@@ -54,10 +53,10 @@ export function encodeLines(stream: StreamName, text: string, at: number): Encod
     start = end;
   }
   return { frames: Buffer.from(scratch.subarray(0, used)), lines, next: start };
-}
+};
 
 /** One text frame (RFC 6455 §5.2); output's payloads are always longer than the 125 bytes of the shortest form. */
-function frameOf(payload: string): Buffer {
+const frameOf = (payload: string): Buffer => {
   const length = Buffer.byteLength(payload);
   const headerBytes = length < 65_536 ? 4 : longestHeaderBytes;
   const frame = Buffer.allocUnsafe(headerBytes + length);
@@ -71,4 +70,4 @@ function frameOf(payload: string): Buffer {
   }
   frame.write(payload, headerBytes, 'utf8');
   return frame;
-}
+};

@@ -25,7 +25,7 @@ for group in $live; do kill -s KILL -- "-$group"; done
  * SIGKILL or a crash, and removes the target's folder: then the pipe between them closes.
  */
 export class Guardian {
-  readonly #pipe: Socket;
+  private readonly pipe: Socket;
 
   constructor() {
     // In a group of its own, lest a terminal's Ctrl-C end it before the target.
@@ -33,31 +33,31 @@ export class Guardian {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
-    this.#pipe = child.stdin as Socket;
+    this.pipe = child.stdin as Socket;
     // It is a second net below the target's own: without it the target works on, so its failure ends nothing.
     child.on('error', () => {});
-    this.#pipe.on('error', () => {});
+    this.pipe.on('error', () => {});
     child.unref();
-    this.#pipe.unref();
+    this.pipe.unref();
   }
 
   /** Puts a group on the list. */
   add(group: number): void {
-    this.#pipe.write(`+ ${group}\n`);
+    this.pipe.write(`+ ${group}\n`);
   }
 
   /** Takes a group that is gone off the list. */
   remove(group: number): void {
-    if (this.#pipe.writable) this.#pipe.write(`- ${group}\n`);
+    if (this.pipe.writable) this.pipe.write(`- ${group}\n`);
   }
 
   /** Names the folder to be removed. */
   remember(folder: string): void {
-    this.#pipe.write(`= ${folder}\n`);
+    this.pipe.write(`= ${folder}\n`);
   }
 
   /** Ends the guardian. */
   close(): void {
-    this.#pipe.end();
+    this.pipe.end();
   }
 }

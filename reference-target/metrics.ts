@@ -20,23 +20,21 @@ export type Counters = {
 };
 
 /** Counters at zero. */
-export function newCounters(): Counters {
-  return {
-    sessionsTotal: 0,
-    sessionsRefusedTotal: 0,
-    handshakesTotal: 0,
-    connectionErrorsTotal: 0,
-    commandsTotal: 0,
-    messagesReceivedTotal: 0,
-    messagesSentTotal: 0,
-    outputLinesTotal: 0,
-  };
-}
+export const newCounters = (): Counters => ({
+  sessionsTotal: 0,
+  sessionsRefusedTotal: 0,
+  handshakesTotal: 0,
+  connectionErrorsTotal: 0,
+  commandsTotal: 0,
+  messagesReceivedTotal: 0,
+  messagesSentTotal: 0,
+  outputLinesTotal: 0,
+});
 
 type MetricRow = [name: string, type: 'gauge' | 'counter', help: string, value: number];
 
 /** Renders the statistics and the process's own figures in the Prometheus text format, version 0.0.4. */
-export function renderMetrics(stats: TargetStats): string {
+export const renderMetrics = (stats: TargetStats): string => {
   const cpu = process.cpuUsage();
   const rows: MetricRow[] = [
     [
@@ -72,4 +70,4 @@ export function renderMetrics(stats: TargetStats): string {
   return rows
     .map(([name, type, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${value}\n`)
     .join('');
-}
+};

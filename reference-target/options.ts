@@ -235,12 +235,11 @@ export class TargetOptionsError extends Error {
 }
 
 /** Whether an address can be reached from this machine only. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-}
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 
 /** Everything that is wrong with the settings, one sentence each, led by the option's name. */
-export function optionProblems(options: TargetOptions): string[] {
+export const optionProblems = (options: TargetOptions): string[] => {
   const problems: string[] = [];
   const complain = (name: string, problem: string): void => {
     problems.push(`--${name}: ${problem}`);
@@ -249,24 +248,24 @@ export function optionProblems(options: TargetOptions): string[] {
     if (row.type === 'choice') {
       const value = options[row.key];
       if (!row.choices.includes(value)) {
-        complain(row.name, `expected one of ${row.choices.join(', ')}, got ${JSON.stringify(value)}`);
+        complain(row.name, `expected one of ${row.choices.join(', ')}, received ${JSON.stringify(value)}`);
       }
     } else if (row.type === 'integer' || row.type === 'bytes' || row.type === 'duration') {
       const value = options[row.key];
       if (!Number.isInteger(value) || value < row.min || value > row.max) {
         const unit = row.type === 'duration' ? ' milliseconds' : row.type === 'bytes' ? ' bytes' : '';
-        complain(row.name, `expected a whole number from ${row.min} to ${row.max}${unit}, got ${value}`);
+        complain(row.name, `expected a whole number from ${row.min} to ${row.max}${unit}, received ${value}`);
       }
     }
   }
-  if (options.host === '') complain('host', 'expected an address such as 127.0.0.1, got nothing');
+  if (options.host === '') complain('host', 'expected an address such as 127.0.0.1, received nothing');
   // RFC 6750 §2.1: what an Authorization header can carry behind "Bearer". The token itself is never shown.
   if (options.token !== undefined && !/^[A-Za-z0-9._~+/-]+=*$/.test(options.token)) {
-    complain('token', 'expected one or more letters, digits or - . _ ~ + / (RFC 6750), got something else');
+    complain('token', 'expected one or more letters, digits or - . _ ~ + / (RFC 6750), received something else');
   }
   for (const origin of options.origins) {
     if (!isOrigin(origin)) {
-      complain('origin', `expected an origin such as https://example.org, got ${JSON.stringify(origin)}`);
+      complain('origin', `expected an origin such as https://example.org, received ${JSON.stringify(origin)}`);
     }
   }
   for (const problem of allowListProblems(options.allow ?? ['echo'])) complain('allow', problem);
@@ -284,9 +283,9 @@ export function optionProblems(options: TargetOptions): string[] {
     }
   }
   return problems;
-}
+};
 
-function isOrigin(text: string): boolean {
+const isOrigin = (text: string): boolean => {
   if (text === 'null') return true;
   return URL.canParse(text) && new URL(text).origin === text;
-}
+};

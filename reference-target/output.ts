@@ -38,77 +38,77 @@ export interface OutputSink {
  * was read at once and one unfinished line of each stream; `hasBacklog` says to stop reading.
  */
 export class OutputQueue {
-  readonly #maxLineBytes: number;
-  readonly #queue: (Lines | LongLine)[] = [];
-  readonly #unfinished: Record<StreamName, GrowingBuffer> = {
+  private readonly maxLineBytes: number;
+  private readonly queue: (Lines | LongLine)[] = [];
+  private readonly unfinished: Record<StreamName, GrowingBuffer> = {
     stdout: new GrowingBuffer(),
     stderr: new GrowingBuffer(),
   };
 
   constructor(maxLineBytes: number) {
-    this.#maxLineBytes = maxLineBytes;
+    this.maxLineBytes = maxLineBytes;
   }
 
   /** Whether output waits to be sent. */
   get hasBacklog(): boolean {
-    return this.#queue.length > 0;
+    return this.queue.length > 0;
   }
 
   /** Adds what was read from a stream. */
   push(stream: StreamName, bytes: Buffer): void {
     let rest = bytes;
-    const unfinished = this.#unfinished[stream];
+    const unfinished = this.unfinished[stream];
     if (unfinished.length > 0) {
       const end = rest.indexOf(newline) + 1;
-      if (end === 0) return this.#keep(stream, rest);
-      this.#keep(stream, rest.subarray(0, end));
-      this.#flush(stream, false);
+      if (end === 0) return this.keep(stream, rest);
+      this.keep(stream, rest.subarray(0, end));
+      this.flush(stream, false);
       rest = rest.subarray(end);
     }
     const end = rest.lastIndexOf(newline) + 1;
-    if (end > 0) this.#add(stream, rest.subarray(0, end), false);
-    if (end < rest.length) this.#keep(stream, rest.subarray(end));
+    if (end > 0) this.add(stream, rest.subarray(0, end), false);
+    if (end < rest.length) this.keep(stream, rest.subarray(end));
   }
 
   /** Ends a stream: its last line, if it has no newline, is output as it is. */
   end(stream: StreamName): void {
-    if (this.#unfinished[stream].length > 0) this.#flush(stream, false);
+    if (this.unfinished[stream].length > 0) this.flush(stream, false);
   }
 
   /** Sends what waits, until nothing does or the sink is full. */
   drainInto(sink: OutputSink): void {
-    for (let next = this.#queue[0]; next !== undefined && !sink.full; next = this.#queue[0]) {
-      if (sendSome(next, sink)) this.#queue.shift();
+    for (let next = this.queue[0]; next !== undefined && !sink.full; next = this.queue[0]) {
+      if (sendSome(next, sink)) this.queue.shift();
     }
   }
 
-  #keep(stream: StreamName, bytes: Buffer): void {
-    const unfinished = this.#unfinished[stream];
+  private keep(stream: StreamName, bytes: Buffer): void {
+    const unfinished = this.unfinished[stream];
     let rest = bytes;
     // A line longer than may be held loses nothing: it is sent in several pieces, each marked as going on.
-    while (unfinished.length + rest.length > this.#maxLineBytes) {
-      const room = this.#maxLineBytes - unfinished.length;
+    while (unfinished.length + rest.length > this.maxLineBytes) {
+      const room = this.maxLineBytes - unfinished.length;
       unfinished.append(rest.subarray(0, room));
       rest = rest.subarray(room);
-      this.#flush(stream, true);
+      this.flush(stream, true);
     }
     unfinished.append(rest);
   }
 
-  #flush(stream: StreamName, goesOn: boolean): void {
-    const unfinished = this.#unfinished[stream];
+  private flush(stream: StreamName, goesOn: boolean): void {
+    const unfinished = this.unfinished[stream];
     const bytes = unfinished.take();
     const end = goesOn ? characterEnd(bytes, bytes.length) : bytes.length;
     unfinished.append(bytes.subarray(end));
-    this.#add(stream, bytes.subarray(0, end), goesOn);
+    this.add(stream, bytes.subarray(0, end), goesOn);
   }
 
-  #add(stream: StreamName, bytes: Buffer, goesOn: boolean): void {
+  private add(stream: StreamName, bytes: Buffer, goesOn: boolean): void {
     // What was read at once is at most 64 KiB, so only a line that came in several parts can be over it.
     if (bytes.length > chunkBytes || goesOn) {
-      this.#queue.push({ stream, bytes, cuts: cutsOf(bytes), index: 0, goesOn });
+      this.queue.push({ stream, bytes, cuts: cutsOf(bytes), index: 0, goesOn });
     } else {
-      this.#queue.push({ stream, text: bytes.toString('utf8'), at: 0 });
+      this.queue.push({ stream, text: bytes.toString('utf8'), at: 0 });
     }
   }
 }
@@ -116,30 +116,30 @@ export class OutputQueue {
 /** Bytes that are added to one after the other; it costs no more memory than twice what it holds, however small the parts. */
 class GrowingBuffer {
   length = 0;
-  #bytes = Buffer.alloc(0);
+  private bytes = Buffer.alloc(0);
 
   append(part: Buffer): void {
     const length = this.length + part.length;
-    if (length > this.#bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(1024, length, this.#bytes.length * 2));
-      this.#bytes.copy(grown, 0, 0, this.length);
-      this.#bytes = grown;
+    if (length > this.bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(1024, length, this.bytes.length * 2));
+      this.bytes.copy(grown, 0, 0, this.length);
+      this.bytes = grown;
     }
-    part.copy(this.#bytes, this.length);
+    part.copy(this.bytes, this.length);
     this.length = length;
   }
 
   /** Hands over what it holds and begins anew. */
   take(): Buffer {
-    const bytes = this.#bytes.subarray(0, this.length);
-    this.#bytes = Buffer.alloc(0);
+    const bytes = this.bytes.subarray(0, this.length);
+    this.bytes = Buffer.alloc(0);
     this.length = 0;
     return bytes;
   }
 }
 
 /** Sends a part of what waits; true when that was its last. */
-function sendSome(next: Lines | LongLine, sink: OutputSink): boolean {
+const sendSome = (next: Lines | LongLine, sink: OutputSink): boolean => {
   if ('text' in next) {
     next.at = sink.lines(next.stream, next.text, next.at);
     return next.at >= next.text.length;
@@ -149,10 +149,10 @@ function sendSome(next: Lines | LongLine, sink: OutputSink): boolean {
   next.index += 1;
   sink.chunk(stream, data, index, cuts.length, goesOn || next.index < cuts.length);
   return next.index === cuts.length;
-}
+};
 
 /** The ends of the chunks of a long line, each at most 64 KiB and none inside a character. */
-function cutsOf(bytes: Buffer): number[] {
+const cutsOf = (bytes: Buffer): number[] => {
   const cuts: number[] = [];
   let start = 0;
   while (bytes.length - start > chunkBytes) {
@@ -162,10 +162,10 @@ function cutsOf(bytes: Buffer): number[] {
   }
   cuts.push(bytes.length);
   return cuts;
-}
+};
 
 /** The last index up to `end` that is not inside a UTF-8 character; `end` itself where the bytes are no UTF-8. */
-function characterEnd(bytes: Buffer, end: number): number {
+const characterEnd = (bytes: Buffer, end: number): number => {
   for (let back = 1; back <= 3 && back < end; back += 1) {
     const byte = bytes[end - back] ?? 0;
     if ((byte & 0xc0) === 0x80) continue;
@@ -173,4 +173,4 @@ function characterEnd(bytes: Buffer, end: number): number {
     return length > back ? end - back : end;
   }
   return end;
-}
+};

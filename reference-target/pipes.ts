@@ -19,14 +19,14 @@ const batch = 64;
  * `tee /dev/stdout` would fail. So these are named pipes in a folder of our own, which lose their names as they are used.
  */
 export class PipeMaker {
-  #made = 0;
-  #ready: string[] = [];
+  private made = 0;
+  private ready: string[] = [];
   /** The folder with the pipes that have a name still. */
   readonly folder = mkdtempSync(join(tmpdir(), 'ws-stress-target-'));
 
   /** Makes a pipe; throws where the system cannot. */
   make(): Pipe {
-    const path = this.#ready.pop() ?? this.#makeMore();
+    const path = this.ready.pop() ?? this.makeMore();
     // The reader must come first and not wait: a pipe opens for writing when it has a reader.
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
@@ -44,12 +44,12 @@ export class PipeMaker {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #makeMore(): string {
-    const paths = Array.from({ length: batch }, () => join(this.folder, String((this.#made += 1))));
+  private makeMore(): string {
+    const paths = Array.from({ length: batch }, () => join(this.folder, String((this.made += 1))));
     const { status, error, stderr } = spawnSync('mkfifo', ['-m', '600', ...paths], { encoding: 'utf8' });
     const [first] = paths;
     if (status !== 0 || first === undefined) throw error ?? new Error(`no pipes could be made: ${stderr.trim()}`);
-    this.#ready = paths.slice(1);
+    this.ready = paths.slice(1);
     return first;
   }
 }

@@ -17,7 +17,7 @@ export type Incoming =
  * Reads one text message; `strict` asks for JSON-RPC 2.0 to the letter, otherwise it is as forgiving as the deployed
  * service, which looks at neither `jsonrpc` nor the type of `method`.
  */
-export function readMessage(text: string, strict: boolean): Incoming {
+export const readMessage = (text: string, strict: boolean): Incoming => {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -35,18 +35,16 @@ export function readMessage(text: string, strict: boolean): Incoming {
   if (jsonrpc !== '2.0') return invalid(id, 'Expected "jsonrpc":"2.0"');
   if (typeof method !== 'string') return invalid(id, 'Expected a method that is a string');
   return { kind: 'call', id, method, params };
-}
+};
 
-function invalid(id: JsonRpcId | undefined, reason: string): Incoming {
-  return { kind: 'invalid', id, reason };
-}
+const invalid = (id: JsonRpcId | undefined, reason: string): Incoming => ({ kind: 'invalid', id, reason });
 
 /**
  * Whether an id can be echoed exactly. The deployed service drops the connection at an id of another kind than string,
  * integer or null; that defect is not reproduced, such an id is answered with an error.
  */
-function isId(id: unknown, strict: boolean): id is JsonRpcId | undefined {
+const isId = (id: unknown, strict: boolean): id is JsonRpcId | undefined => {
   if (typeof id !== 'number') return id === undefined || id === null || typeof id === 'string';
   if (!Number.isInteger(id)) return strict && Number.isFinite(id);
   return Number.isSafeInteger(id);
-}
+};

@@ -33,46 +33,46 @@ const afterShutdownMs = 2_000;
 const headersTimeoutMs = 10_000;
 
 /** Starts a target; throws a TargetOptionsError for settings that cannot be, or an Error if it cannot listen. */
-export async function startTarget(options: Partial<TargetOptions>): Promise<Target> {
+export const startTarget = async (options: Partial<TargetOptions>): Promise<Target> => {
   const complete: TargetOptions = { ...defaultOptions, ...options };
   const problems = optionProblems(complete);
   if (problems.length > 0) throw new TargetOptionsError(problems);
   const target = new ListeningTarget(complete);
   await target.listen();
   return target;
-}
+};
 
 class ListeningTarget implements Target {
-  readonly #options: TargetOptions;
-  readonly #http: Server;
-  readonly #webSockets: WebSocketServer;
+  private readonly options: TargetOptions;
+  private readonly http: Server;
+  private readonly webSockets: WebSocketServer;
   /** For sessions whose fault it is never to answer a WebSocket ping. */
-  readonly #pongless: WebSocketServer;
-  readonly #counters = newCounters();
-  readonly #processes = new ProcessTable();
-  readonly #faults: FaultBook;
-  readonly #context: SessionContext;
-  readonly #connections = new Set<Socket>();
-  readonly #sessions = new Map<Session, Socket>();
+  private readonly pongless: WebSocketServer;
+  private readonly counters = newCounters();
+  private readonly processes = new ProcessTable();
+  private readonly faults: FaultBook;
+  private readonly context: SessionContext;
+  private readonly connections = new Set<Socket>();
+  private readonly sessions = new Map<Session, Socket>();
   /** Closing connections of refused sessions count for nothing but must end with the target. */
-  readonly #refused = new Set<Session>();
+  private readonly refused = new Set<Session>();
   /** Sessions that count though they are gone, and memory that nobody needs: faults. */
-  #leakedSlots = 0;
-  #leaked: Buffer[] = [];
-  readonly #startedAt = performance.now();
-  readonly #killAll = (): void => this.#processes.close();
-  #closed: Promise<void> | undefined;
+  private leakedSlots = 0;
+  private leaked: Buffer[] = [];
+  private readonly startedAt = performance.now();
+  private readonly killAll = (): void => this.processes.close();
+  private closed: Promise<void> | undefined;
 
   constructor(options: TargetOptions) {
-    this.#options = options;
-    this.#faults = new FaultBook(options.faults);
-    this.#context = {
+    this.options = options;
+    this.faults = new FaultBook(options.faults);
+    this.context = {
       options,
       dialect: dialects[options.dialect],
-      counters: this.#counters,
-      processes: this.#processes,
+      counters: this.counters,
+      processes: this.processes,
       allowed: options.allow === undefined ? undefined : new Set(options.allow),
-      firstExecuteFaults: (current) => this.#faults.nextFirstExecute(current),
+      firstExecuteFaults: (current) => this.faults.nextFirstExecute(current),
     };
     const webSocketOptions = {
       noServer: true,
@@ -81,100 +81,100 @@ class ListeningTarget implements Target {
       maxPayload: options.maxMessageBytes,
       closeTimeout: closeTimeoutMs,
     };
-    this.#webSockets = new WebSocketServer(webSocketOptions);
-    this.#pongless = new WebSocketServer({ ...webSocketOptions, autoPong: false });
-    this.#http = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: headersTimeoutMs });
+    this.webSockets = new WebSocketServer(webSocketOptions);
+    this.pongless = new WebSocketServer({ ...webSocketOptions, autoPong: false });
+    this.http = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: headersTimeoutMs });
     // Beyond the sessions there is room for those that are being refused, and for HTTP.
-    this.#http.maxConnections = options.maxSessions * 2 + 1_000;
-    this.#http.on('connection', (socket: Socket) => {
-      this.#connections.add(socket);
-      socket.once('close', () => this.#connections.delete(socket));
+    this.http.maxConnections = options.maxSessions * 2 + 1_000;
+    this.http.on('connection', (socket: Socket) => {
+      this.connections.add(socket);
+      socket.once('close', () => this.connections.delete(socket));
     });
-    this.#http.on('request', (request, response) => this.#answer(request, response));
-    this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head));
+    this.http.on('request', (request, response) => this.answer(request, response));
+    this.http.on('upgrade', (request, stream, head) => this.upgrade(request, stream, head));
   }
 
   get port(): number {
-    return this.#address.port;
+    return this.address.port;
   }
 
   get url(): string {
-    return `ws://${this.#authority}${endpoint}`;
+    return `ws://${this.authority}${endpoint}`;
   }
 
   get httpUrl(): string {
-    return `http://${this.#authority}`;
+    return `http://${this.authority}`;
   }
 
-  get #activeSessions(): number {
-    return this.#sessions.size + this.#leakedSlots;
+  private get activeSessions(): number {
+    return this.sessions.size + this.leakedSlots;
   }
 
-  get #authority(): string {
-    const { address, family, port } = this.#address;
+  private get authority(): string {
+    const { address, family, port } = this.address;
     return `${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
 
-  get #address(): AddressInfo {
-    const address = this.#http.address();
+  private get address(): AddressInfo {
+    const address = this.http.address();
     if (address === null || typeof address === 'string') throw new Error('The target is not listening');
     return address;
   }
 
   async listen(): Promise<void> {
-    const { host, port } = this.#options;
+    const { host, port } = this.options;
     await new Promise<void>((resolve, reject) => {
-      this.#http.once('error', (error) => reject(listenError(error, host, port)));
-      this.#http.listen({ host, port }, resolve);
+      this.http.once('error', (error) => reject(listenError(error, host, port)));
+      this.http.listen({ host, port }, resolve);
     });
-    process.on('exit', this.#killAll);
+    process.on('exit', this.killAll);
   }
 
   stats(): TargetStats {
     let bufferedBytes = 0;
-    for (const stream of this.#sessions.values()) bufferedBytes += stream.writableLength;
+    for (const stream of this.sessions.values()) bufferedBytes += stream.writableLength;
     return {
-      ...this.#counters,
-      activeSessions: this.#activeSessions,
-      children: this.#processes.size,
+      ...this.counters,
+      activeSessions: this.activeSessions,
+      children: this.processes.size,
       bufferedBytes,
     };
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#shutDown();
-    return this.#closed;
+    this.closed ??= this.shutDown();
+    return this.closed;
   }
 
-  async #shutDown(): Promise<void> {
-    const { shutdownMs, killGraceMs } = this.#options;
+  private async shutDown(): Promise<void> {
+    const { shutdownMs, killGraceMs } = this.options;
     const closed = new Promise<void>((resolve) => {
-      this.#http.close(() => resolve());
+      this.http.close(() => resolve());
     });
-    const sessions = [...this.#sessions.keys(), ...this.#refused];
+    const sessions = [...this.sessions.keys(), ...this.refused];
     for (const session of sessions) session.close(1001, 'The target is shutting down');
     const dropConnections = (): void => {
-      for (const socket of this.#connections) socket.destroy();
+      for (const socket of this.connections) socket.destroy();
     };
     const timers = [setTimeout(dropConnections, shutdownMs)];
     // Without sessions there is nobody to wait for, least of all a handshake that is never answered.
     if (sessions.length === 0) dropConnections();
-    this.#http.closeIdleConnections();
+    this.http.closeIdleConnections();
     await Promise.race([
-      Promise.all([closed, this.#processes.endAll(Math.min(killGraceMs, shutdownMs))]),
+      Promise.all([closed, this.processes.endAll(Math.min(killGraceMs, shutdownMs))]),
       // Not even SIGKILL ends a process that hangs in the kernel.
       new Promise((resolve) => timers.push(setTimeout(resolve, shutdownMs + afterShutdownMs))),
     ]);
     for (const timer of timers) clearTimeout(timer);
-    this.#processes.close();
-    this.#leaked = [];
-    process.off('exit', this.#killAll);
+    this.processes.close();
+    this.leaked = [];
+    process.off('exit', this.killAll);
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#faults.hasForAll('tcp-silent')) return;
+  private answer(request: IncomingMessage, response: ServerResponse): void {
+    if (this.faults.hasForAll('tcp-silent')) return;
     const path = pathOf(request);
-    const refusal = refuseHost(request, this.#options);
+    const refusal = refuseHost(request, this.options);
     if (refusal !== undefined) return reply(response, refusal.status, 'text/plain', `${refusal.reason}\n`);
     if (path === endpoint) {
       response.setHeader('Upgrade', 'websocket');
@@ -189,106 +189,104 @@ class ListeningTarget implements Target {
       response.setHeader('Allow', 'GET, HEAD');
       return reply(response, 405, 'text/plain', 'Expected GET\n');
     }
-    if (path === '/health') return reply(response, 200, 'application/json', JSON.stringify(this.#health()));
+    if (path === '/health') return reply(response, 200, 'application/json', JSON.stringify(this.health()));
     if (path === '/healthz') return reply(response, 200, 'application/json', '{"status":"ok"}');
     if (path === '/metrics') {
-      const unknown = refuseToken(request, this.#options);
+      const unknown = refuseToken(request, this.options);
       if (unknown !== undefined) return reply(response, unknown.status, 'text/plain', `${unknown.reason}\n`);
       return reply(response, 200, 'text/plain; version=0.0.4; charset=utf-8', renderMetrics(this.stats()));
     }
     return reply(response, 404, 'text/plain', `Nothing here: expected ${endpoint}, /health, /healthz or /metrics\n`);
   }
 
-  #health(): object {
+  private health(): object {
     return {
       status: 'healthy',
       service: 'ws_stress_reference_target',
       version: '1.0.0',
-      active_sessions: this.#activeSessions + (this.#faults.hasNow('health-miscounts') ? 1 : 0),
-      max_sessions: this.#options.maxSessions,
-      uptime_seconds: (performance.now() - this.#startedAt) / 1000,
+      active_sessions: this.activeSessions + (this.faults.hasNow('health-miscounts') ? 1 : 0),
+      max_sessions: this.options.maxSessions,
+      uptime_seconds: (performance.now() - this.startedAt) / 1000,
     };
   }
 
-  #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+  private upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     stream.on('error', () => {
-      this.#counters.connectionErrorsTotal += 1;
+      this.counters.connectionErrorsTotal += 1;
     });
     if (pathOf(request) !== endpoint) {
       return refuseUpgrade(stream, { status: 404, reason: `Nothing here: the WebSocket endpoint is ${endpoint}` });
     }
-    this.#counters.handshakesTotal += 1;
-    const faults = this.#faults.nextHandshake();
+    this.counters.handshakesTotal += 1;
+    const faults = this.faults.nextHandshake();
     if (faults?.has('tcp-silent') === true) return;
     const refusal =
-      refuseHost(request, this.#options) ??
-      refuseOrigin(request, this.#options) ??
-      refuseToken(request, this.#options) ??
+      refuseHost(request, this.options) ??
+      refuseOrigin(request, this.options) ??
+      refuseToken(request, this.options) ??
       (faults?.has('handshake-403') === true ? { status: 403, reason: 'Refused, as it was told to' } : undefined);
     if (refusal !== undefined) return refuseUpgrade(stream, refusal);
     // Without TLS it is the TCP socket itself, of which a session needs more than a Duplex has.
-    if (stream instanceof Socket) this.#accept(request, stream, head, faults);
+    if (stream instanceof Socket) this.accept(request, stream, head, faults);
     else stream.destroy();
   }
 
-  #accept(request: IncomingMessage, stream: Socket, head: Buffer, faults: AppliedFaults | undefined): void {
+  private accept(request: IncomingMessage, stream: Socket, head: Buffer, faults: AppliedFaults | undefined): void {
     const has = (fault: FaultName): boolean => faults?.has(fault) === true;
-    const limit = this.#options.maxSessions + (has('limit-off-by-one') ? 1 : 0);
-    const isOver = this.#activeSessions >= limit || has('limit');
+    const limit = this.options.maxSessions + (has('limit-off-by-one') ? 1 : 0);
+    const isOver = this.activeSessions >= limit || has('limit');
     const isMute = has('no-pong') || (isOver && has('limit-hang'));
-    (isMute ? this.#pongless : this.#webSockets).handleUpgrade(request, stream, head, (socket) => {
+    (isMute ? this.pongless : this.webSockets).handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {
-        this.#counters.connectionErrorsTotal += 1;
+        this.counters.connectionErrorsTotal += 1;
       });
-      const session = new Session(socket, stream, this.#context, faults);
+      const session = new Session(socket, stream, this.context, faults);
       if (isOver) {
-        this.#refused.add(session);
-        socket.once('close', () => this.#refused.delete(session));
+        this.refused.add(session);
+        socket.once('close', () => this.refused.delete(session));
         session.refuse();
-        if (has('slot-leak-refused')) this.#leakedSlots += 1;
-        if (has('limit-disturbs')) this.#closeOldest();
-        if (has('limit-kills')) for (const each of this.#sessions.keys()) each.endProcesses();
+        if (has('slot-leak-refused')) this.leakedSlots += 1;
+        if (has('limit-disturbs')) this.closeOldest();
+        if (has('limit-kills')) for (const each of this.sessions.keys()) each.endProcesses();
         return;
       }
-      this.#counters.sessionsTotal += 1;
-      this.#sessions.set(session, stream);
+      this.counters.sessionsTotal += 1;
+      this.sessions.set(session, stream);
       socket.once('close', (code) => {
-        this.#sessions.delete(session);
+        this.sessions.delete(session);
         // RFC 6455 §7.1.5: 1006 stands for a connection that ended without a close frame.
-        if (has(code === 1006 ? 'slot-leak-vanished' : 'slot-leak-closed')) this.#leakedSlots += 1;
+        if (has(code === 1006 ? 'slot-leak-vanished' : 'slot-leak-closed')) this.leakedSlots += 1;
       });
-      this.#leak(faults);
+      this.leak(faults);
       session.start();
     });
   }
 
-  #closeOldest(): void {
-    const oldest = [...this.#sessions.keys()].find((session) => session.isOpen);
+  private closeOldest(): void {
+    const oldest = [...this.sessions.keys()].find((session) => session.isOpen);
     oldest?.close(1008, 'Session limit exceeded');
   }
 
-  #leak(faults: AppliedFaults | undefined): void {
-    const isWarmingUp = this.#counters.sessionsTotal <= warmUpSessions;
+  private leak(faults: AppliedFaults | undefined): void {
+    const isWarmingUp = this.counters.sessionsTotal <= warmUpSessions;
     for (const bytes of [faults?.number('leak'), isWarmingUp ? faults?.number('warm-up') : undefined]) {
       // Filled, as memory that was never written to would not be resident.
-      if (bytes !== undefined) this.#leaked.push(Buffer.alloc(bytes, 1));
+      if (bytes !== undefined) this.leaked.push(Buffer.alloc(bytes, 1));
     }
   }
 }
 
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '').replace(/\?.*$/s, '');
-}
+const pathOf = (request: IncomingMessage): string => (request.url ?? '').replace(/\?.*$/s, '');
 
-function reply(response: ServerResponse, status: number, type: string, body: string): void {
+const reply = (response: ServerResponse, status: number, type: string, body: string): void => {
   response.statusCode = status;
   response.setHeader('Content-Type', type);
   if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
   response.setHeader('Cache-Control', 'no-store');
   response.end(body);
-}
+};
 
-function refuseUpgrade(stream: Duplex, { status, reason }: Refusal): void {
+const refuseUpgrade = (stream: Duplex, { status, reason }: Refusal): void => {
   const body = `${reason}\n`;
   stream.end(
     [
@@ -301,9 +299,9 @@ function refuseUpgrade(stream: Duplex, { status, reason }: Refusal): void {
       body,
     ].join('\r\n'),
   );
-}
+};
 
-function listenError(error: Error, host: string, port: number): Error {
+const listenError = (error: Error, host: string, port: number): Error => {
   const hints: Record<string, string> = {
     EADDRINUSE: 'something else listens there; choose another --port, or --port 0 for any free one',
     EACCES: 'that port is reserved for the administrator; choose a --port over 1023',
@@ -312,4 +310,4 @@ function listenError(error: Error, host: string, port: number): Error {
   };
   const hint = hints[codeOf(error) ?? ''] ?? error.message;
   return new Error(`Cannot listen on ${host}:${port}: ${hint}`, { cause: error });
-}
+};

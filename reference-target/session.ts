@@ -45,52 +45,52 @@ interface Execution {
 
 /** One connection from opening handshake to close. */
 export class Session {
-  readonly #socket: WebSocket;
-  readonly #stream: Socket;
-  readonly #context: SessionContext;
-  readonly #timers: NodeJS.Timeout[] = [];
-  readonly #sink: OutputSink;
+  private readonly socket: WebSocket;
+  private readonly stream: Socket;
+  private readonly context: SessionContext;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly sink: OutputSink;
   /** Everything sent goes through these where there are faults; without any, output is encoded many lines at once. */
-  #faults: AppliedFaults | undefined;
-  #hasExecuted = false;
-  #ended = false;
+  private faults: AppliedFaults | undefined;
+  private hasExecuted = false;
+  private ended = false;
   /** One at most, but for a fault. */
-  #executions: readonly Execution[] = [];
+  private executions: readonly Execution[] = [];
   /** Nothing that comes in is heeded any more. */
-  #deaf = false;
-  #lastPongAt = performance.now();
-  readonly #wire: Wire = {
-    send: (data) => this.#sendData(data),
+  private deaf = false;
+  private lastPongAt = performance.now();
+  private readonly wire: Wire = {
+    send: (data) => this.sendData(data),
     close: (code, reason) => this.close(code, reason),
     drop: () => this.terminate(),
     reset: () => {
-      this.#stream.resetAndDestroy();
-      this.#end();
+      this.stream.resetAndDestroy();
+      this.end();
     },
   };
 
   constructor(socket: WebSocket, stream: Socket, context: SessionContext, faults: AppliedFaults | undefined) {
-    this.#socket = socket;
-    this.#stream = stream;
-    this.#context = context;
-    this.#faults = faults;
-    this.#sink = this.#newSink();
-    socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
-    socket.once('close', () => this.#end());
+    this.socket = socket;
+    this.stream = stream;
+    this.context = context;
+    this.faults = faults;
+    this.sink = this.newSink();
+    socket.on('message', (data, isBinary) => this.receive(data, isBinary));
+    socket.once('close', () => this.end());
     stream.on('drain', () => {
-      for (const execution of this.#executions) this.#pump(execution);
+      for (const execution of this.executions) this.pump(execution);
       if (socket.isPaused) socket.resume();
     });
   }
 
   /** Greets the client and starts the session's clocks. */
   start(): void {
-    const { heartbeatMs, sessionTimeoutMs } = this.#context.options;
-    this.#timers.push(
-      setInterval(() => this.#heartbeat(), this.#faults?.number('heartbeat') ?? heartbeatMs),
+    const { heartbeatMs, sessionTimeoutMs } = this.context.options;
+    this.timers.push(
+      setInterval(() => this.heartbeat(), this.faults?.number('heartbeat') ?? heartbeatMs),
       setTimeout(() => this.close(1008, 'Session timeout'), sessionTimeoutMs),
     );
-    this.#notify('connected', {
+    this.notify('connected', {
       session_id: randomUUID(),
       version: '1.0.0',
       capabilities: ['execute', 'control', 'stream'],
@@ -99,144 +99,144 @@ export class Session {
 
   /** Says that there are too many sessions, and closes. */
   refuse(): void {
-    const { dialect, counters } = this.#context;
+    const { dialect, counters } = this.context;
     counters.sessionsRefusedTotal += 1;
-    this.#deaf = true;
-    if (this.#has('limit-hang')) return;
-    if (this.#has('limit-drop')) return this.terminate();
+    this.deaf = true;
+    if (this.has('limit-hang')) return;
+    if (this.has('limit-drop')) return this.terminate();
     const message = 'Session limit exceeded';
-    if (!this.#has('limit-close-only')) this.#fail(undefined, true, dialect.codes.sessionLimit, message);
-    this.close(this.#has('limit-wrong-code') ? 1000 : 1008, message);
+    if (!this.has('limit-close-only')) this.fail(undefined, true, dialect.codes.sessionLimit, message);
+    this.close(this.has('limit-wrong-code') ? 1000 : 1008, message);
   }
 
   /** Whether the connection is neither closed nor being closed. */
   get isOpen(): boolean {
-    return this.#socket.readyState === this.#socket.OPEN;
+    return this.socket.readyState === this.socket.OPEN;
   }
 
   /** Closes the connection and ends the session's process. */
   close(code: number, reason: string): void {
-    this.#socket.close(code, reason);
+    this.socket.close(code, reason);
     // The client's close frame must be read for the closing handshake (RFC 6455 §7.1.2).
-    if (this.#socket.isPaused) this.#socket.resume();
-    this.#end();
+    if (this.socket.isPaused) this.socket.resume();
+    this.end();
   }
 
   /** Drops the connection without a closing handshake. */
   terminate(): void {
-    this.#socket.terminate();
-    this.#end();
+    this.socket.terminate();
+    this.end();
   }
 
-  #has(fault: FaultName): boolean {
-    return this.#faults?.has(fault) === true;
+  private has(fault: FaultName): boolean {
+    return this.faults?.has(fault) === true;
   }
 
-  #end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#faults?.end();
-    for (const { timer } of this.#executions) clearTimeout(timer);
-    if (this.#has('leak-children')) return this.#leaveChildren();
-    for (const execution of this.#executions) void execution.process.end();
+  private end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    this.faults?.end();
+    for (const { timer } of this.executions) clearTimeout(timer);
+    if (this.has('leak-children')) return this.leaveChildren();
+    for (const execution of this.executions) void execution.process.end();
   }
 
-  #leaveChildren(): void {
-    const { processes, options } = this.#context;
-    for (const execution of this.#executions) execution.process.reading = false;
-    if (this.#executions.length > 0 || !this.#hasExecuted) return;
+  private leaveChildren(): void {
+    const { processes, options } = this.context;
+    for (const execution of this.executions) execution.process.reading = false;
+    if (this.executions.length > 0 || !this.hasExecuted) return;
     processes.start(leftBehind, { output() {}, outputEnd() {}, end() {}, failed() {} }, options.killGraceMs);
   }
 
-  #heartbeat(): void {
-    if (performance.now() - this.#lastPongAt > this.#context.options.pongTimeoutMs) {
+  private heartbeat(): void {
+    if (performance.now() - this.lastPongAt > this.context.options.pongTimeoutMs) {
       this.close(1008, 'No pong');
       return;
     }
-    this.#notify('ping', { timestamp: Date.now() / 1000 });
+    this.notify('ping', { timestamp: Date.now() / 1000 });
   }
 
-  #receive(data: RawData, isBinary: boolean): void {
-    const { dialect, counters, options } = this.#context;
+  private receive(data: RawData, isBinary: boolean): void {
+    const { dialect, counters, options } = this.context;
     counters.messagesReceivedTotal += 1;
     // Messages may come in until the client has seen the close frame.
-    if (!this.isOpen || this.#deaf) return;
-    if (this.#socket.bufferedAmount > options.highWaterBytes * stopReadingFactor) this.#socket.pause();
+    if (!this.isOpen || this.deaf) return;
+    if (this.socket.bufferedAmount > options.highWaterBytes * stopReadingFactor) this.socket.pause();
     // ws hands over a Buffer as long as nobody asks for another type.
     if (!Buffer.isBuffer(data)) throw new TypeError('Expected a message to be one Buffer');
-    switch (this.#faults?.onMessage(data, isBinary)) {
+    switch (this.faults?.onMessage(data, isBinary)) {
       case 'drop':
         return this.terminate();
       case 'hang':
-        this.#deaf = true;
+        this.deaf = true;
         return;
       case undefined:
     }
     if (isBinary) {
-      this.#fail(undefined, true, dialect.codes.invalidRequest, 'Expected a text message, got a binary one');
+      this.fail(undefined, true, dialect.codes.invalidRequest, 'Expected a text message, received a binary one');
       return;
     }
     const incoming = readMessage(data.toString('utf8'), dialect.strict);
     switch (incoming.kind) {
       case 'malformed':
-        return this.#fail(undefined, true, dialect.codes.malformed, incoming.reason);
+        return this.fail(undefined, true, dialect.codes.malformed, incoming.reason);
       case 'invalid':
-        return this.#fail(incoming.id, true, dialect.codes.invalidRequest, incoming.reason);
+        return this.fail(incoming.id, true, dialect.codes.invalidRequest, incoming.reason);
       case 'call':
-        return this.#call(incoming.id, incoming.method, incoming.params);
+        return this.call(incoming.id, incoming.method, incoming.params);
     }
   }
 
-  #call(id: JsonRpcId | undefined, method: string, params: unknown): void {
-    const { dialect } = this.#context;
+  private call(id: JsonRpcId | undefined, method: string, params: unknown): void {
+    const { dialect } = this.context;
     switch (method) {
       case 'execute':
-        return this.#execute(id, params);
+        return this.execute(id, params);
       case 'control':
-        return this.#soonControl(id, params);
+        return this.soonControl(id, params);
       case 'hook_status':
         // JSON-RPC 2.0 §4.2; the others judge their params themselves.
         if (dialect.strict && params !== undefined && (typeof params !== 'object' || params === null)) {
-          return this.#fail(id, false, dialect.codes.invalidParams, 'Expected params to be an object or an array');
+          return this.fail(id, false, dialect.codes.invalidParams, 'Expected params to be an object or an array');
         }
-        return this.#succeed(id, { enabled: false, message: 'The reference target has no hooks' });
+        return this.succeed(id, { enabled: false, message: 'The reference target has no hooks' });
       case 'pong':
-        this.#lastPongAt = performance.now();
+        this.lastPongAt = performance.now();
         // The deployed service never answers a pong, though it answers every other notification.
-        if (id !== undefined && dialect.strict) this.#succeed(id, {});
+        if (id !== undefined && dialect.strict) this.succeed(id, {});
         return;
       default:
-        return this.#fail(id, false, dialect.codes.unknownMethod, `Unknown method: ${method.slice(0, 100)}`);
+        return this.fail(id, false, dialect.codes.unknownMethod, `Unknown method: ${method.slice(0, 100)}`);
     }
   }
 
-  #execute(id: JsonRpcId | undefined, params: unknown): void {
-    const { dialect, options, counters, processes } = this.#context;
+  private execute(id: JsonRpcId | undefined, params: unknown): void {
+    const { dialect, options, counters, processes } = this.context;
     const { codes } = dialect;
-    if (!this.#hasExecuted) {
-      this.#hasExecuted = true;
-      this.#faults = this.#context.firstExecuteFaults(this.#faults);
+    if (!this.hasExecuted) {
+      this.hasExecuted = true;
+      this.faults = this.context.firstExecuteFaults(this.faults);
     }
     const wanted = readExecuteParams(params, options.maxCommandBytes);
-    if (typeof wanted === 'string') return this.#fail(id, false, codes.invalidParams, wanted);
-    const rejection = this.#rejection(wanted.command);
+    if (typeof wanted === 'string') return this.fail(id, false, codes.invalidParams, wanted);
+    const rejection = this.rejection(wanted.command);
     if (rejection !== undefined) {
-      this.#fail(id, false, codes.notAllowed, rejection);
-      if (this.#has('rejection-closes')) this.close(1008, 'Command not allowed');
+      this.fail(id, false, codes.notAllowed, rejection);
+      if (this.has('rejection-closes')) this.close(1008, 'Command not allowed');
       return;
     }
-    if (this.#executions.length > 0 && !this.#has('second-execute-runs')) {
-      if (this.#has('second-execute-kills')) {
-        for (const execution of this.#executions) {
+    if (this.executions.length > 0 && !this.has('second-execute-runs')) {
+      if (this.has('second-execute-kills')) {
+        for (const execution of this.executions) {
           execution.paused = false;
           execution.process.kill();
         }
       }
-      return this.#fail(id, false, codes.alreadyRunning, 'A process is already running');
+      return this.fail(id, false, codes.alreadyRunning, 'A process is already running');
     }
     if (processes.size >= options.maxChildren) {
-      return this.#fail(id, false, codes.processLimit, `The limit of ${options.maxChildren} processes is reached`);
+      return this.fail(id, false, codes.processLimit, `The limit of ${options.maxChildren} processes is reached`);
     }
 
     const output = new OutputQueue(options.maxLineBytes);
@@ -245,17 +245,17 @@ export class Session {
       {
         output: (stream, bytes) => {
           output.push(stream, bytes);
-          this.#pump(execution);
+          this.pump(execution);
         },
         outputEnd: (stream) => {
           output.end(stream);
-          this.#pump(execution);
+          this.pump(execution);
         },
         end: (result) => {
           execution.ended = result;
-          this.#pump(execution);
+          this.pump(execution);
         },
-        failed: (reason) => this.#fail(id, false, codes.internal, `The process could not be started: ${reason}`),
+        failed: (reason) => this.fail(id, false, codes.internal, `The process could not be started: ${reason}`),
       },
       options.killGraceMs,
     );
@@ -269,107 +269,107 @@ export class Session {
       timer: undefined,
       ended: undefined,
     };
-    this.#executions = [...this.#executions, execution];
+    this.executions = [...this.executions, execution];
     counters.commandsTotal += 1;
     const { timeoutS } = wanted;
     if (timeoutS !== undefined && timeoutS > 0) {
       execution.timer = setTimeout(() => {
         execution.timedOutAfterS = timeoutS;
-        this.#cancel(execution);
+        this.cancel(execution);
       }, timeoutS * 1000);
     }
     const started = { status: 'started', pid: running.pid, pgid: running.pid };
-    this.#succeed(id, started, 'ack');
-    this.#notify('process.started', { ...started, exit_code: null, error: null });
+    this.succeed(id, started, 'ack');
+    this.notify('process.started', { ...started, exit_code: null, error: null });
   }
 
   /** Why a command must not run, or undefined. */
-  #rejection(command: string): string | undefined {
-    const { allowed } = this.#context;
-    if (command.trim() === '') return this.#has('no-empty-check') ? undefined : 'Command cannot be empty';
-    if (allowed === undefined || this.#has('allow-list-ignored')) return undefined;
-    const judgement = this.#has('first-word-only') ? judgeFirstWord(command, allowed) : judge(command, allowed);
+  private rejection(command: string): string | undefined {
+    const { allowed } = this.context;
+    if (command.trim() === '') return this.has('no-empty-check') ? undefined : 'Command cannot be empty';
+    if (allowed === undefined || this.has('allow-list-ignored')) return undefined;
+    const judgement = this.has('first-word-only') ? judgeFirstWord(command, allowed) : judge(command, allowed);
     return judgement.allowed ? undefined : `Command not allowed: ${judgement.reason}`;
   }
 
-  #soonControl(id: JsonRpcId | undefined, params: unknown): void {
-    const lateMs = this.#faults?.number('slow-control');
-    if (lateMs === undefined) this.#control(id, params);
-    else this.#timers.push(setTimeout(() => this.#control(id, params), lateMs));
+  private soonControl(id: JsonRpcId | undefined, params: unknown): void {
+    const lateMs = this.faults?.number('slow-control');
+    if (lateMs === undefined) this.control(id, params);
+    else this.timers.push(setTimeout(() => this.control(id, params), lateMs));
   }
 
-  #control(id: JsonRpcId | undefined, params: unknown): void {
-    const { dialect } = this.#context;
+  private control(id: JsonRpcId | undefined, params: unknown): void {
+    const { dialect } = this.context;
     const type = readControlType(params);
     if (type === undefined) {
       const message = `Expected params.type to be one of ${controlTypes.join(', ')}`;
-      return this.#fail(id, false, dialect.codes.invalidParams, message);
+      return this.fail(id, false, dialect.codes.invalidParams, message);
     }
-    const execution = this.#executions.at(-1);
+    const execution = this.executions.at(-1);
     const status = { PAUSE: 'paused', RESUME: 'resumed', CANCEL: dialect.cancelled }[type];
     // What is about to end must not be stopped on its way.
     if (execution === undefined || (type === 'PAUSE' && execution.process.isEnding)) {
-      if (this.#has('control-without-process-succeeds')) return this.#succeed(id, { status });
-      return this.#fail(id, false, dialect.codes.noProcess, 'No process is running');
+      if (this.has('control-without-process-succeeds')) return this.succeed(id, { status });
+      return this.fail(id, false, dialect.codes.noProcess, 'No process is running');
     }
-    if (!this.#has(ignoring[type])) this.#apply(type, execution);
+    if (!this.has(ignoring[type])) this.apply(type, execution);
     const { pid } = execution.process;
-    this.#succeed(id, { status });
-    this.#notify(`process.${status}`, { status, pid, pgid: pid, exit_code: null, error: null });
-    this.#pump(execution);
+    this.succeed(id, { status });
+    this.notify(`process.${status}`, { status, pid, pgid: pid, exit_code: null, error: null });
+    this.pump(execution);
   }
 
-  #apply(type: ControlType, execution: Execution): void {
+  private apply(type: ControlType, execution: Execution): void {
     if (type === 'CANCEL') {
       execution.cancelled = true;
       // As SIGTERM waits in a stopped process; sent right behind SIGSTOP it might come first.
-      if (execution.paused && this.#has('stuck-cancel')) return;
+      if (execution.paused && this.has('stuck-cancel')) return;
       // What is neither sent nor ended is still there when the next execute comes.
-      if (this.#has('cancel-leaves-running')) execution.paused = true;
-      else this.#cancel(execution);
+      if (this.has('cancel-leaves-running')) execution.paused = true;
+      else this.cancel(execution);
       return;
     }
     execution.paused = type === 'PAUSE';
     if (execution.paused) execution.process.pause();
-    else if (execution.cancelled && this.#has('stuck-cancel')) this.#cancel(execution);
-    else this.#resume(execution);
+    else if (execution.cancelled && this.has('stuck-cancel')) this.cancel(execution);
+    else this.resume(execution);
   }
 
-  #resume({ process }: Execution): void {
-    const lateMs = this.#faults?.number('late-resume');
+  private resume({ process }: Execution): void {
+    const lateMs = this.faults?.number('late-resume');
     if (lateMs === undefined) process.resume();
     else setTimeout(() => process.resume(), lateMs).unref();
   }
 
   /** Ends what runs, as CANCEL does but unasked. */
   endProcesses(): void {
-    for (const execution of this.#executions) this.#cancel(execution);
+    for (const execution of this.executions) this.cancel(execution);
   }
 
-  #cancel(execution: Execution): void {
+  private cancel(execution: Execution): void {
     execution.paused = false;
     execution.process.cancel();
-    this.#pump(execution);
+    this.pump(execution);
   }
 
   /** Sends what output there is as far as the client keeps up; otherwise the process is not read and so blocks. */
-  #pump(execution: Execution): void {
-    if (this.#ended || !this.#executions.includes(execution)) return;
+  private pump(execution: Execution): void {
+    if (this.ended || !this.executions.includes(execution)) return;
     const { output, process, paused, ended } = execution;
-    if (!paused) output.drainInto(this.#sink);
+    if (!paused) output.drainInto(this.sink);
     const waiting = paused || output.hasBacklog;
     process.reading = !waiting;
-    if (ended !== undefined && !waiting) this.#complete(execution, ended);
+    if (ended !== undefined && !waiting) this.complete(execution, ended);
   }
 
-  #complete(execution: Execution, { exitCode, durationMs }: ProcessEnd): void {
-    this.#executions = this.#executions.filter((other) => other !== execution);
+  private complete(execution: Execution, { exitCode, durationMs }: ProcessEnd): void {
+    this.executions = this.executions.filter((other) => other !== execution);
     clearTimeout(execution.timer);
     // The deployed service says no more about a process that it has cancelled.
-    if (execution.cancelled && !this.#context.dialect.completesAfterCancel) return;
+    if (execution.cancelled && !this.context.dialect.completesAfterCancel) return;
     const { pid } = execution.process;
     const timedOut = execution.timedOutAfterS;
-    this.#notify('process.completed', {
+    this.notify('process.completed', {
       status: exitCode === 0 ? 'completed' : 'failed',
       pid,
       pgid: pid,
@@ -383,10 +383,10 @@ export class Session {
     });
   }
 
-  #newSink(): OutputSink {
-    const { counters, options } = this.#context;
-    const stream = this.#stream;
-    const isFull = (): boolean => stream.writableLength >= options.highWaterBytes && !this.#has('unbounded-buffer');
+  private newSink(): OutputSink {
+    const { counters, options } = this.context;
+    const stream = this.stream;
+    const isFull = (): boolean => stream.writableLength >= options.highWaterBytes && !this.has('unbounded-buffer');
     const sendOutput = (
       type: StreamName,
       data: string,
@@ -395,14 +395,14 @@ export class Session {
       goesOn: boolean,
     ) => {
       counters.outputLinesTotal += 1;
-      this.#notify('process.output', { type, data, truncated: goesOn, chunk_index: index, total_chunks: total });
+      this.notify('process.output', { type, data, truncated: goesOn, chunk_index: index, total_chunks: total });
     };
     return {
       get full() {
         return isFull();
       },
       lines: (type, text, at) => {
-        if (this.#faults?.intercept !== undefined) {
+        if (this.faults?.intercept !== undefined) {
           const end = text.indexOf('\n', at) + 1 || text.length;
           sendOutput(type, text.slice(at, end), null, null, false);
           return end;
@@ -420,57 +420,59 @@ export class Session {
     };
   }
 
-  #succeed(id: JsonRpcId | undefined, result: object, kind: 'ack' | 'response' = 'response'): void {
-    this.#respond(id, false, { result }, kind);
+  private succeed(id: JsonRpcId | undefined, result: object, kind: 'ack' | 'response' = 'response'): void {
+    this.respond(id, false, { result }, kind);
   }
 
-  #fail(id: JsonRpcId | undefined, isNoCall: boolean, code: number, message: string): void {
-    this.#respond(id, isNoCall, { error: errorObject(code, message) }, 'response');
+  private fail(id: JsonRpcId | undefined, isNoCall: boolean, code: number, message: string): void {
+    this.respond(id, isNoCall, { error: errorObject(code, message) }, 'response');
   }
 
   /** Answers a call, or (`isNoCall`) something that is neither request nor notification. */
-  #respond(id: JsonRpcId | undefined, isNoCall: boolean, body: OutgoingBody, kind: 'ack' | 'response'): void {
-    const { dialect } = this.#context;
+  private respond(id: JsonRpcId | undefined, isNoCall: boolean, body: OutgoingBody, kind: 'ack' | 'response'): void {
+    const { dialect } = this.context;
     // JSON-RPC 2.0 §4.1: a notification is never answered, not even with an error.
     if (id === undefined && !isNoCall && dialect.strict) {
-      if (body.error === undefined || !this.#has('answers-notifications')) return;
-      this.#send(kind, { jsonrpc: '2.0', ...body });
+      if (body.error === undefined || !this.has('answers-notifications')) return;
+      this.send(kind, { jsonrpc: '2.0', ...body });
       return;
     }
-    this.#send(kind, withId(dialect, id, body));
+    this.send(kind, withId(dialect, id, body));
   }
 
-  #notify(method: string, params: Record<string, unknown>): void {
-    this.#send('notification', { jsonrpc: '2.0', method, params });
+  private notify(method: string, params: Record<string, unknown>): void {
+    this.send('notification', { jsonrpc: '2.0', method, params });
   }
 
-  #send(kind: Outgoing['kind'], body: OutgoingBody): void {
-    const intercept = this.#faults?.intercept;
-    if (intercept === undefined) this.#sendData(JSON.stringify(body));
-    else intercept({ kind, body }, this.#wire);
+  private send(kind: Outgoing['kind'], body: OutgoingBody): void {
+    const intercept = this.faults?.intercept;
+    if (intercept === undefined) this.sendData(JSON.stringify(body));
+    else intercept({ kind, body }, this.wire);
   }
 
-  #sendData(data: string | Buffer): void {
+  private sendData(data: string | Buffer): void {
     if (!this.isOpen) return;
-    this.#context.counters.messagesSentTotal += 1;
-    this.#socket.send(data);
+    this.context.counters.messagesSentTotal += 1;
+    this.socket.send(data);
   }
 }
 
-function errorObject(code: number, message: string): NonNullable<OutgoingBody['error']> {
-  return { code, message, data: null };
-}
+const errorObject = (code: number, message: string): NonNullable<OutgoingBody['error']> => ({
+  code,
+  message,
+  data: null,
+});
 
 /** A response; where its id is not known it carries null (JSON-RPC 2.0 §5), or none as the deployed service has it. */
-function withId(dialect: Dialect, id: JsonRpcId | undefined, body: OutgoingBody): OutgoingBody {
+const withId = (dialect: Dialect, id: JsonRpcId | undefined, body: OutgoingBody): OutgoingBody => {
   if (id === undefined && !dialect.strict) return { jsonrpc: '2.0', ...body };
   return { jsonrpc: '2.0', ...body, id: id ?? null };
-}
+};
 
-function readExecuteParams(
+const readExecuteParams = (
   params: unknown,
   maxCommandBytes: number,
-): { command: string; timeoutS: number | undefined } | string {
+): { command: string; timeoutS: number | undefined } | string => {
   if (!isObject(params)) return 'Expected params to be an object with a command';
   const { command, timeout } = params;
   if (typeof command !== 'string') return 'Expected params.command to be a string';
@@ -482,9 +484,9 @@ function readExecuteParams(
     return 'Expected params.timeout to be a whole number of seconds from 0 (none) to 2147483';
   }
   return { command, timeoutS: timeout };
-}
+};
 
-function readControlType(params: unknown): ControlType | undefined {
+const readControlType = (params: unknown): ControlType | undefined => {
   const type = isObject(params) ? params['type'] : undefined;
   return controlTypes.find((known) => known === type);
-}
+};

@@ -66,7 +66,7 @@ else if (args.includes('--wait')) {
 } else process.exitCode = Number(args.at(-1)) || 0;
 `;
 
-function freshClone(t: TestContext): Clone {
+const freshClone = (t: TestContext): Clone => {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'ws-stress-bootstrap-')));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const root = join(directory, 'clone');
@@ -99,7 +99,7 @@ function freshClone(t: TestContext): Clone {
     read: (path) => readFileSync(join(root, path), 'utf8'),
     log: () => (existsSync(env.LOG) ? readFileSync(env.LOG, 'utf8').trim().split('\n') : []),
   };
-}
+};
 
 interface Result {
   code: number | null;
@@ -107,7 +107,7 @@ interface Result {
   stderr: string;
 }
 
-function start(t: TestContext, clone: Clone, ...args: string[]): { child: ChildProcess; result: Promise<Result> } {
+const start = (t: TestContext, clone: Clone, ...args: string[]): { child: ChildProcess; result: Promise<Result> } => {
   const nodeFlags = args[0]?.startsWith('--import=') ? args.splice(0, 1) : [];
   const child = spawn(process.execPath, [...nodeFlags, join(clone.root, 'cli', 'bootstrap.mjs'), ...args], {
     cwd: clone.root,
@@ -123,11 +123,10 @@ function start(t: TestContext, clone: Clone, ...args: string[]): { child: ChildP
     child.once('close', (code) => resolve({ code, stdout, stderr }));
   });
   return { child, result };
-}
+};
 
-async function bootstrap(t: TestContext, clone: Clone, ...args: string[]): Promise<Result> {
-  return await start(t, clone, ...args).result;
-}
+const bootstrap = async (t: TestContext, clone: Clone, ...args: string[]): Promise<Result> =>
+  await start(t, clone, ...args).result;
 
 void test('a fresh clone is installed and built once, and start passes on arguments and exit code', async (t) => {
   const clone = freshClone(t);

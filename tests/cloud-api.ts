@@ -120,10 +120,10 @@ export class FakeCloud {
   /** Looks at what has been answered. */
   after: (asked: Asked) => Answered | undefined = () => undefined;
   url = '';
-  #nextId = 100;
+  private nextId = 100;
 
   id(): number {
-    return this.#nextId++;
+    return this.nextId++;
   }
 
   /** What changed something. */
@@ -131,11 +131,11 @@ export class FakeCloud {
     return this.asked.filter((what) => !what.startsWith('GET ') && !what.endsWith('/validate_options'));
   }
 
-  #test(id: string | undefined): KeptTest | undefined {
+  private test(id: string | undefined): KeptTest | undefined {
     return this.tests.find((test) => test.id === Number(id));
   }
 
-  #told({ id, project_id, name }: KeptTest): object {
+  private told({ id, project_id, name }: KeptTest): object {
     return {
       id,
       project_id,
@@ -147,7 +147,7 @@ export class FakeCloud {
     };
   }
 
-  async #answer(asked: Asked): Promise<Answered> {
+  private async answer(asked: Asked): Promise<Answered> {
     const { what, query, body, headers } = asked;
     if (headers.authorization !== `Bearer ${this.token}`) return apiError(401, 'Invalid token.');
     const notFound = apiError(404, 'Not found.');
@@ -169,7 +169,7 @@ export class FakeCloud {
       const [skip, name] = [Number(query.get('$skip') ?? 0), query.get('name')];
       const tests = this.tests.filter((test) => name === null || test.name === name);
       const next = skip + this.pageSize;
-      const value = tests.slice(skip, next).map((test) => this.#told(test));
+      const value = tests.slice(skip, next).map((test) => this.told(test));
       // As behind a proxy that does not say how it was asked: the address of the next page is not this one's.
       const link = `http://elsewhere.example/cloud/v6/projects/${ofProject}/load_tests?$skip=${next}`;
       return { status: 200, body: { value, ...(next < tests.length && { '@nextLink': link }) } };
@@ -183,9 +183,9 @@ export class FakeCloud {
       const script = form.get('script') as Blob;
       const test = { id: this.id(), project_id: this.project, name, script: Buffer.from(await script.arrayBuffer()) };
       this.tests.push(test);
-      return { status: 201, body: this.#told(test) };
+      return { status: 201, body: this.told(test) };
     }
-    const test = this.#test(ofTest);
+    const test = this.test(ofTest);
     if (ofTest !== undefined && test === undefined) return notFound;
     if (test && what.endsWith('/script')) {
       if (what.startsWith('PUT ')) {
@@ -224,7 +224,7 @@ export class FakeCloud {
     return notFound;
   }
 
-  async #checkQuestion({ what, query, headers, body }: Asked, operation: Operation): Promise<void> {
+  private async checkQuestion({ what, query, headers, body }: Asked, operation: Operation): Promise<void> {
     const wrong: string[] = [];
     for (const [name, value] of query) {
       const type = operation.query[name];
@@ -248,7 +248,7 @@ export class FakeCloud {
     this.violations.push(...wrong.map((each) => `asked ${what}: ${each}`));
   }
 
-  #checkAnswer({ what }: Asked, { status, body }: Answered, operation: Operation): void {
+  private checkAnswer({ what }: Asked, { status, body }: Answered, operation: Operation): void {
     const types = operation.answers[status];
     if (types === undefined) this.violations.push(`answered ${what}: status ${status} is not published`);
     else if (body !== undefined && !Buffer.isBuffer(body)) {
@@ -266,9 +266,9 @@ export class FakeCloud {
     this.asked.push(what);
     const published = operationOf(what);
     if (!published) this.violations.push(`asked ${what}: no such operation`);
-    else await this.#checkQuestion(asked, published);
-    const answered = this.instead(asked) ?? (await this.#answer(asked));
-    if (published && answered.unpublished !== true) this.#checkAnswer(asked, answered, published);
+    else await this.checkQuestion(asked, published);
+    const answered = this.instead(asked) ?? (await this.answer(asked));
+    if (published && answered.unpublished !== true) this.checkAnswer(asked, answered, published);
     return this.after(asked) ?? answered;
   }
 }

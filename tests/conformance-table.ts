@@ -34,25 +34,23 @@ export const anyText = '<text>';
 
 const started = { status: 'started', pid: anyInteger, pgid: anyInteger };
 
-function call(method: unknown, params?: unknown, id?: unknown): string {
-  return JSON.stringify({ jsonrpc: '2.0', method, params, id });
-}
+const call = (method: unknown, params?: unknown, id?: unknown): string =>
+  JSON.stringify({ jsonrpc: '2.0', method, params, id });
 
-function result(value: object, id: unknown): object {
-  return { jsonrpc: '2.0', result: value, id };
-}
+const result = (value: object, id: unknown): object => ({ jsonrpc: '2.0', result: value, id });
 
-function failure(code: number, id: unknown, message: string = anyText): object {
-  return { jsonrpc: '2.0', error: { code, message, data: null }, id };
-}
+const failure = (code: number, id: unknown, message: string = anyText): object => ({
+  jsonrpc: '2.0',
+  error: { code, message, data: null },
+  id,
+});
 
-function failureWithoutId(code: number, message: string = anyText): object {
-  return { jsonrpc: '2.0', error: { code, message, data: null } };
-}
+const failureWithoutId = (code: number, message: string = anyText): object => ({
+  jsonrpc: '2.0',
+  error: { code, message, data: null },
+});
 
-function both<T>(value: T): Record<DialectName, T> {
-  return { deployed: value, documented: value };
-}
+const both = <T>(value: T): Record<DialectName, T> => ({ deployed: value, documented: value });
 
 /** The answers to what is no request and has no id that could be echoed. */
 const unanswerable = { deployed: [failureWithoutId(-32603)], documented: [failure(-32600, null)] };
@@ -348,7 +346,7 @@ export const conformanceTable: readonly ConformanceRow[] = [
 ];
 
 /** The answer with the table's placeholders in place of what they stand for, to be compared with the table. */
-export function withPlaceholders(answer: unknown, expected: unknown): unknown {
+export const withPlaceholders = (answer: unknown, expected: unknown): unknown => {
   if (expected === anyInteger && Number.isSafeInteger(answer)) return anyInteger;
   if (expected === anyText && typeof answer === 'string' && answer !== '') return anyText;
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return answer;
@@ -356,4 +354,4 @@ export function withPlaceholders(answer: unknown, expected: unknown): unknown {
   return Object.fromEntries(
     Object.entries(answer).map(([name, member]) => [name, withPlaceholders(member, members[name])]),
   );
-}
+};

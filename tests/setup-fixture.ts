@@ -35,7 +35,7 @@ export interface SetupFixture {
 }
 
 /** Makes a fixture that goes with the test. */
-export function setupFixture(t: TestContext): SetupFixture {
+export const setupFixture = (t: TestContext): SetupFixture => {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'ws-stress-setup-')));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const root = join(directory, 'package');
@@ -52,25 +52,27 @@ export function setupFixture(t: TestContext): SetupFixture {
   }
   const env = { PATH: bin, HOME: join(directory, 'home'), WS_STRESS_K6_RELEASES: 'http://127.0.0.1:1' };
   return { directory, root, bin, build: join(root, 'runtime', 'build'), env };
-}
+};
 
 /** The text of a program that answers to `version` as k6 does. */
-export function k6Script(version = '2.2.0'): string {
-  return `#!/bin/sh\n[ "$1" = version ] && echo "k6 v${version} (go1.26.8, linux/amd64)"\n`;
-}
+export const k6Script = (version = '2.2.0'): string =>
+  `#!/bin/sh\n[ "$1" = version ] && echo "k6 v${version} (go1.26.8, linux/amd64)"\n`;
 
 /** Writes an executable shell script. */
-export function writeExecutable(path: string, content: string): string {
+export const writeExecutable = (path: string, content: string): string => {
   writeFileSync(path, content);
   chmodSync(path, 0o755);
   return path;
-}
+};
 
 /**
  * Puts a `go` on the fixture's PATH. Its builds are logged with their arguments and settings, run `before`, and then write
  * a k6.
  */
-export function fakeGo(fixture: SetupFixture, { version = 'go1.26.8', before = '' } = {}): { builds: () => string[] } {
+export const fakeGo = (
+  fixture: SetupFixture,
+  { version = 'go1.26.8', before = '' } = {},
+): { builds: () => string[] } => {
   const log = join(fixture.directory, 'go.log');
   const k6 = writeExecutable(join(fixture.directory, 'k6-that-go-builds'), k6Script());
   writeExecutable(
@@ -84,13 +86,13 @@ cat '${k6}' > "$out" && chmod +x "$out"
 `,
   );
   return { builds: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []) };
-}
+};
 
 /** Runs ensureK6 in the fixture; `shown` is what it wrote as progress. */
-export async function runEnsureK6(
+export const runEnsureK6 = async (
   fixture: SetupFixture,
   options: EnsureK6Options = {},
-): Promise<{ k6: K6; shown: string } | { error: Error; shown: string }> {
+): Promise<{ k6: K6; shown: string } | { error: Error; shown: string }> => {
   let shown = '';
   const progress = progressOn({ write: (text) => (shown += text) });
   const defaults = { root: fixture.root, env: fixture.env, platform: 'linux', arch: 'x64', progress } as const;
@@ -100,12 +102,11 @@ export async function runEnsureK6(
     if (!(error instanceof Error)) throw error;
     return { error, shown };
   }
-}
+};
 
 /** What lies in the fixture's `runtime/build` apart from the lock: made copies, and what should not be there. */
-export function madeFiles(fixture: SetupFixture): string[] {
-  return existsSync(fixture.build) ? readdirSync(fixture.build).filter((name) => name !== 'setup.lock') : [];
-}
+export const madeFiles = (fixture: SetupFixture): string[] =>
+  existsSync(fixture.build) ? readdirSync(fixture.build).filter((name) => name !== 'setup.lock') : [];
 
 let bundled: string | undefined;
 
@@ -118,7 +119,7 @@ export interface SetupProcess {
 }
 
 /** Starts the bundled `setupCommand` out of the fixture's package, as the installed command does. */
-export function startSetup(t: TestContext, fixture: SetupFixture, ...args: string[]): SetupProcess {
+export const startSetup = (t: TestContext, fixture: SetupFixture, ...args: string[]): SetupProcess => {
   bundled ??= buildSync({
     stdin: {
       contents: `import { setupCommand } from './cli/setup/setup.ts'; process.exitCode = await setupCommand(process.argv.slice(2));`,
@@ -143,19 +144,19 @@ export function startSetup(t: TestContext, fixture: SetupFixture, ...args: strin
     child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
   return { child, stderr: () => stderr, finished };
-}
+};
 
 /** Waits until something can be seen; what does not come within 20 s fails the test. */
-export async function until(what: string, isSo: () => boolean): Promise<void> {
+export const until = async (what: string, isSo: () => boolean): Promise<void> => {
   const deadline = performance.now() + 20_000;
   while (!isSo()) {
     if (performance.now() > deadline) throw new Error(`expected within 20 s: ${what}`);
     await delay(10);
   }
-}
+};
 
 /** Serves on a free port of the loopback interface while the test runs, and answers with the base address. */
-export async function serve(t: TestContext, listener: RequestListener): Promise<string> {
+export const serve = async (t: TestContext, listener: RequestListener): Promise<string> => {
   const server = createServer(listener);
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
@@ -165,17 +166,15 @@ export async function serve(t: TestContext, listener: RequestListener): Promise<
     server.closeAllConnections();
   });
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error(`a port was expected, got ${address}`);
+  if (address === null || typeof address === 'string') throw new Error(`a port was expected, received ${address}`);
   return `http://127.0.0.1:${address.port}`;
-}
+};
 
 /** The SHA-256 of some bytes in hexadecimal. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** A zip file of one stored, executable file: what k6's releases for macOS look like. */
-export function zipOf(name: string, content: string): Buffer {
+export const zipOf = (name: string, content: string): Buffer => {
   const path = Buffer.from(name);
   const data = Buffer.from(content);
   const common = Buffer.alloc(26);
@@ -197,4 +196,4 @@ export function zipOf(name: string, content: string): Buffer {
   end.writeUInt32LE(central.length, 8);
   end.writeUInt32LE(local.length, 12);
   return Buffer.concat([local, central, Buffer.from('PK\u0005\u0006'), end]);
-}
+};

@@ -6,7 +6,7 @@ import { withLock } from '../cli/shared/lock.mjs';
 import { fakeGo, madeFiles, runEnsureK6, serve, setupFixture, startSetup, until } from './setup-fixture.ts';
 
 /** Whether a process lives; one that has ended but was not collected does not. */
-function isAlive(pid: number): boolean {
+const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
   } catch {
@@ -14,7 +14,7 @@ function isAlive(pid: number): boolean {
   }
   const stat = `/proc/${pid}/stat`;
   return !existsSync(stat) || !readFileSync(stat, 'latin1').includes(') Z ');
-}
+};
 
 for (const [signal, exitCode] of [
   ['SIGTERM', 143],

@@ -53,7 +53,7 @@ const BAD_K6_BINS: [what: string, write: (path: string) => void, message: RegExp
   ['does not exist', () => undefined, /there is no .*my-k6/],
   ['is a directory', (path) => mkdirSync(path), /my-k6 is not an executable file/],
   ['is not executable', (path) => writeFileSync(path, k6Script()), /my-k6 is not an executable file/],
-  ['is not k6', (path) => writeExecutable(path, '#!/bin/sh\necho hello\n'), /is not k6: .* got: hello/],
+  ['is not k6', (path) => writeExecutable(path, '#!/bin/sh\necho hello\n'), /is not k6: .* received: hello/],
   ['fails', (path) => writeExecutable(path, '#!/bin/sh\necho broken >&2\nexit 3\n'), /exited with 3: broken/],
   ['cannot be started', (path) => writeExecutable(path, '#!/no/such/shell\n'), /does not run: .* cannot be started/],
   ['is too old', (path) => writeExecutable(path, k6Script('1.4.0')), /is k6 v1\.4\.0; 2\.0 or newer is needed/],
@@ -187,7 +187,7 @@ const OTHER_GOS: [what: string, go: string | undefined, message: RegExp][] = [
     '#!/bin/sh\necho go version go1.20.14 linux/amd64\n',
     /is go1\.20\.14; 1\.25 or newer is needed/,
   ],
-  ['a go that is something else', '#!/bin/sh\necho baduk\n', /"go version go1\.…" expected, got "baduk"/],
+  ['a go that is something else', '#!/bin/sh\necho baduk\n', /"go version go1\.…" expected, received "baduk"/],
   ['a go that fails', '#!/bin/sh\necho no GOROOT >&2\nexit 2\n', /"go version" exited with 2 no GOROOT/],
   [
     'an older Go that may not fetch a toolchain',

@@ -21,31 +21,30 @@ import {
 const ARCHIVE = 'k6-v2.2.0-linux-amd64.tar.gz';
 
 /** An archive as k6 publishes it, of a k6 that is a shell script. */
-function tarOf(fixture: SetupFixture, script = k6Script()): Buffer {
+const tarOf = (fixture: SetupFixture, script = k6Script()): Buffer => {
   const directory = join(fixture.directory, 'release');
   mkdirSync(join(directory, 'k6-v2.2.0-linux-amd64'), { recursive: true });
   writeExecutable(join(directory, 'k6-v2.2.0-linux-amd64', 'k6'), script);
   execFileSync('tar', ['-czf', 'archive.tar.gz', 'k6-v2.2.0-linux-amd64'], { cwd: directory });
   return readFileSync(join(directory, 'archive.tar.gz'));
-}
+};
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
 /** Serves one release below `/base`: its checksums, and the archive as the answer has it. */
-async function serveRelease(t: TestContext, checksums: string, archive: Answer): Promise<string> {
+const serveRelease = async (t: TestContext, checksums: string, archive: Answer): Promise<string> => {
   const origin = await serve(t, (request, response) => {
     if (request.url === '/base/v2.2.0/k6-v2.2.0-checksums.txt') response.end(checksums);
     else archive(response, request);
   });
   return `${origin}/base`;
-}
+};
 
-async function runWithRelease(fixture: SetupFixture, base: string): ReturnType<typeof runEnsureK6> {
-  return await runEnsureK6(fixture, {
+const runWithRelease = async (fixture: SetupFixture, base: string): ReturnType<typeof runEnsureK6> =>
+  await runEnsureK6(fixture, {
     env: { ...fixture.env, WS_STRESS_K6_RELEASES: base },
     stallTimeoutMs: 15_000,
   });
-}
 
 void test('the release archive is fetched, verified, unpacked and kept', async (t) => {
   const fixture = setupFixture(t);
@@ -114,7 +113,7 @@ const FAULTS: Fault[] = [
   {
     what: 'an archive that is not the one released',
     checksums: () => `${'ab'.repeat(32)}  ${ARCHIVE}\n`,
-    message: /amd64\.tar\.gz is not what was released: SHA-256 (ab){32} expected, got [0-9a-f]{64}$/m,
+    message: /amd64\.tar\.gz is not what was released: SHA-256 (ab){32} expected, received [0-9a-f]{64}$/m,
   },
   {
     what: 'a checksums file without the archive’s line',
@@ -124,12 +123,12 @@ const FAULTS: Fault[] = [
   {
     what: 'an archive that is not there',
     answer: (response) => response.writeHead(404, 'Not Found').end(),
-    message: /amd64\.tar\.gz: HTTP 200 expected, got 404 Not Found$/m,
+    message: /amd64\.tar\.gz: HTTP 200 expected, received 404 Not Found$/m,
   },
   {
     what: 'a server that fails',
     answer: (response) => response.writeHead(503).end('busy'),
-    message: /amd64\.tar\.gz: HTTP 200 expected, got 503 Service Unavailable$/m,
+    message: /amd64\.tar\.gz: HTTP 200 expected, received 503 Service Unavailable$/m,
   },
   {
     what: 'a body that ends early',
@@ -147,7 +146,7 @@ const FAULTS: Fault[] = [
   {
     what: 'redirects without end',
     answer: (response) => response.writeHead(302, { location: `v2.2.0/${ARCHIVE}` }).end(),
-    message: /amd64\.tar\.gz: (redirect count exceeded|HTTP 200 expected, got 404)/,
+    message: /amd64\.tar\.gz: (redirect count exceeded|HTTP 200 expected, received 404)/,
   },
   {
     what: 'an archive without k6 in it',
@@ -215,9 +214,9 @@ void test('an address that is none, and a proxy that is not used, are said', asy
   for (const [setting, message] of [
     [
       'ftp://mirror/k6',
-      /WS_STRESS_K6_RELEASES: an http or https URL such as https:.* expected, got "ftp:\/\/mirror\/k6"$/m,
+      /WS_STRESS_K6_RELEASES: an http or https URL such as https:.* expected, received "ftp:\/\/mirror\/k6"$/m,
     ],
-    ['mirror', /WS_STRESS_K6_RELEASES: an http or https URL .* expected, got "mirror"$/m],
+    ['mirror', /WS_STRESS_K6_RELEASES: an http or https URL .* expected, received "mirror"$/m],
     [
       'http://127.0.0.1:1',
       /127\.0\.0\.1:1\/.*\(HTTPS_PROXY is set; Node\.js 24 and newer use it when NODE_USE_ENV_PROXY=1/,

@@ -16,22 +16,22 @@ interface Answer {
 }
 
 /** An HTTP request, with whatever Host header; fetch would not let one choose it. */
-async function get(
+const get = async (
   target: Target,
   path: string,
   headers: Record<string, string> = {},
   method = 'GET',
-): Promise<Answer> {
+): Promise<Answer> => {
   const sent = request({ host: '127.0.0.1', port: target.port, path, method, headers });
   sent.end();
   const [response] = (await within('the answer', once(sent, 'response'))) as [IncomingMessage];
   let body = '';
   for await (const part of response.setEncoding('utf8')) body += String(part);
   return { status: response.statusCode, headers: response.headers, body };
-}
+};
 
 /** Tries an opening handshake; its HTTP status where it is refused, otherwise 101. */
-async function handshake(target: Target, headers: Record<string, string>, url = target.url): Promise<number> {
+const handshake = async (target: Target, headers: Record<string, string>, url = target.url): Promise<number> => {
   const { socket } = new Client(url, { headers });
   const status = new Promise<number>((resolve) => {
     socket.once('open', () => resolve(101));
@@ -45,10 +45,10 @@ async function handshake(target: Target, headers: Record<string, string>, url = 
   } finally {
     socket.terminate();
   }
-}
+};
 
-function problemsOf(options: Partial<TargetOptions>): Promise<readonly string[]> {
-  return startTarget({ port: 0, ...options }).then(
+const problemsOf = (options: Partial<TargetOptions>): Promise<readonly string[]> =>
+  startTarget({ port: 0, ...options }).then(
     async (target) => {
       await target.close();
       return [];
@@ -58,7 +58,6 @@ function problemsOf(options: Partial<TargetOptions>): Promise<readonly string[]>
       return error.problems;
     },
   );
-}
 
 void test('/health and /healthz answer as the deployed service', async (t) => {
   const target = await targetFor(t, { maxSessions: 7 });

@@ -235,7 +235,7 @@ const shells: readonly (readonly [string, ...string[]])[] = [
 });
 
 /** A folder in which every program leaves a mark when it runs, other than those allowed, which do nothing. */
-function sandbox(): { run: (shell: readonly string[], command: string) => string[]; remove: () => void } {
+const sandbox = (): { run: (shell: readonly string[], command: string) => string[]; remove: () => void } => {
   const folder = mkdtempSync(join(tmpdir(), 'allow-list-'));
   const [programs, work, marks] = [join(folder, 'bin'), join(folder, 'work'), join(folder, 'marks')];
   for (const name of [programs, work, marks]) mkdirSync(name);
@@ -253,7 +253,7 @@ function sandbox(): { run: (shell: readonly string[], command: string) => string
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
-}
+};
 
 /** Commands put together of what the shell gives a meaning to, most of them wrong in some way. */
 const pieces = fc.oneof(

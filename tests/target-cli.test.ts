@@ -18,7 +18,7 @@ interface Running {
 }
 
 /** Runs `ws-stress target` in a process of its own. */
-function runTarget(t: TestContext, args: readonly string[], env: Record<string, string> = {}): Running {
+const runTarget = (t: TestContext, args: readonly string[], env: Record<string, string> = {}): Running => {
   const child = spawn(process.execPath, [cliPath, 'target', ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -32,24 +32,24 @@ function runTarget(t: TestContext, args: readonly string[], env: Record<string, 
   t.after(() => child.kill('SIGKILL'));
   const exit = once(child, 'close').then(([code]) => code as number | null);
   return { child, stdout: () => text.stdout, stderr: () => text.stderr, exit };
-}
+};
 
 /** Runs `ws-stress target` to its end. */
-async function finished(t: TestContext, args: readonly string[], env: Record<string, string> = {}) {
+const finished = async (t: TestContext, args: readonly string[], env: Record<string, string> = {}) => {
   const running = runTarget(t, args, env);
   const code = await within('the end', running.exit);
   return { code, stdout: running.stdout(), stderr: running.stderr() };
-}
+};
 
 /** Connects to a target as soon as it says where it listens. */
-async function connectTo(t: TestContext, running: Running, headers: Record<string, string> = {}): Promise<Client> {
+const connectTo = async (t: TestContext, running: Running, headers: Record<string, string> = {}): Promise<Client> => {
   await until('the address', () => running.stdout().includes('\n'));
   const url = /^listening on (ws:\/\/127\.0\.0\.1:[0-9]+\/ws\/mcp)\n$/.exec(running.stdout())?.[1] ?? '';
   const client = new Client(url, { headers });
   t.after(() => client.socket.terminate());
   await client.notification('connected');
   return client;
-}
+};
 
 void test('it says where it listens, serves, and ends in good order on SIGTERM', async (t) => {
   const running = runTarget(t, ['--port', '0', '--dialect', 'documented', '--shutdown=500ms']);
@@ -120,19 +120,19 @@ void test('all bad options are reported at once, with what was expected', async 
   assert.equal(code, 2);
   assert.equal(stdout, '');
   for (const pattern of [
-    /^--port: expected a whole number such as 8003, got "x"$/m,
-    /^--dialect: expected one of deployed, documented, got "latin"$/m,
-    /^--max-sessions: expected a whole number from 1 to 100000, got 0$/m,
-    /^--max-line: expected a size such as .*, got "5MB"$/m,
-    /^--heartbeat: expected a duration such as .*, got "5"$/m,
-    /^--kill-grace: expected a value \(duration\), got none$/m,
-    /^--allow: expected plain command names .* got "a\/b"$/m,
+    /^--port: expected a whole number such as 8003, received "x"$/m,
+    /^--dialect: expected one of deployed, documented, received "latin"$/m,
+    /^--max-sessions: expected a whole number from 1 to 100000, received 0$/m,
+    /^--max-line: expected a size such as .*, received "5MB"$/m,
+    /^--heartbeat: expected a duration such as .*, received "5"$/m,
+    /^--kill-grace: expected a value \(duration\), received none$/m,
+    /^--allow: expected plain command names .* received "a\/b"$/m,
     /^--host: "0.0.0.0" is beyond loopback/m,
     /^--fault: expected NAME/m,
     /^--colour: there is no such option$/m,
-    /^--shutdown: expected one value, got 2$/m,
+    /^--shutdown: expected one value, received 2$/m,
     /^--no-such: there is no such option$/m,
-    /^expected options only, got "extra"$/m,
+    /^expected options only, received "extra"$/m,
     /^See ws-stress target --help$/m,
   ]) {
     assert.match(stderr, pattern);

@@ -32,22 +32,22 @@ export interface Closed {
 }
 
 /** Starts a target on a free port, which ends with the test. */
-export async function targetFor(t: TestContext, options: Partial<TargetOptions> = {}): Promise<Target> {
+export const targetFor = async (t: TestContext, options: Partial<TargetOptions> = {}): Promise<Target> => {
   const target = await startTarget({ port: 0, shutdownMs: 300, ...options });
   t.after(() => target.close());
   return target;
-}
+};
 
 /** Connects to a target; the connection ends with the test. */
-export async function connect(t: TestContext, target: Target, options: ClientOptions = {}): Promise<Client> {
+export const connect = async (t: TestContext, target: Target, options: ClientOptions = {}): Promise<Client> => {
   const client = new Client(target.url, options);
   t.after(() => client.socket.terminate());
   await within('the opening handshake', once(client.socket, 'open'));
   return client;
-}
+};
 
 /** Gives up on what does not happen in time. */
-export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
+export const within = async <T>(what: string, promise: Promise<T>): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`expected within ${patienceMs} ms: ${what}`)), patienceMs);
@@ -57,19 +57,19 @@ export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
+};
 
 /** Waits until something can be seen. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+export const until = async (what: string, isSo: () => boolean | Promise<boolean>): Promise<void> => {
   const deadline = performance.now() + patienceMs;
   while (!(await isSo())) {
     if (performance.now() > deadline) throw new Error(`expected within ${patienceMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
+};
 
 /** Whether a process lives; a zombie does not. */
-export async function isAlive(pid: number): Promise<boolean> {
+export const isAlive = async (pid: number): Promise<boolean> => {
   const { readFile } = await import('node:fs/promises');
   try {
     process.kill(pid, 0);
@@ -78,14 +78,14 @@ export async function isAlive(pid: number): Promise<boolean> {
   }
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
   return stat === undefined || !stat.includes(') Z ');
-}
+};
 
 /** A client that keeps everything it receives. */
 export class Client {
   readonly socket: WebSocket;
   readonly received: Received[] = [];
   readonly closed: Promise<Closed>;
-  #lastId = 0;
+  private lastId = 0;
 
   constructor(url: string, options: ClientOptions = {}) {
     this.socket = new WebSocket(url, { perMessageDeflate: false, ...options });
@@ -108,14 +108,14 @@ export class Client {
     return this.received.flatMap(({ body }) => body ?? []);
   }
 
-  send(method: string, params?: object, id: unknown = (this.#lastId += 1)): unknown {
+  send(method: string, params?: object, id: unknown = (this.lastId += 1)): unknown {
     this.socket.send(JSON.stringify({ jsonrpc: '2.0', method, params, id }));
     return id;
   }
 
   /** The first message, come or to come, of which something holds. */
   async first(what: string, holds: (body: Body) => boolean): Promise<Body> {
-    return within(what, this.#first(what, holds));
+    return within(what, this.waitFor(what, holds));
   }
 
   /** The answer to a request. */
@@ -160,7 +160,7 @@ export class Client {
     return this.bodies.flatMap(({ method }) => (method === undefined || method === 'process.output' ? [] : method));
   }
 
-  async #first(what: string, holds: (body: Body) => boolean): Promise<Body> {
+  private async waitFor(what: string, holds: (body: Body) => boolean): Promise<Body> {
     for (let seen = 0; ;) {
       for (; seen < this.received.length; seen += 1) {
         const body = this.received[seen]?.body;
@@ -172,11 +172,11 @@ export class Client {
   }
 }
 
-function bodyOf(text: string): Body | undefined {
+const bodyOf = (text: string): Body | undefined => {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;
   }
-}
+};

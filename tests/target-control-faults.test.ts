@@ -19,7 +19,7 @@ interface Counting {
 }
 
 /** A session with a fault, in which a process counts. */
-async function counting(t: TestContext, fault: string, dialect: 'deployed' | 'documented'): Promise<Counting> {
+const counting = async (t: TestContext, fault: string, dialect: 'deployed' | 'documented'): Promise<Counting> => {
   const target = await targetFor(t, { dialect, faults: [fault] });
   const client = await connect(t, target);
   const pid = await client.start(countForever);
@@ -30,7 +30,7 @@ async function counting(t: TestContext, fault: string, dialect: 'deployed' | 'do
   await more();
   const control = async (type: string): Promise<unknown> => (await client.ask('control', { type })).result?.['status'];
   return { target, client, pid, control, more };
-}
+};
 
 const numbersOf = (client: Client): number[] => client.output().map((line) => Number(/[0-9]+/.exec(line)?.[0]));
 const alreadyRunning = { code: -32_602, message: 'A process is already running', data: null };

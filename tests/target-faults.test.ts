@@ -431,7 +431,7 @@ void test('what is no fault is refused with a list of those there are', async ()
   for (const fault of wrong) {
     const [problem = '', ...others] = faultProblems([fault]);
     assert.deepEqual(others, []);
-    assert.match(problem, /expected NAME.*for example.*got ".*names: tcp-silent, .*spaced-json/s, fault);
+    assert.match(problem, /expected NAME.*for example.*received ".*names: tcp-silent, .*spaced-json/s, fault);
   }
   await assert.rejects(startTarget({ port: 0, faults: ['nope', 'exit-3', 'nada'] }), (error) => {
     assert.ok(error instanceof TargetOptionsError);

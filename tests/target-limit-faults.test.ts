@@ -13,12 +13,12 @@ const activeIn = async (target: Target): Promise<unknown> => {
 };
 
 /** A target for two sessions, both taken, and a third that is refused in the way of a fault. */
-async function full(t: TestContext, fault: string): Promise<{ target: Target; taken: Client[]; third: Client }> {
+const full = async (t: TestContext, fault: string): Promise<{ target: Target; taken: Client[]; third: Client }> => {
   const target = await targetFor(t, { maxSessions: 2, faults: [fault] });
   const taken = [await connect(t, target), await connect(t, target)];
   for (const client of taken) await client.notification('connected');
   return { target, taken, third: await connect(t, target) };
-}
+};
 
 /** Whether those who were there go on as if nothing had been. */
 const undisturbed = async (clients: readonly Client[]): Promise<void> => {

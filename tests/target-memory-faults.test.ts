@@ -16,7 +16,7 @@ const collect = runInNewContext('gc') as () => void;
  * What earlier tests left must not be counted. The memory behind buffers is given back aside, behind the collection that found it
  * unused: so it is collected until three times nothing more was given back.
  */
-async function collectGarbage(): Promise<void> {
+const collectGarbage = async (): Promise<void> => {
   let [held, unchanged] = [Infinity, 0];
   while (unchanged < 3) {
     collect();
@@ -25,26 +25,30 @@ async function collectGarbage(): Promise<void> {
     unchanged = arrayBuffers < held ? 0 : unchanged + 1;
     held = Math.min(held, arrayBuffers);
   }
-}
+};
 
 /** The value of one metric as /metrics has it. */
-async function metric(target: Target, name: string): Promise<number> {
+const metric = async (target: Target, name: string): Promise<number> => {
   const text = await (await fetch(`${target.httpUrl}/metrics`)).text();
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
-}
+};
 
 /** Opens sessions one after the other, each of which says hello and leaves. */
-async function visit(t: TestContext, target: Target, sessions: number): Promise<void> {
+const visit = async (t: TestContext, target: Target, sessions: number): Promise<void> => {
   for (let count = 0; count < sessions; count += 1) {
     const client = await connect(t, target);
     await client.notification('connected');
     client.socket.close();
     await within('close', client.closed);
   }
-}
+};
 
 /** By how many MiB the memory behind buffers and the resident memory of the target grow with some sessions. */
-async function growth(t: TestContext, target: Target, sessions: number): Promise<{ held: number; resident: number }> {
+const growth = async (
+  t: TestContext,
+  target: Target,
+  sessions: number,
+): Promise<{ held: number; resident: number }> => {
   const measure = async (): Promise<[number, number]> => {
     await collectGarbage();
     const resident = await metric(target, 'process_resident_memory_bytes');
@@ -54,7 +58,7 @@ async function growth(t: TestContext, target: Target, sessions: number): Promise
   await visit(t, target, sessions);
   const [held, resident] = await measure();
   return { held: held - heldBefore, resident: resident - residentBefore };
-}
+};
 
 const leakyTarget = (t: TestContext, fault: string, options: Partial<TargetOptions> = {}): Promise<Target> =>
   targetFor(t, { ...options, faults: [fault] });

@@ -33,7 +33,7 @@ class Collector implements OutputSink {
 }
 
 /** Cuts bytes into parts of the given lengths, over and over. */
-function cut(bytes: Buffer, lengths: readonly number[]): Buffer[] {
+const cut = (bytes: Buffer, lengths: readonly number[]): Buffer[] => {
   const parts: Buffer[] = [];
   for (let at = 0, next = 0; at < bytes.length; next += 1) {
     const length = lengths[next % lengths.length] ?? bytes.length;
@@ -41,13 +41,11 @@ function cut(bytes: Buffer, lengths: readonly number[]): Buffer[] {
     at += length;
   }
   return parts;
-}
+};
 
-function linesOf(text: string): string[] {
-  return text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
-}
+const linesOf = (text: string): string[] => text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 
-function outputOf(parts: readonly Buffer[], maxLineBytes = 1_000_000): Piece[] {
+const outputOf = (parts: readonly Buffer[], maxLineBytes = 1_000_000): Piece[] => {
   const queue = new OutputQueue(maxLineBytes);
   const collector = new Collector();
   for (const part of parts) {
@@ -58,7 +56,7 @@ function outputOf(parts: readonly Buffer[], maxLineBytes = 1_000_000): Piece[] {
   queue.drainInto(collector);
   assert.equal(queue.hasBacklog, false);
   return collector.pieces;
-}
+};
 
 const text = fc.string({ unit: fc.constantFrom('a', 'é', '€', '😀', '\n', '\r', '"', '\0', '\\'), maxLength: 60 });
 const lengths = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 });
@@ -177,7 +175,7 @@ void test('a line over the longest one held loses nothing and is marked as going
 });
 
 /** Reads the text frames of a server (RFC 6455 §5.2). */
-function messagesOf(frames: Buffer): string[] {
+const messagesOf = (frames: Buffer): string[] => {
   const messages: string[] = [];
   for (let at = 0; at < frames.length;) {
     assert.equal(frames[at], 0x81, 'a final text frame');
@@ -193,7 +191,7 @@ function messagesOf(frames: Buffer): string[] {
     at += headerBytes + length;
   }
   return messages;
-}
+};
 
 void test('lines are encoded as the messages of the protocol, one frame each', () => {
   const parts = fc.oneof(

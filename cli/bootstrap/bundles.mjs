@@ -8,7 +8,7 @@ const SOURCE_DIRECTORIES = ['cli', 'lib', 'reference-target', 'scenarios', 'sche
 const SOURCE_FILES = /^(build\.mjs|thresholds\.json|tsconfig\.json|package(-lock)?\.json)$/;
 
 /** Builds dist/ unless it was built from the sources as they are. */
-export async function ensureBundles(root, { lock, say, onWait }) {
+export const ensureBundles = async (root, { lock, say, onWait }) => {
   if (isBuiltFrom(hashOfSources(root), root)) return;
   await withLock(
     lock,
@@ -19,19 +19,19 @@ export async function ensureBundles(root, { lock, say, onWait }) {
     },
     { onWait },
   );
-}
+};
 
 /** Builds dist/ whatever it is now; with `--watch`, again and again. */
-export async function build(root, args, { lock, onWait }) {
+export const build = async (root, args, { lock, onWait }) => {
   if (args.includes('--watch')) {
     rmSync(stampPath(root), { force: true });
     return (await run(process.execPath, ['build.mjs', ...args], { cwd: root })).code;
   }
   await withLock(lock, () => buildOnce(root, args), { onWait });
   return 0;
-}
+};
 
-async function buildOnce(root, args) {
+const buildOnce = async (root, args) => {
   // Taken first: what changes while it is built makes the build stale.
   const hash = hashOfSources(root);
   rmSync(stampPath(root), { force: true });
@@ -41,20 +41,18 @@ async function buildOnce(root, args) {
   const content = JSON.stringify({ hash, files: filesIn(root, 'dist') });
   writeFileSync(`${stampPath(root)}.new`, content);
   renameSync(`${stampPath(root)}.new`, stampPath(root));
-}
+};
 
-function stampPath(root) {
-  return join(root, 'dist', '.stamp');
-}
+const stampPath = (root) => join(root, 'dist', '.stamp');
 
-function isBuiltFrom(hash, root) {
+const isBuiltFrom = (hash, root) => {
   const path = stampPath(root);
   if (!existsSync(path)) return false;
   const stamp = JSON.parse(readFileSync(path, 'utf8'));
   return stamp.hash === hash && stamp.files.every((file) => existsSync(join(root, file)));
-}
+};
 
-function hashOfSources(root) {
+const hashOfSources = (root) => {
   const files = readdirSync(root).filter((name) => SOURCE_FILES.test(name));
   files.push(...SOURCE_DIRECTORIES.flatMap((directory) => filesIn(root, directory)));
   const hash = createHash('sha256');
@@ -63,12 +61,12 @@ function hashOfSources(root) {
     hash.update(`${file} ${content.length}\n`).update(content);
   }
   return hash.digest('hex');
-}
+};
 
-function filesIn(root, directory) {
+const filesIn = (root, directory) => {
   if (!existsSync(join(root, directory))) return [];
   return readdirSync(join(root, directory), { recursive: true })
     .map((name) => join(directory, name))
     .filter((path) => statSync(join(root, path)).isFile())
     .sort();
-}
+};

@@ -18,7 +18,7 @@ export class Failure extends Error {
  * It runs in a process group of its own. So a signal reaches it once, though npm and a terminal may send us several, and
  * takes everything that it started along. After a signal this throws a Failure with the exit code that belongs to it.
  */
-export async function run(command, args, { cwd, env = process.env, capture = false } = {}) {
+export const run = async (command, args, { cwd, env = process.env, capture = false } = {}) => {
   const child = spawn(command, args, {
     cwd,
     env,
@@ -50,13 +50,13 @@ export async function run(command, args, { cwd, env = process.env, capture = fal
     clearTimeout(killTimer);
     for (const signal of signals) process.off(signal, forward);
   }
-}
+};
 
-function signalGroup(pid, signal) {
+const signalGroup = (pid, signal) => {
   try {
     process.kill(-pid, signal);
   } catch (error) {
     // ESRCH: it ended on its own between the decision and the signal.
     if (error.code !== 'ESRCH') throw error;
   }
-}
+};

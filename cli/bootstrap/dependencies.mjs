@@ -5,7 +5,7 @@ import { withLock } from '../shared/lock.mjs';
 import { Failure, run } from './child.mjs';
 
 /** Installs the dependencies with `npm ci` unless node_modules is already what package-lock.json says. */
-export async function ensureDependencies(root, { lock, say, onWait }) {
+export const ensureDependencies = async (root, { lock, say, onWait }) => {
   if (whatIsWrong(root) === undefined) return;
   await withLock(
     lock,
@@ -23,32 +23,28 @@ export async function ensureDependencies(root, { lock, say, onWait }) {
     },
     { onWait },
   );
-}
+};
 
 /** Runs the npm that runs us, if one does, and otherwise the one on PATH. */
-export async function runNpm(root, args) {
+export const runNpm = async (root, args) => {
   const caller = process.env.npm_execpath;
   // Under yarn or pnpm this names those.
   const isNpm = caller !== undefined && /^npm(-cli)?\.c?js$/.test(basename(caller));
   return isNpm ? await run(process.execPath, [caller, ...args], { cwd: root }) : await run('npm', args, { cwd: root });
-}
+};
 
-function stampPath(root) {
-  return join(root, 'node_modules', '.websocket-mcp-stress-stamp');
-}
+const stampPath = (root) => join(root, 'node_modules', '.websocket-mcp-stress-stamp');
 
 /** What npm writes last of all when it has installed. */
-function installedPath(root) {
-  return join(root, 'node_modules', '.package-lock.json');
-}
+const installedPath = (root) => join(root, 'node_modules', '.package-lock.json');
 
-function stampOf(root) {
+const stampOf = (root) => {
   const lock = readFileSync(join(root, 'package-lock.json'));
   return `${createHash('sha256').update(lock).digest('hex')} ${process.platform}-${process.arch}\n`;
-}
+};
 
 /** Why node_modules cannot be used as it is; undefined when it can. */
-function whatIsWrong(root) {
+const whatIsWrong = (root) => {
   if (!existsSync(join(root, 'package-lock.json'))) {
     throw new Failure(
       `expected ${join(root, 'package-lock.json')}, and it is not there; restore it from the repository`,
@@ -58,10 +54,10 @@ function whatIsWrong(root) {
   const stamp = stampPath(root);
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === stampOf(root)) return undefined;
   return whyInstalledOtherwise(root);
-}
+};
 
 /** Why what the user's own `npm ci` or `npm install` left differs from package-lock.json; undefined when it does not. */
-function whyInstalledOtherwise(root) {
+const whyInstalledOtherwise = (root) => {
   const path = installedPath(root);
   if (!existsSync(path)) return 'node_modules is not complete';
   let installed;
@@ -92,19 +88,19 @@ function whyInstalledOtherwise(root) {
     if (statSync(join(root, name)).mtimeMs > finishedAt) return `${name} was changed since it was installed`;
   }
   return undefined;
-}
+};
 
-function packagesOf(path) {
+const packagesOf = (path) => {
   try {
     return JSON.parse(readFileSync(path, 'utf8')).packages ?? {};
   } catch (error) {
     throw new Error(`${path} cannot be read: ${error.message}`, { cause: error });
   }
-}
+};
 
 /** The `os` and `cpu` of a manifest: names that suit, or with a leading "!" names that do not. */
-function suits(list, value) {
+const suits = (list, value) => {
   if (list === undefined || list.length === 0) return true;
   if (list.includes(`!${value}`)) return false;
   return list.includes(value) || list.every((name) => name.startsWith('!'));
-}
+};

@@ -22,7 +22,7 @@ const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60
 const byteUnits: Readonly<Record<string, number>> = { '': 1, KiB: 1_024, MiB: 1_048_576 };
 
 /** Runs the reference target until it is told to stop; resolves to the exit code. */
-export async function targetCommand(argv: string[]): Promise<number> {
+export const targetCommand = async (argv: string[]): Promise<number> => {
   const { options, help, problems } = readArguments(argv);
   if (help) {
     process.stdout.write(helpText());
@@ -47,7 +47,7 @@ export async function targetCommand(argv: string[]): Promise<number> {
   } finally {
     stopped.forget();
   }
-}
+};
 
 interface Arguments {
   options: TargetOptions;
@@ -55,13 +55,13 @@ interface Arguments {
   problems: string[];
 }
 
-function readArguments(argv: string[]): Arguments {
+const readArguments = (argv: string[]): Arguments => {
   const problems: string[] = [];
   // An option behind an option that lacks its value is not that value.
   const args = argv.filter((arg, index) => {
     const row = optionTable.find(({ name }) => arg === `--${name}`);
     if (row === undefined || !(argv[index + 1] ?? '--').startsWith('--')) return true;
-    problems.push(`${arg}: expected a value (${row.unit}), got none`);
+    problems.push(`${arg}: expected a value (${row.unit}), received none`);
     return false;
   });
   const { tokens } = parseArgs({
@@ -76,7 +76,7 @@ function readArguments(argv: string[]): Arguments {
   const given = new Map<string, string[]>();
   let help = false;
   for (const token of tokens) {
-    if (token.kind === 'positional') problems.push(`expected options only, got ${JSON.stringify(token.value)}`);
+    if (token.kind === 'positional') problems.push(`expected options only, received ${JSON.stringify(token.value)}`);
     if (token.kind !== 'option') continue;
     const row = optionTable.find(({ name }) => name === token.name);
     if (token.name === 'help') help = true;
@@ -92,17 +92,17 @@ function readArguments(argv: string[]): Arguments {
   }
   problems.push(...optionProblems(options));
   return { options, help, problems };
-}
+};
 
 /** Puts what was given on the command line into the options; the problem if it cannot be read. */
-function setOption(options: TargetOptions, row: OptionRow, values: readonly string[]): string | undefined {
+const setOption = (options: TargetOptions, row: OptionRow, values: readonly string[]): string | undefined => {
   if (row.type === 'list') {
     const items = values.flatMap((value) => (row.separator === undefined ? [value] : value.split(row.separator)));
     options[row.key] = items.map((item) => item.trim()).filter((item) => item !== '');
     return undefined;
   }
   const value = values[0] ?? '';
-  if (values.length > 1) return `expected one value, got ${values.length}`;
+  if (values.length > 1) return `expected one value, received ${values.length}`;
   if (row.type === 'bytes') {
     return setQuantity(options, row.key, value, byteUnits, 'a size such as 65536, 64KiB or 1MiB');
   }
@@ -110,35 +110,35 @@ function setOption(options: TargetOptions, row: OptionRow, values: readonly stri
     return setQuantity(options, row.key, value, durationUnits, 'a duration such as 500ms, 30s, 5m or 1h');
   }
   if (row.type === 'choice') {
-    if (!isDialectName(value)) return `expected one of ${row.choices.join(', ')}, got ${JSON.stringify(value)}`;
+    if (!isDialectName(value)) return `expected one of ${row.choices.join(', ')}, received ${JSON.stringify(value)}`;
     options[row.key] = value;
   } else if (row.type === 'integer') {
     if (!/^[0-9]+$/.test(value)) {
-      return `expected a whole number such as ${defaultOptions[row.key]}, got ${JSON.stringify(value)}`;
+      return `expected a whole number such as ${defaultOptions[row.key]}, received ${JSON.stringify(value)}`;
     }
     options[row.key] = Number(value);
   } else {
     options[row.key] = value;
   }
   return undefined;
-}
+};
 
-function setQuantity(
+const setQuantity = (
   options: TargetOptions,
   key: Extract<OptionRow, { type: 'bytes' | 'duration' }>['key'],
   text: string,
   units: Readonly<Record<string, number>>,
   expected: string,
-): string | undefined {
+): string | undefined => {
   const [, number, unit = ''] = /^([0-9]+)([A-Za-z]*)$/.exec(text) ?? [];
   const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
-  if (number === undefined || factor === undefined) return `expected ${expected}, got ${JSON.stringify(text)}`;
+  if (number === undefined || factor === undefined) return `expected ${expected}, received ${JSON.stringify(text)}`;
   options[key] = Number(number) * factor;
   return undefined;
-}
+};
 
 /** Waits for the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
-function stopSignal(): { wait: () => Promise<void>; forget: () => void } {
+const stopSignal = (): { wait: () => Promise<void>; forget: () => void } => {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const stopping = new AbortController();
   const stop = (): void => {
@@ -155,9 +155,9 @@ function stopSignal(): { wait: () => Promise<void>; forget: () => void } {
       for (const signal of signals) process.off(signal, stop);
     },
   };
-}
+};
 
-function warn(options: TargetOptions): void {
+const warn = (options: TargetOptions): void => {
   const interpreters = interpretersIn(options.allow ?? []);
   if (interpreters.length > 0) {
     process.stderr.write(
@@ -168,9 +168,9 @@ function warn(options: TargetOptions): void {
     process.stderr.write('warning: the token and all output cross the network unencrypted; put TLS in front\n');
   }
   if (options.faults.length > 0) process.stderr.write(`faults switched on: ${options.faults.join(', ')}\n`);
-}
+};
 
-function helpText(): string {
+const helpText = (): string => {
   const rows = optionTable.map((row): [string, string] => [
     `--${row.name} ${row.unit}`,
     `${row.description}${defaultText(row)}`,
@@ -192,18 +192,18 @@ function helpText(): string {
     ...faultDescriptions().map((line) => folded(`  ${line}`)),
     '',
   ].join('\n');
-}
+};
 
-function defaultText(row: OptionRow): string {
+const defaultText = (row: OptionRow): string => {
   if (row.key === 'token') return ` (default: $${tokenVariable})`;
   if (row.type === 'list') return ` (default: ${row.key === 'allow' ? 'every command may run' : 'none'})`;
   if (row.type === 'duration') return ` (default: ${inUnit(defaultOptions[row.key], durationUnits)})`;
   if (row.type === 'bytes') return ` (default: ${inUnit(defaultOptions[row.key], byteUnits)})`;
   return ` (default: ${defaultOptions[row.key]})`;
-}
+};
 
 /** A quantity in the largest unit that divides it. */
-function inUnit(quantity: number, units: Readonly<Record<string, number>>): string {
+const inUnit = (quantity: number, units: Readonly<Record<string, number>>): string => {
   const [unit, factor] = Object.entries(units).findLast(([, factor]) => quantity % factor === 0)!;
   return `${quantity / factor}${unit}`;
-}
+};

@@ -52,7 +52,7 @@ export type Remembered = { record: RunRecord } | { problem: string };
  * The runs of a history one by one, in the order in which they ended, each id once. What it holds in memory are the ids.
  * A history that is not there has no run; one that can't be read throws.
  */
-export async function* readHistory(base: string): AsyncGenerator<Remembered> {
+export const readHistory = async function* (base: string): AsyncGenerator<Remembered> {
   const file = historyFile(base);
   // Where the folder is a file, reading says so.
   if (!existsSync(file) && !(existsSync(historyFolder(base)) && !statSync(historyFolder(base)).isDirectory())) return;
@@ -76,4 +76,4 @@ export async function* readHistory(base: string): AsyncGenerator<Remembered> {
       yield { problem: `${where}: ${error.message}${line.isWhole ? '' : ' (the last line was torn)'}; skipped` };
     }
   }
-}
+};

@@ -10,7 +10,7 @@ const longestBytes = 4 * 2 ** 20;
 const newline = 10;
 
 /** The lines of a file one by one, without their ends; however long one is, little of it is kept. */
-export async function* linesOf(file: string): AsyncGenerator<Line & { isWhole: boolean }> {
+export const linesOf = async function* (file: string): AsyncGenerator<Line & { isWhole: boolean }> {
   let kept: Buffer[] = [];
   let length = 0;
   const take = (isWhole: boolean): Line & { isWhole: boolean } => {
@@ -34,7 +34,7 @@ export async function* linesOf(file: string): AsyncGenerator<Line & { isWhole: b
     if (from < chunk.length) add(chunk.subarray(from));
   }
   if (length > 0) yield take(false);
-}
+};
 
 /** What a line of a records file is: a record; something wrong with one; or what k6 or a script said beside them. */
 export type Read = { line: number } & (
@@ -42,7 +42,7 @@ export type Read = { line: number } & (
 );
 
 /** The records of a file in its order, one at a time, so that the memory it takes does not grow with the file. */
-export async function* readRecords(file: string): AsyncGenerator<Read> {
+export const readRecords = async function* (file: string): AsyncGenerator<Read> {
   let number = 0;
   for await (const line of linesOf(file)) {
     number++;
@@ -75,4 +75,4 @@ export async function* readRecords(file: string): AsyncGenerator<Read> {
       yield { line: number, problem: error.message, isLast: !line.isWhole };
     }
   }
-}
+};

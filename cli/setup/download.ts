@@ -18,14 +18,14 @@ export class DownloadError extends Error {}
 const LONGEST_DOWNLOAD_MS = 30 * 60_000;
 
 /** Fetches a small text. */
-export async function downloadText(url: string, options: DownloadOptions): Promise<string> {
+export const downloadText = async (url: string, options: DownloadOptions): Promise<string> => {
   const chunks: Uint8Array[] = [];
   for await (const chunk of receive(url, options)) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');
-}
+};
 
 /** Fetches a file to a path and answers with the SHA-256 of what was written, in hexadecimal. */
-export async function downloadFile(url: string, path: string, options: DownloadOptions): Promise<string> {
+export const downloadFile = async (url: string, path: string, options: DownloadOptions): Promise<string> => {
   const hash = createHash('sha256');
   await pipeline(async function* () {
     for await (const chunk of receive(url, options)) {
@@ -34,9 +34,9 @@ export async function downloadFile(url: string, path: string, options: DownloadO
     }
   }, createWriteStream(path));
   return hash.digest('hex');
-}
+};
 
-async function* receive(url: string, options: DownloadOptions): AsyncGenerator<Uint8Array> {
+const receive = async function* (url: string, options: DownloadOptions): AsyncGenerator<Uint8Array> {
   const { signal, stallTimeoutMs, maxBytes, onProgress } = options;
   const stall = new AbortController();
   const timer = setTimeout(() => stall.abort(), stallTimeoutMs);
@@ -45,7 +45,7 @@ async function* receive(url: string, options: DownloadOptions): AsyncGenerator<U
     const response = await fetch(url, { signal: AbortSignal.any([signal, stall.signal]) });
     if (response.status !== 200 || response.body === null) {
       await response.body?.cancel();
-      throw new DownloadError(`${url}: HTTP 200 expected, got ${response.status} ${response.statusText}`.trimEnd());
+      throw new DownloadError(`${url}: HTTP 200 expected, received ${response.status} ${response.statusText}`.trimEnd());
     }
     if (url.startsWith('https:') && !response.url.startsWith('https:')) {
       await response.body.cancel();
@@ -74,4 +74,4 @@ async function* receive(url: string, options: DownloadOptions): AsyncGenerator<U
   } finally {
     clearTimeout(timer);
   }
-}
+};

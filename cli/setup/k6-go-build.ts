@@ -10,7 +10,7 @@ const GO_BUILD_TIMEOUT_MS = 60 * 60_000;
 const SHOWN_OUTPUT_LINES = 20;
 
 /** Builds the pinned k6 of `runtime/` with the local Go into the workplace, and answers with its path. */
-export async function buildWithGo(context: SourceContext): Promise<string> {
+export const buildWithGo = async (context: SourceContext): Promise<string> => {
   const { root, pin, workplace, progress, signal } = context;
   const [go] = findOnPath('go', context.env.PATH);
   if (go === undefined) throw new SourceFailed('no go on PATH');
@@ -47,9 +47,9 @@ export async function buildWithGo(context: SourceContext): Promise<string> {
     throw new SourceFailed(`"go build" of runtime/ with ${goVersion} ${result.failure}${shown.join('')}`);
   }
   return built;
-}
+};
 
-async function localGoVersion(go: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
+const localGoVersion = async (go: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> => {
   // GOTOOLCHAIN=local: without it, asking for the version may already fetch another toolchain.
   const run = await runGroup(go, ['version'], {
     env: { ...env, GOTOOLCHAIN: 'local' },
@@ -61,25 +61,23 @@ async function localGoVersion(go: string, env: NodeJS.ProcessEnv, signal: AbortS
   }
   const match = /^go version (?:devel )?(go1\.(\d+)\S*)/.exec(run.stdout);
   if (match === null) {
-    throw new SourceFailed(`${go}: "go version go1.…" expected, got "${run.stdout.trim().slice(0, 200)}"`);
+    throw new SourceFailed(`${go}: "go version go1.…" expected, received "${run.stdout.trim().slice(0, 200)}"`);
   }
   const [, text = '', minor] = match;
   if (Number(minor) < OLDEST_GO_THAT_FETCHES_TOOLCHAINS) {
     throw new SourceFailed(`${go} is ${text}; ${OLDEST_GO.text} or newer is needed`);
   }
   return Number(minor) < OLDEST_GO.minor ? `${text}, if it can fetch the toolchain that go.mod asks for` : text;
-}
+};
 
 /** `go build -v` prints the import path of each package it compiles, and nothing else on that line. */
-function isPackagePath(line: string): boolean {
-  return /^[\w.~-]+(\/[\w.~+-]+)*$/.test(line);
-}
+const isPackagePath = (line: string): boolean => /^[\w.~-]+(\/[\w.~+-]+)*$/.test(line);
 
-function lineReader(onLine: (line: string) => void): (text: string) => void {
+const lineReader = (onLine: (line: string) => void): ((text: string) => void) => {
   let rest = '';
   return (text) => {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) onLine(line);
   };
-}
+};

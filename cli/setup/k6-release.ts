@@ -23,7 +23,7 @@ const MAX_CHECKSUMS_BYTES = MEBIBYTE;
 const EXTRACT_TIMEOUT_MS = 5 * 60_000;
 
 /** Takes the pinned k6 from its release archive into the workplace, checksum verified, and answers with its path. */
-export async function takeRelease(context: SourceContext): Promise<string> {
+export const takeRelease = async (context: SourceContext): Promise<string> => {
   const { pin, env, platform, arch, workplace, progress, signal, stallTimeoutMs } = context;
   const suffix = ARCHIVES[`${platform}-${arch}`];
   if (suffix === undefined) {
@@ -43,39 +43,39 @@ export async function takeRelease(context: SourceContext): Promise<string> {
     const expected = checksumOf(name, checksums);
     const actual = await fetchShown(`${base}/${pin.version}/${name}`, archive, limits, context);
     if (actual !== expected) {
-      throw new SourceFailed(`${name} is not what was released: SHA-256 ${expected} expected, got ${actual}`);
+      throw new SourceFailed(`${name} is not what was released: SHA-256 ${expected} expected, received ${actual}`);
     }
   } catch (error) {
     if (error instanceof DownloadError) throw new SourceFailed(`${error.message}${proxyHint(env)}`, { cause: error });
     throw error;
   }
   return await extract(archive, context);
-}
+};
 
-function releasesBase(env: NodeJS.ProcessEnv): string {
+const releasesBase = (env: NodeJS.ProcessEnv): string => {
   const base = (env[RELEASES_SETTING] || OFFICIAL_RELEASES).replace(/\/+$/, '');
   if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
     throw new SourceFailed(
-      `${RELEASES_SETTING}: an http or https URL such as ${OFFICIAL_RELEASES} expected, got "${base}"`,
+      `${RELEASES_SETTING}: an http or https URL such as ${OFFICIAL_RELEASES} expected, received "${base}"`,
     );
   }
   return base;
-}
+};
 
-function checksumOf(name: string, checksums: string): string {
+const checksumOf = (name: string, checksums: string): string => {
   for (const line of checksums.split('\n')) {
     const match = /^([0-9a-f]{64})\s+\*?(\S+)\s*$/i.exec(line);
     if (match?.[1] !== undefined && match[2] === name) return match[1].toLowerCase();
   }
   throw new SourceFailed(`the checksums file has no SHA-256 for ${name}, so it cannot be verified`);
-}
+};
 
-async function fetchShown(
+const fetchShown = async (
   url: string,
   path: string,
   limits: Pick<DownloadOptions, 'signal' | 'stallTimeoutMs'>,
   { progress }: SourceContext,
-): Promise<string> {
+): Promise<string> => {
   let shown = 'waiting for the server';
   const onProgress = (receivedBytes: number, totalBytes: number | undefined): void => {
     const total = totalBytes === undefined ? '' : ` of ${mebibytes(totalBytes)}`;
@@ -85,19 +85,17 @@ async function fetchShown(
     (seconds) => `k6: fetching, ${seconds} s: ${shown}`,
     () => downloadFile(url, path, { ...limits, maxBytes: MAX_ARCHIVE_BYTES, onProgress }),
   );
-}
+};
 
-function mebibytes(bytes: number): string {
-  return (bytes / MEBIBYTE).toFixed(1);
-}
+const mebibytes = (bytes: number): string => (bytes / MEBIBYTE).toFixed(1);
 
-function proxyHint(env: NodeJS.ProcessEnv): string {
+const proxyHint = (env: NodeJS.ProcessEnv): string => {
   const proxy = env.HTTPS_PROXY ?? env.https_proxy;
   if (proxy === undefined || proxy === '' || env.NODE_USE_ENV_PROXY === '1') return '';
   return ' (HTTPS_PROXY is set; Node.js 24 and newer use it when NODE_USE_ENV_PROXY=1, older ones cannot)';
-}
+};
 
-async function extract(archive: string, context: SourceContext): Promise<string> {
+const extract = async (archive: string, context: SourceContext): Promise<string> => {
   const { env, workplace, signal } = context;
   const directory = join(workplace, 'extracted');
   mkdirSync(directory);
@@ -122,4 +120,4 @@ async function extract(archive: string, context: SourceContext): Promise<string>
     failures.push(`${command} ${run.failure} ${run.stderr.trim()}`.trimEnd());
   }
   throw new SourceFailed(`${name} cannot be unpacked: ${failures.join('; ')}`);
-}
+};

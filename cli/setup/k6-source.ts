@@ -31,7 +31,7 @@ export class SourceFailed extends Error {}
 const PINNED_FILES = ['go.mod', 'go.sum', 'main.go'];
 
 /** Reads which k6 the package pins. */
-export function readK6Pin(root: string): K6Pin {
+export const readK6Pin = (root: string): K6Pin => {
   const hash = createHash('sha256');
   for (const name of PINNED_FILES) {
     const content = readFileSync(join(root, 'runtime', name));
@@ -43,16 +43,16 @@ export function readK6Pin(root: string): K6Pin {
     throw new SourceFailed(`${join(root, 'runtime', 'go.mod')}: expected a line "require go.k6.io/k6/v2 v2.…"`);
   }
   return { version, hash: hash.digest('hex').slice(0, 16) };
-}
+};
 
 /** Every executable of a name on a PATH, in its order; entries that are not absolute are passed over. */
-export function findOnPath(name: string, path: string | undefined): string[] {
+export const findOnPath = (name: string, path: string | undefined): string[] => {
   const directories = (path ?? '').split(delimiter).filter((directory) => isAbsolute(directory));
   return [...new Set(directories)].map((directory) => join(directory, name)).filter((file) => isExecutable(file));
-}
+};
 
 /** Whether a path names a file that may be executed. */
-export function isExecutable(path: string): boolean {
+export const isExecutable = (path: string): boolean => {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();
@@ -60,4 +60,4 @@ export function isExecutable(path: string): boolean {
     // Every reason why it cannot be looked at is a reason why it cannot be executed.
     return false;
   }
-}
+};

@@ -22,23 +22,23 @@ export type Inspected = { usable: true; version: string } | { usable: false; rea
  * Reads the first line of `k6 version`, such as `k6 v2.2.0 (go1.26.8, linux/amd64)`; undefined when it is not k6's. An
  * executable of another file name calls itself by that name.
  */
-export function parseK6Version(output: string, fileName = 'k6'): K6Version | undefined {
+export const parseK6Version = (output: string, fileName = 'k6'): K6Version | undefined => {
   const match = /^(\S+)\s+v?((\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?\S*)(?:\s+\(.*\bgo1\.)?/.exec(output.trimStart());
   if (match === null) return undefined;
   const [whole, name = '', text = '', major, minor, patch, preRelease] = match;
   const isK6 = name === 'k6' || (name === fileName && whole.endsWith('go1.'));
   if (!isK6) return undefined;
   return { text, major: Number(major), minor: Number(minor), patch: Number(patch), preRelease };
-}
+};
 
 /** Whether a version is 2.0 or newer, in the order of semantic versioning: 2.0.0-rc1 comes before 2.0.0. */
-export function isSupportedK6(version: K6Version): boolean {
+export const isSupportedK6 = (version: K6Version): boolean => {
   const isBefore200 = version.minor === 0 && version.patch === 0 && version.preRelease !== undefined;
   return version.major > 2 || (version.major === 2 && !isBefore200);
-}
+};
 
 /** Runs `<path> version` and judges the answer. */
-export async function inspectK6(path: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Inspected> {
+export const inspectK6 = async (path: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Inspected> => {
   const run = await runGroup(path, ['version'], { env, signal, timeoutMs: VERSION_TIMEOUT_MS });
   if (run.failure !== undefined) {
     return { usable: false, reason: `${path} does not run: "${path} version" ${run.failure}${quoted(run.stderr)}` };
@@ -47,16 +47,16 @@ export async function inspectK6(path: string, env: NodeJS.ProcessEnv, signal: Ab
   if (version === undefined) {
     return {
       usable: false,
-      reason: `${path} is not k6: "version" was expected to print "k6 v<number>", got${quoted(run.stdout) || ' nothing'}`,
+      reason: `${path} is not k6: "version" was expected to print "k6 v<number>", received${quoted(run.stdout) || ' nothing'}`,
     };
   }
   if (!isSupportedK6(version)) {
     return { usable: false, reason: `${path} is k6 v${version.text}; ${OLDEST_K6} or newer is needed` };
   }
   return { usable: true, version: version.text };
-}
+};
 
-function quoted(output: string): string {
+const quoted = (output: string): string => {
   const firstLine = output.trim().split('\n', 1)[0] ?? '';
   return firstLine === '' ? '' : `: ${firstLine.slice(0, 200)}`;
-}
+};

@@ -71,7 +71,7 @@ Environment:
 `;
 
 /** Runs `ws-stress setup` and answers with its exit code. */
-export async function setupCommand(argv: string[]): Promise<number> {
+export const setupCommand = async (argv: string[]): Promise<number> => {
   let options;
   try {
     options = parseArgs({
@@ -96,14 +96,14 @@ export async function setupCommand(argv: string[]): Promise<number> {
     process.stderr.write(`${error.message}\n`);
     return error.exitCode;
   }
-}
+};
 
 /**
  * Finds or makes a k6 and answers with it; throws a SetupError when that is impossible or a signal interrupts it. SIGINT,
  * SIGTERM and SIGHUP are handled while it works: what it started is ended and what it half made is removed first.
  */
-export async function ensureK6(options: EnsureK6Options = {}): Promise<K6> {
-  return await interruptible((signal) =>
+export const ensureK6 = async (options: EnsureK6Options = {}): Promise<K6> =>
+  await interruptible((signal) =>
     chooseK6({
       root: options.root ?? packageRoot,
       env: options.env ?? process.env,
@@ -114,11 +114,10 @@ export async function ensureK6(options: EnsureK6Options = {}): Promise<K6> {
       signal,
     }),
   );
-}
 
 type Settings = Required<EnsureK6Options> & { signal: AbortSignal };
 
-async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+const interruptible = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
   const controller = new AbortController();
   const handlers = Object.entries(INTERRUPTIONS).map(([name, exitCode]) => ({
     name,
@@ -130,9 +129,9 @@ async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Prom
   } finally {
     for (const { name, handle } of handlers) process.off(name, handle);
   }
-}
+};
 
-async function chooseK6(settings: Settings): Promise<K6> {
+const chooseK6 = async (settings: Settings): Promise<K6> => {
   const { env, progress } = settings;
   if (env.K6_BIN) return await fromK6Bin(resolve(env.K6_BIN), settings);
 
@@ -147,19 +146,19 @@ async function chooseK6(settings: Settings): Promise<K6> {
   if (onPath.length === 0) tried.push('k6 on PATH: none');
 
   return (await fromPackage(settings, tried)) ?? giveUp(tried);
-}
+};
 
-async function fromK6Bin(path: string, { env, signal }: Settings): Promise<K6> {
+const fromK6Bin = async (path: string, { env, signal }: Settings): Promise<K6> => {
   const remedy = `set K6_BIN to the path of a k6 ${OLDEST_K6} or newer, or unset it`;
   if (!existsSync(path)) throw new SetupError(`K6_BIN: there is no ${path}; ${remedy}`);
   if (!isExecutable(path)) throw new SetupError(`K6_BIN: ${path} is not an executable file; ${remedy}`);
   const k6 = await inspectK6(path, env, signal);
   if (!k6.usable) throw new SetupError(`K6_BIN: ${k6.reason}; ${remedy}`);
   return { path, version: k6.version, source: 'K6_BIN' };
-}
+};
 
 /** Takes the k6 that was made before, or makes one; undefined, with the reasons added to `tried`, when neither works. */
-async function fromPackage(settings: Settings, tried: string[]): Promise<K6 | undefined> {
+const fromPackage = async (settings: Settings, tried: string[]): Promise<K6 | undefined> => {
   const { root, env, progress, signal } = settings;
   const pin = pinOf(root);
   const name = `k6-${pin.hash}-${settings.platform}-${settings.arch}`;
@@ -186,29 +185,28 @@ async function fromPackage(settings: Settings, tried: string[]): Promise<K6 | un
     },
     { signal, onWait },
   );
-}
+};
 
-function pinOf(root: string): K6Pin {
+const pinOf = (root: string): K6Pin => {
   try {
     return readK6Pin(root);
   } catch (error) {
     if (!isExpected(error)) throw error;
     throw new SetupError(`k6: the package is not complete: ${error.message}; install it again`);
   }
-}
+};
 
-async function inspectMade(path: string, { env, signal }: Settings): Promise<Inspected | undefined> {
-  return existsSync(path) ? await inspectK6(path, env, signal) : undefined;
-}
+const inspectMade = async (path: string, { env, signal }: Settings): Promise<Inspected | undefined> =>
+  existsSync(path) ? await inspectK6(path, env, signal) : undefined;
 
 /** Makes a k6 in a directory of its own below `directory` and moves it into place when it is whole and runs. */
-async function make(
+const make = async (
   directory: string,
   name: string,
   pin: K6Pin,
   settings: Settings,
   tried: string[],
-): Promise<K6 | undefined> {
+): Promise<K6 | undefined> => {
   const sources = [
     { source: 'built with Go', make: buildWithGo },
     { source: 'release archive', make: takeRelease },
@@ -237,9 +235,9 @@ async function make(
     }
   }
   return undefined;
-}
+};
 
-function giveUp(tried: string[]): never {
+const giveUp = (tried: string[]): never => {
   throw new SetupError(
     [
       'k6 could not be set up. What was tried:',
@@ -250,16 +248,16 @@ function giveUp(tried: string[]): never {
       `or set K6_BIN to the path of a k6, or ${RELEASES_SETTING} to a mirror of ${OFFICIAL_RELEASES}.`,
     ].join('\n'),
   );
-}
+};
 
 /** For packages installed where their user cannot write. */
-function userCache(env: NodeJS.ProcessEnv): string {
+const userCache = (env: NodeJS.ProcessEnv): string => {
   // The XDG base directory specification: a path that is not absolute is to be ignored.
   const base = env.XDG_CACHE_HOME && isAbsolute(env.XDG_CACHE_HOME) ? env.XDG_CACHE_HOME : undefined;
   return join(base ?? join(env.HOME || homedir(), '.cache'), 'websocket-mcp-stress');
-}
+};
 
-function firstWritable(directories: string[], progress: Progress): string {
+const firstWritable = (directories: string[], progress: Progress): string => {
   const problems: string[] = [];
   for (const directory of directories) {
     try {
@@ -273,9 +271,8 @@ function firstWritable(directories: string[], progress: Progress): string {
     }
   }
   throw new SetupError(`k6: there is no place to put it: ${problems.join('; ')}`);
-}
+};
 
 /** Whether an error is an obstacle that can be met, such as a full disk, and not a mistake in this program. */
-function isExpected(error: unknown): error is Error {
-  return error instanceof SourceFailed || (error instanceof Error && 'syscall' in error);
-}
+const isExpected = (error: unknown): error is Error =>
+  error instanceof SourceFailed || (error instanceof Error && 'syscall' in error);

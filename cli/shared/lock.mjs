@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
  * other, so never two hold it. A claim whose process is gone counts for nothing, and as no name is ever used twice it
  * can be removed by whoever sees it.
  */
-export async function withLock(directory, work, { signal, onWait } = {}) {
+export const withLock = async (directory, work, { signal, onWait } = {}) => {
   mkdirSync(directory, { recursive: true });
   const claim = `${process.pid}-${startTimeOf(process.pid)}-${randomUUID()}`;
   const path = join(directory, claim);
@@ -41,26 +41,25 @@ export async function withLock(directory, work, { signal, onWait } = {}) {
     process.off('exit', withdraw);
     withdraw();
   }
-}
+};
 
-function livingClaim(directory, own) {
-  return readdirSync(directory).find((name) => {
+const livingClaim = (directory, own) =>
+  readdirSync(directory).find((name) => {
     const match = /^(\d+)-([^-]+)-/.exec(name);
     if (match === null || name === own) return false;
     if (startTimeOf(Number(match[1])) === match[2]) return true;
     rmSync(join(directory, name), { force: true });
     return false;
   });
-}
 
 /** When a process started, as a word; undefined when it has ended. With the process id it names one process for good. */
-function startTimeOf(pid) {
+const startTimeOf = (pid) => {
   const [state, startTime] = process.platform === 'linux' ? statusFromProc(pid) : statusFromPs(pid);
   // A zombie has ended, though nobody has collected it yet.
   return state === undefined || state.startsWith('Z') ? undefined : startTime;
-}
+};
 
-function statusFromProc(pid) {
+const statusFromProc = (pid) => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // proc(5): the second field is the program's name in parentheses and may hold anything; field 3 follows it.
@@ -70,9 +69,9 @@ function statusFromProc(pid) {
     if (error.code === 'ENOENT' || error.code === 'ESRCH') return [];
     throw error;
   }
-}
+};
 
-function statusFromPs(pid) {
+const statusFromPs = (pid) => {
   try {
     const line = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
       encoding: 'utf8',
@@ -86,4 +85,4 @@ function statusFromPs(pid) {
     if (error.status === 1) return [];
     throw error;
   }
-}
+};

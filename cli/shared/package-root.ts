@@ -6,7 +6,7 @@ import { codeOf, innermostMessage } from '../../lib/text/errors.ts';
 const PACKAGE_NAME = 'websocket-mcp-stress';
 
 /** The directory of this package above a module, whether that is a source file, a bundle or an installed copy. */
-export function findPackageRoot(moduleUrl: string): string {
+export const findPackageRoot = (moduleUrl: string): string => {
   const start = dirname(fileURLToPath(moduleUrl));
   for (let directory = start; ; directory = dirname(directory)) {
     if (packageNameIn(directory) === PACKAGE_NAME) return directory;
@@ -14,9 +14,9 @@ export function findPackageRoot(moduleUrl: string): string {
       throw new Error(`no package.json named "${PACKAGE_NAME}" in ${start} or above it; install the package again`);
     }
   }
-}
+};
 
-function packageNameIn(directory: string): unknown {
+const packageNameIn = (directory: string): unknown => {
   const path = join(directory, 'package.json');
   try {
     const manifest: unknown = JSON.parse(readFileSync(path, 'utf8'));
@@ -25,7 +25,7 @@ function packageNameIn(directory: string): unknown {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw new Error(`cannot read ${path}: ${innermostMessage(error)}`, { cause: error });
   }
-}
+};
 
 /** The directory of the package that this code runs from. */
 export const packageRoot: string = findPackageRoot(import.meta.url);

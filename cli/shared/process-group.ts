@@ -24,7 +24,7 @@ export interface GroupResult {
  * Runs a program in a process group of its own, so that an abort or a timeout ends its children with it; an abort throws
  * the signal's reason once they are gone.
  */
-export async function runGroup(command: string, args: string[], options: GroupOptions): Promise<GroupResult> {
+export const runGroup = async (command: string, args: string[], options: GroupOptions): Promise<GroupResult> => {
   const { signal, timeoutMs, env, cwd, onStderr } = options;
   signal.throwIfAborted();
   const timeout = AbortSignal.timeout(timeoutMs);
@@ -66,9 +66,9 @@ export async function runGroup(command: string, args: string[], options: GroupOp
     clearTimeout(killTimer);
     stop.removeEventListener('abort', end);
   }
-}
+};
 
-function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
   if (pid === undefined) return;
   try {
     process.kill(-pid, signal);
@@ -76,4 +76,4 @@ function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
     // ESRCH: it ended on its own between the decision and the signal.
     if (codeOf(error) !== 'ESRCH') throw error;
   }
-}
+};

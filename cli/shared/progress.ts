@@ -18,7 +18,7 @@ const LOG_INTERVAL_MS = 5_000;
 const CLEAR_LINE = '\r\u001B[2K';
 
 /** Progress on a stream: one line rewritten in place on a terminal, a line every five seconds elsewhere. */
-export function progressOn(stream: ProgressStream): Progress {
+export const progressOn = (stream: ProgressStream): Progress => {
   const isTerminal = stream.isTTY === true;
   const showStatus = (text: string): void => {
     if (isTerminal) stream.write(`${CLEAR_LINE}${text.slice(0, (stream.columns ?? 80) - 1)}`);
@@ -40,4 +40,4 @@ export function progressOn(stream: ProgressStream): Progress {
       }
     },
   };
-}
+};
