@@ -45,7 +45,9 @@ const receive = async function* (url: string, options: DownloadOptions): AsyncGe
     const response = await fetch(url, { signal: AbortSignal.any([signal, stall.signal]) });
     if (response.status !== 200 || response.body === null) {
       await response.body?.cancel();
-      throw new DownloadError(`${url}: HTTP 200 expected, received ${response.status} ${response.statusText}`.trimEnd());
+      throw new DownloadError(
+        `${url}: HTTP 200 expected, received ${response.status} ${response.statusText}`.trimEnd(),
+      );
     }
     if (url.startsWith('https:') && !response.url.startsWith('https:')) {
       await response.body.cancel();
