@@ -1,5 +1,6 @@
 // What `npm start`, `npm test` and the like run. It works in a fresh clone: nothing but Node is needed to load it.
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -98,7 +99,17 @@ const test = async (args) => {
   const reporter = flags.some((flag) => flag.startsWith('--test-reporter'))
     ? []
     : ['--test-reporter=spec', '--test-reporter-destination=stdout'];
-  return await runWithK6(['--test', ...reporter, ...flags, ...files.map((file) => relative(root, file))]);
+  // Most of a test is waiting, so more files run at once than there are processors.
+  const concurrency = flags.some((flag) => flag.startsWith('--test-concurrency'))
+    ? []
+    : [`--test-concurrency=${3 * availableParallelism()}`];
+  return await runWithK6([
+    '--test',
+    ...reporter,
+    ...concurrency,
+    ...flags,
+    ...files.map((file) => relative(root, file)),
+  ]);
 };
 
 const bench = async (args) => await runWithK6([join('tests', 'bench', 'bench.ts'), ...args]);

@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocketServer } from 'ws';
 import { startHelper } from '../cli/run/helper.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import { startTarget } from '../reference-target/server.ts';
 import { casesTests, checkCases, proxyWithoutHttp, runCases, serviceFor, type CasesRow } from './k6-cases.ts';
 import { cleanEnv, k6Path } from './k6.ts';
+import { service } from './memory-socket.ts';
 
 const breaking = 'findings{finding:breaking}';
 const leakBreaking = 'findings{case:leak,finding:breaking}';
@@ -117,6 +119,22 @@ describe('memory over many sessions → exit code, verdict, cases and failing cr
   casesTests(watchedRows, true);
 });
 
+/** A service that answers each command with one line and runs nothing, so that sessions follow one another fast. */
+const answeringService = async (t: TestContext, line: string): Promise<{ url: string; sessions: () => number }> => {
+  let sessions = 0;
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  t.after(() => server.close());
+  server.on('connection', (socket) => {
+    sessions++;
+    socket.send(service.connected);
+    socket.on('message', () => {
+      for (const text of [service.started(1), service.output(line), service.completed()]) socket.send(text);
+    });
+  });
+  await once(server, 'listening');
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws/mcp`, sessions: () => sessions };
+};
+
 /** Sessions that the generator's own memory is watched over, and from which on. */
 const [sessions, from] = [1500, 500];
 /** Bytes a session; measured were 115 to 2580, for a runtime takes and gives back a MiB or more meanwhile. */
@@ -126,8 +144,7 @@ const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? assert.fail('no samples');
 
 test(`k6 itself grows by no more than ${mostGeneratorBytes} bytes a session`, async (t) => {
-  const target = await startTarget({ port: 0, shutdownMs: 300 });
-  t.after(() => target.close());
+  const target = await answeringService(t, 'Hello from stress test');
   const args = ['run', '--quiet', '--no-usage-report', '--address', '', '-e', `STRESS_URL=${target.url}`];
   const load = ['--vus', '10', '--iterations', String(sessions), path.join(packageRoot, 'dist/single.js')];
   const child = spawn(await k6Path(), [...args, ...load], { env: cleanEnv(), stdio: 'ignore' });
@@ -136,7 +153,7 @@ test(`k6 itself grows by no more than ${mostGeneratorBytes} bytes a session`, as
   const samples: { sessions: number; bytes: number }[] = [];
   while (child.exitCode === null) {
     const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
-    if (kib !== undefined) samples.push({ sessions: target.stats().sessionsTotal, bytes: Number(kib) * 1024 });
+    if (kib !== undefined) samples.push({ sessions: target.sessions(), bytes: Number(kib) * 1024 });
     await delay(20);
   }
   assert.deepEqual(await ended, [0, null]);
