@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
@@ -9,7 +9,6 @@ import { temporaryDirectory } from './temporary-directory.ts';
 
 const manifest = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as {
   name: string;
-  dependencies: Record<string, string>;
   scripts: Record<string, string>;
 };
 
@@ -23,6 +22,20 @@ interface Packed {
   filename: string;
   files: { path: string }[];
 }
+
+/** The folders in node_modules of what an installed package needs, whether it names it or a dependency does. */
+const dependencies = (): string[] => {
+  const { packages } = JSON.parse(readFileSync(path.join(packageRoot, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: true; devOptional?: true }>;
+  };
+  return Object.keys(packages).filter(
+    (folder) =>
+      /^node_modules\/(?!@typescript\/)(@[^/]+\/)?[^/]+$/.test(folder) &&
+      packages[folder]?.dev !== true &&
+      packages[folder]?.devOptional !== true &&
+      existsSync(path.join(packageRoot, folder)),
+  );
+};
 
 /** Packs a folder as it lies there: to build it again would pull dist/ from under the other tests. */
 const pack = async (folder: string, to: string): Promise<Packed> => {
@@ -56,14 +69,24 @@ void test('the package, installed elsewhere, works', async (t) => {
     assert.match(manifest.scripts.prepack ?? '', /\bbuild\b/);
   });
 
-  // What it depends on comes from this checkout's own copies, so that no registry is asked.
-  const dependencies = await Promise.all(
-    Object.keys(manifest.dependencies).map((name) => pack(path.join(packageRoot, 'node_modules', name), directory)),
-  );
   const elsewhere = path.join(directory, 'elsewhere');
   mkdirSync(elsewhere);
-  const tarballs = [packed, ...dependencies].map(({ filename }) => path.join(directory, filename));
-  await npm(elsewhere, 'install', '--prefix', elsewhere, '--offline', '--ignore-scripts', ...tarballs);
+  // What it depends on is there already, copied from this checkout, so that no registry is asked.
+  for (const folder of dependencies()) {
+    cpSync(path.join(packageRoot, folder), path.join(elsewhere, folder), { recursive: true });
+  }
+  const tarball = path.join(directory, packed.filename);
+  await npm(
+    elsewhere,
+    'install',
+    '--prefix',
+    elsewhere,
+    '--offline',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts',
+    tarball,
+  );
   const installed = path.join(elsewhere, 'node_modules', manifest.name);
   const command = path.join(elsewhere, 'node_modules/.bin/ws-stress');
   const k6 = await k6Path();
