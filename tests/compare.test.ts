@@ -9,7 +9,7 @@ import { compareSides, type Comparison, type Side } from '../cli/results/compare
 import { comparisonDocument, comparisonText } from '../cli/results/compare-text.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
 import { readRunValues, type MetricSample } from '../cli/results/run-values.ts';
-import type { RunRecord } from '../lib/results/run-record.ts';
+import type { RunRecord } from '../lib/results/record-schema.ts';
 import { runProgram } from './k6.ts';
 import { sessionLine } from './records.ts';
 import { runRecord } from './run-records.ts';

@@ -7,7 +7,7 @@ import { junitXml } from '../cli/results/junit.ts';
 import { markdownSummary, shownInMarkdown } from '../cli/results/markdown-summary.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import type { RunRecord } from '../lib/results/run-record.ts';
+import type { RunRecord } from '../lib/results/record-schema.ts';
 import { runProgram } from './k6.ts';
 import { runRecord } from './run-records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

@@ -10,7 +10,7 @@ import { agreements, bucketGrowth, questionsFor } from '../cli/gate/promql.ts';
 import { judgeWhole, wholeProfile, type WholeTest } from '../cli/gate/whole-test.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { readCriteria, readInputs } from '../lib/load/inputs.ts';
-import type { RunRecord } from '../lib/results/run-record.ts';
+import type { RunRecord } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { hasPrometheus, startMachines, startPrometheus, type Machine } from './prometheus.ts';

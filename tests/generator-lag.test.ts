@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { LagWindow, looksAtLag } from '../lib/load/lag.ts';
-import type { RunRecord } from '../lib/results/run-record.ts';
+import type { RunRecord } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { cleanEnv, k6Path } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

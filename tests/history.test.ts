@@ -10,7 +10,7 @@ import { appendRun, historyFile, readHistory, rememberRun } from '../cli/results
 import { changesBetween, historyOf, standingOf, type ScenarioHistory } from '../cli/results/history-summary.ts';
 import { historyText, shownShare, sparkline } from '../cli/results/history-text.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
-import type { RunRecord } from '../lib/results/run-record.ts';
+import type { RunRecord } from '../lib/results/record-schema.ts';
 import { runProgram } from './k6.ts';
 import { runRecord } from './run-records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

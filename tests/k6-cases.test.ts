@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import type { RunResult } from '../lib/results/verdict.ts';
+import type { RunResult } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { casesTests, checkCases, proxyWithoutHttp, runCases, serviceFor, type CasesRow } from './k6-cases.ts';
 import { cleanEnv, k6Path } from './k6.ts';

@@ -7,11 +7,12 @@ import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import type { FindingKind } from '../lib/cases/case.ts';
 import type { Excuse } from '../lib/load/thresholds.ts';
-import type { CriterionStatus, RunResult } from '../lib/results/verdict.ts';
+import type { CriterionStatus } from '../lib/results/criterion-status.ts';
 import { faultTable } from '../reference-target/fault-table.ts';
 import { optionTable, type TargetOptions } from '../reference-target/options.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { runBundle, type K6Run } from './k6.ts';
+import type { RunResult } from '../lib/results/record-schema.ts';
 
 /** What became of a case, as its record says. */
 export type CaseEnd = FindingKind | Excuse | 'inconclusive';

@@ -11,7 +11,7 @@ import { describe, test } from 'node:test';
 import { build } from 'esbuild';
 import { WebSocketServer } from 'ws';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import type { RunResult } from '../lib/results/verdict.ts';
+import type { RunResult } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runBundle, runProgram } from './k6.ts';
 import { service } from './memory-socket.ts';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { RunRecord } from '../lib/results/run-record.ts';
+import type { RunRecord } from '../lib/results/record-schema.ts';
 import { ensureK6 } from '../cli/setup/setup.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 

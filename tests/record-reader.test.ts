@@ -6,7 +6,9 @@ import { test } from 'node:test';
 import { memoryRecord } from '../lib/results/memory-record.ts';
 import { sessionRecord } from '../lib/results/record.ts';
 import { readRecords, type Read } from '../cli/results/record-reader.ts';
-import { parseRecord } from '../cli/results/record-schemas.ts';
+import { parseRecord } from '../cli/results/parse-record.ts';
+import type { Outcome } from '../lib/session/outcome.ts';
+import { sessionLine } from './records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const run = {
@@ -86,6 +88,24 @@ void test('an empty file holds no record', async (t) => {
 void test('members that a later version adds are let through', () => {
   const added = parseRecord(JSON.stringify({ ...(JSON.parse(line(0)) as object), added: 1 }));
   assert.equal((added as unknown as { added: number }).added, 1);
+});
+
+void test('a session record is read back with the outcome that was written, whichever it is', () => {
+  const each: { [Kind in Outcome['kind']]: Extract<Outcome, { kind: Kind }> } = {
+    ok: { kind: 'ok' },
+    'failed-exit': { kind: 'failed-exit', code: null, detail: 'd' },
+    rejected: { kind: 'rejected', code: -32_003, message: 'm', reason: 'session limit' },
+    'output-mismatch': { kind: 'output-mismatch', detail: 'd' },
+    timeout: { kind: 'timeout', phase: 'drain', detail: 'd' },
+    'connect-failed': { kind: 'connect-failed', reason: 'r' },
+    closed: { kind: 'closed', code: 1006, detail: 'd' },
+    'protocol-violation': { kind: 'protocol-violation', reason: 'r' },
+    'script-error': { kind: 'script-error', detail: 'd' },
+  };
+  for (const outcome of Object.values(each)) {
+    const record = parseRecord(sessionLine(outcome));
+    assert.deepEqual(record.type === 'session' && [record.outcome, record.commands[0]?.outcome], [outcome, outcome]);
+  }
 });
 
 void test('a line of hundreds of megabytes is told by its size and not kept', async (t) => {

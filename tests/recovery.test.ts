@@ -3,19 +3,12 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import path from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import {
-  isCaseName,
-  mergeRun,
-  nameOf,
-  parseCase,
-  type RecoveryCase,
-  type Told,
-} from '../cli/results/recovery-cases.ts';
+import { mergeRun, nameOf, parseCase, type RecoveryCase, type Told } from '../cli/results/recovery-cases.ts';
 import { keepFailures } from '../cli/results/keep-failures.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
 import { changeCases, readCases, recoveryIndex } from '../cli/results/recovery-store.ts';
 import type { Command } from '../lib/commands/command.ts';
-import { recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
+import { isCaseName, recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
 import type { Outcome } from '../lib/session/outcome.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { runBundle, runProgram } from './k6.ts';
@@ -87,7 +80,12 @@ void test('two hundred are kept: then a graduated one gives way, or a new one is
 
 void test('names are safe whatever a command is called, and two that would be one differ', () => {
   for (const name of ['../../etc/passwd', '<script>', '\u001B[2J\n', '', '…', 'x'.repeat(500)]) {
-    const made = nameOf('concurrent', name, { kind: 'rejected', reason: '../a'.repeat(99) }, () => true);
+    const made = nameOf(
+      'concurrent',
+      name,
+      { kind: 'rejected', code: 1, message: '', reason: '../a'.repeat(99) },
+      () => true,
+    );
     assert.ok(isCaseName(made), made);
   }
   const first = one([], failing());

@@ -1,6 +1,6 @@
-import type { RunRecord } from '../lib/results/run-record.ts';
+import type { RunRecord } from '../lib/results/record-schema.ts';
 import { gatherReport, type ReportData } from '../cli/results/report-data.ts';
-import { parseRecord, parseRunRecord, type DetailRecord } from '../cli/results/record-schemas.ts';
+import { type DetailRecord, parseRecord, parseRunRecord } from '../cli/results/parse-record.ts';
 import { findingLine, sessionLine } from './records.ts';
 import { runRecord as passingRun } from './run-records.ts';
 

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../lib/results/run-record.ts';
+import type { RunRecord } from '../lib/results/record-schema.ts';
 
 /** A run record that passes; `more` takes the place of what it holds otherwise. */
 export const runRecord = (run: string, more: Partial<RunRecord> = {}): RunRecord => ({

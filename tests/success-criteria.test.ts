@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import { testNames, testsWithoutRounds } from '../lib/load/scenario-names.ts';
 import { parseThresholds } from '../lib/load/thresholds.ts';
 import { successCriteria } from '../lib/results/success-criteria.ts';
-import { judgeRun, type CriterionStatus, type JudgedCriterion, type Metrics } from '../lib/results/verdict.ts';
+import { judgeRun, type Metrics } from '../lib/results/verdict.ts';
+import type { CriterionStatus } from '../lib/results/criterion-status.ts';
+import type { JudgedCriterion } from '../lib/results/record-schema.ts';
 
 const shipped: unknown = JSON.parse(readFileSync(new URL('../thresholds.json', import.meta.url), 'utf8'));
 

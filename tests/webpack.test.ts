@@ -7,7 +7,7 @@ import { k6Build } from '../build.mjs';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { placeOf } from '../lib/load/profile.ts';
 import { scenarioNames } from '../lib/load/scenario-names.ts';
-import type { RunResult } from '../lib/results/verdict.ts';
+import type { RunResult } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { k6Path, runBundle, runProgram, type K6Run } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

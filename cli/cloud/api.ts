@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { printable } from '../shared/printable.ts';
+import { issueText } from '../shared/schema-issue.ts';
 import {
   CloudError,
   createClient,
@@ -72,10 +73,8 @@ export const createApi = (access: CloudAccess, world: ClientWorld) => {
     const result = v.safeParse(schema, value);
     if (result.success) return result.output;
     const [issue] = result.issues;
-    throw new CloudError(
-      `${where}: ${v.getDotPath(issue) ?? 'the answer'}: expected ${issue.expected ?? 'another'}, received ${printable(issue.received.replaceAll(access.token, '…'), 100)}`,
-      answer.status,
-    );
+    const received = issue.received.replaceAll(access.token, '…');
+    throw new CloudError(`${where}: ${printable(issueText({ ...issue, received }, 'the answer'), 300)}`, answer.status);
   };
 
   const get = async <Schema extends v.GenericSchema>(path: string, schema: Schema): Promise<v.InferOutput<Schema>> => {

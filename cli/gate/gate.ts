@@ -4,7 +4,7 @@ import { parseDuration, settingsTable, type SettingRow } from '../../lib/load/se
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { testNames, testsWithoutRounds } from '../../lib/load/scenario-names.ts';
 import { summaryText, verdictLine } from '../../lib/results/summary.ts';
-import type { RunResult } from '../../lib/results/verdict.ts';
+import type { RunResult } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
 import { refusing } from '../results/refusal-text.ts';

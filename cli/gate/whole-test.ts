@@ -2,10 +2,11 @@ import { isComplete, planLoad, type Profile } from '../../lib/load/profile.ts';
 import type { Settings } from '../../lib/load/settings.ts';
 import { parseExpression, type Criterion } from '../../lib/load/thresholds.ts';
 import { runMarker, type RunIdentity } from '../../lib/results/run.ts';
-import { figureSelectors, judgeRun, type MetricValues, type RunResult } from '../../lib/results/verdict.ts';
+import { figureSelectors, judgeRun, type MetricValues } from '../../lib/results/verdict.ts';
 import { printable } from '../shared/printable.ts';
 import { askNumber, askSamples, askTime, askVector, GateError, type Connection } from './prometheus.ts';
 import { agreements, beginnings, gaugesOf, questionsFor, type Series } from './promql.ts';
+import type { RunResult } from '../../lib/results/record-schema.ts';
 
 /** What is judged: a test of so many k6 processes. */
 export interface WholeTest {

@@ -1,6 +1,6 @@
 import { toJsonSchema } from '@valibot/to-json-schema';
 import type { GenericSchema } from 'valibot';
-import { findingSchema, memorySchema, runSchema, sessionSchema } from '../results/record-schemas.ts';
+import { findingSchema, memorySchema, runSchema, sessionSchema } from '../../lib/results/record-schema.ts';
 import type { JsonSchema } from './schemas.ts';
 
 const bare = (schema: GenericSchema): JsonSchema => {

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
 import { leaveForMachines } from './exports.ts';

@@ -3,7 +3,9 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
 import { isRunId } from '../../lib/load/settings.ts';
+import { extensible } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
+import { issueText } from '../shared/schema-issue.ts';
 import { historyFolder } from './history-file.ts';
 import { writeWhole } from './run-folder.ts';
 
@@ -13,11 +15,14 @@ export const baselineFile = (base: string): string => path.join(historyFolder(ba
 /** The ids of the runs that a scenario's runs are held against, by scenario. */
 export type Baseline = ReadonlyMap<string, readonly string[]>;
 
-const schema = v.looseObject({
+const schema = extensible({
   type: v.literal('baseline'),
   version: v.literal(1),
   scenarios: v.array(
-    v.looseObject({ test: v.string(), runs: v.pipe(v.array(v.pipe(v.string(), v.check(isRunId))), v.minLength(1)) }),
+    extensible({
+      test: v.string(),
+      runs: v.pipe(v.array(v.pipe(v.string(), v.check(isRunId, 'the id of a run'))), v.minLength(1)),
+    }),
   ),
 });
 
@@ -35,18 +40,18 @@ export const readBaseline = async (base: string): Promise<Baseline> => {
   }
   const result = v.safeParse(schema, value);
   if (result.success) return new Map(result.output.scenarios.map(({ test, runs }) => [test, runs]));
-  const [issue] = result.issues;
-  throw new Error(
-    `${file}: ${v.getDotPath(issue) ?? 'the baseline'}: expected ${issue.expected ?? 'the id of a run'}, received ${issue.received.slice(0, 100)}; ${remedy}`,
-  );
+  throw new Error(`${file}: ${issueText(result.issues[0], 'the baseline')}; ${remedy}`);
 };
+
+/** A baseline as its file holds it. */
+export const baselineDocument = (baseline: Baseline): v.InferOutput<typeof schema> => ({
+  type: 'baseline',
+  version: 1,
+  scenarios: [...baseline].map(([test, runs]) => ({ test, runs: [...runs] })),
+});
 
 /** Writes the baseline of a folder of results. */
 export const writeBaseline = async (base: string, baseline: Baseline): Promise<void> => {
   await mkdir(historyFolder(base), { recursive: true });
-  const scenarios = [...baseline].map(([test, runs]) => ({ test, runs }));
-  await writeWhole(
-    baselineFile(base),
-    `${JSON.stringify({ type: 'baseline', version: 1, scenarios }, undefined, 2)}\n`,
-  );
+  await writeWhole(baselineFile(base), `${JSON.stringify(baselineDocument(baseline), undefined, 2)}\n`);
 };

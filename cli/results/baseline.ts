@@ -1,9 +1,9 @@
 import path from 'node:path';
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
 import { emptyOptions, helpEntry, readOptions } from '../shared/settings-options.ts';
-import { baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
+import { baselineDocument, baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
 import { findRun, readRunRecord, runFolder } from './run-folder.ts';
 import { refusing } from './refusal-text.ts';
 import { provesNothing, unlike } from './run-likeness.ts';
@@ -87,10 +87,7 @@ export const baselineCommand = async (argv: string[]): Promise<number> => {
       await writeBaseline(base, new Map([...(await readBaseline(base)), ...set]));
     }
     const baseline = await readBaseline(base);
-    const scenarios = [...baseline].map(([test, runs]) => ({ test, runs }));
-    console.log(
-      values.json === true ? JSON.stringify({ type: 'baseline', version: 1, scenarios }) : shown(base, baseline),
-    );
+    console.log(values.json === true ? JSON.stringify(baselineDocument(baseline)) : shown(base, baseline));
     return 0;
   } catch (error) {
     return refuse([messageOf(error)]);

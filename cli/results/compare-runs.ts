@@ -1,5 +1,5 @@
-import type { CriterionStatus } from '../../lib/results/verdict.ts';
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { CriterionStatus } from '../../lib/results/criterion-status.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
 import type { MetricSample, RunValues } from './run-values.ts';
 import { leastProportionsP, medianOf, proportionsTest, rankTest } from './statistics.ts';
 

@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { codeOf, innermostMessage } from '../../lib/text/errors.ts';
 import { junitXml } from './junit.ts';
 import { markdownSummary } from './markdown-summary.ts';

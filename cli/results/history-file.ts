@@ -1,10 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { linesOf } from './record-reader.ts';
-import { parseRunRecord, RecordProblem } from './record-schemas.ts';
+import { RecordProblem, parseRunRecord } from './parse-record.ts';
 import type { RunFolder } from './run-folder.ts';
 
 /** The folder that keeps what is known over many runs, in a folder of results. */

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { wilsonInterval, type Interval } from './statistics.ts';
 
 /** What a history shows of one run. */

@@ -1,6 +1,5 @@
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLine } from '../../lib/results/summary.ts';
-import type { JudgedCriterion } from '../../lib/results/verdict.ts';
 import { observedText, outcomesText, runFacts } from './record-facts.ts';
 
 // Some of what XML 1.0 can't hold at all, not even as a reference, and half a surrogate pair.

@@ -8,15 +8,13 @@ import posix from '../../lib/commands/posix.json' with { type: 'json' };
 import python from '../../lib/commands/python.json' with { type: 'json' };
 import { mostRecoveryCases } from '../../lib/commands/recovery-index.ts';
 import { parseSettings } from '../../lib/load/settings.ts';
-import type { Outcome } from '../../lib/session/outcome.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { hide } from '../../lib/results/redact.ts';
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { isCutOff, isCutOffFinding } from '../run/closing-table.ts';
 import { printable } from '../shared/printable.ts';
 import { readRecords } from './record-reader.ts';
-import type { SessionRecord } from './record-schemas.ts';
 import { keyOf, mergeRun, mostCommandLength, type Failure } from './recovery-cases.ts';
 import { changeCases } from './recovery-store.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -113,8 +111,7 @@ export const keepFailures = async (
     const key = keyOf(test, command.name, outcome);
     const before = failures.get(key);
     if (before) before.sessions++;
-    else if (failures.size < mostFailures)
-      failures.set(key, { test, command, outcome: outcome as Outcome, trace, sessions: 1 });
+    else if (failures.size < mostFailures) failures.set(key, { test, command, outcome, trace, sessions: 1 });
     else skip(`more than ${mostFailures} different failures`);
   }
   const told: string[] = [];

@@ -1,6 +1,5 @@
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { Figures, JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLine } from '../../lib/results/summary.ts';
-import type { Figures, JudgedCriterion } from '../../lib/results/verdict.ts';
 import { observedText, runFacts } from './record-facts.ts';
 
 /** So many rows of a table are shown: a comment on a pull request has room for 65,536 characters. */

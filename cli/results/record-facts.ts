@@ -1,5 +1,4 @@
-import type { RunRecord } from '../../lib/results/run-record.ts';
-import type { JudgedCriterion } from '../../lib/results/verdict.ts';
+import type { JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
 
 /** An observed value with its unit, at most three digits behind the point; `nothing` where there was none. */
 export const observedText = ({ observed, unit }: Pick<JudgedCriterion, 'observed' | 'unit'>): string => {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { parseRecord, RecordProblem, type DetailRecord } from './record-schemas.ts';
+import { type DetailRecord, RecordProblem, parseRecord } from './parse-record.ts';
 
 /** A line of a file, or that it is longer than any record. */
 type Line = { text: string } | { tooLong: number };

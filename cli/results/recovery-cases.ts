@@ -1,40 +1,45 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
-import { mostRecoveryCases, recoveryIndexProblems, type ReplayCase } from '../../lib/commands/recovery-index.ts';
 import type { Command } from '../../lib/commands/command.ts';
-import { describeOutcome, outcomeKinds, type Outcome } from '../../lib/session/outcome.ts';
+import { commandProblems } from '../../lib/commands/command-set.ts';
+import { isCaseName, mostRecoveryCases, type ReplayCase } from '../../lib/commands/recovery-index.ts';
+import { extensible, outcomeSchema } from '../../lib/results/record-schema.ts';
+import { describeOutcome, type Outcome } from '../../lib/session/outcome.ts';
 import { printable } from '../shared/printable.ts';
+import { issueText } from '../shared/schema-issue.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
-const seen = v.looseObject({ run: v.string(), at: v.string() });
+/** A run, and when it began, ISO 8601. */
+const seenSchema = extensible({ run: v.string(), at: v.string() });
+export type Seen = v.InferOutput<typeof seenSchema>;
 
-const caseSchema = v.looseObject({
+/** A command and its proof; what is wrong with one is said as it is of a command set's. */
+const commandSchema = v.pipe(
+  v.unknown(),
+  v.rawTransform(({ dataset, addIssue, NEVER }): Command => {
+    const problems = commandProblems(dataset.value, 'command');
+    if (problems.length === 0) return dataset.value as Command;
+    addIssue({ message: problems.join('; ') });
+    return NEVER;
+  }),
+);
+
+const caseSchema = extensible({
   version: v.literal(1),
-  name: v.string(),
+  name: v.pipe(v.string(), v.check(isCaseName, 'a name in kebab-case, at most 100 characters')),
   state: v.picklist(['active', 'graduated', 'retired']),
   test: v.string(),
-  command: v.looseObject({ name: v.string(), class: v.string(), command: v.string(), proof: v.looseObject({}) }),
+  command: commandSchema,
   settings: v.record(v.string(), v.string()),
-  fault: v.looseObject({
-    kind: v.picklist(outcomeKinds),
-    reason: v.optional(v.string()),
-    phase: v.optional(v.string()),
-    detail: v.optional(v.string()),
-  }),
+  fault: outcomeSchema,
   trace: v.optional(v.array(v.string())),
-  firstSeen: seen,
-  lastSeen: seen,
-  counts: v.looseObject({ failed: count, held: count, heldInARow: count, sessions: count }),
+  firstSeen: seenSchema,
+  lastSeen: seenSchema,
+  counts: extensible({ failed: count, held: count, heldInARow: count, sessions: count }),
 });
 
 /** A failure that was kept, version 1, as `recovery/<name>.json` holds it (docs/recovery.md). */
 export type RecoveryCase = v.InferOutput<typeof caseSchema>;
-
-/** The run that is told of, and when it began, ISO 8601. */
-export interface Seen {
-  run: string;
-  at: string;
-}
 
 /** A failure of a run: the first session that came to it, and how many did. */
 export interface Failure {
@@ -55,25 +60,20 @@ const slug = (text: string): string =>
     .replace(/-$/, '');
 
 /** What a failure is about: a fixed word where it has one, else its reason without what differs from session to session. */
-const aboutOf = ({ kind, reason = '', phase }: RecoveryCase['fault']): string =>
-  kind === 'timeout'
-    ? (phase ?? '')
-    : reason
+const aboutOf = (fault: Outcome): string =>
+  fault.kind === 'timeout'
+    ? fault.phase
+    : ('reason' in fault ? fault.reason : '')
         .replaceAll(/"(?:[^"\\]|\\.)*"…?/g, '"…"')
         .replaceAll(/\d+/g, 'N')
         .slice(0, 200);
 
 /** Failures of one key are equal, and kept once. */
-export const keyOf = (test: string, command: string, fault: RecoveryCase['fault']): string =>
+export const keyOf = (test: string, command: string, fault: Outcome): string =>
   JSON.stringify([test, command, fault.kind, aboutOf(fault)]);
 
 /** A case's name: kebab-case, at most 100 characters; where another failure has it, with the beginning of a hash. */
-export const nameOf = (
-  test: string,
-  command: string,
-  fault: RecoveryCase['fault'],
-  isTaken: (name: string) => boolean,
-): string => {
+export const nameOf = (test: string, command: string, fault: Outcome, isTaken: (name: string) => boolean): string => {
   const about = fault.kind === 'timeout' || fault.kind === 'rejected' ? aboutOf(fault) : '';
   const parts = [test, slug(command) || 'command', fault.kind, about].map(slug).filter((part) => part !== '');
   const name = parts.join('-').slice(0, 90).replace(/-$/, '');
@@ -84,9 +84,6 @@ export const nameOf = (
     .slice(0, 8);
   return `${name}-${hash}`;
 };
-
-/** Whether a text can be a case's name, and so a file's. */
-export const isCaseName = (text: string): boolean => text.length <= 100 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text);
 
 /** Reads a case from its file's text; throws what was expected. */
 export const parseCase = (text: string, name: string): RecoveryCase => {
@@ -105,45 +102,33 @@ export const parseCase = (text: string, name: string): RecoveryCase => {
   }
   const result = v.safeParse(caseSchema, value, { abortEarly: true });
   if (!result.success) {
-    const [issue] = result.issues;
-    throw new Error(
-      `${v.getDotPath(issue) ?? 'the case'}: expected ${issue.expected}, received ${issue.received.slice(0, 100)}`,
-    );
+    throw new Error(issueText(result.issues[0], 'the case'));
   }
   const { output } = result;
   if (output.name !== name)
     throw new Error(`expected the name of its file, ${name}; received ${printable(output.name, 100)}`);
-  const problems = recoveryIndexProblems({ version: 1, cases: [replayOf(output)] });
-  if (problems.length > 0) throw new Error(problems.join('; '));
   return output;
 };
 
-const cut = (text: string | undefined): string | undefined => text?.slice(0, 500);
+/** Longest text of an outcome that is kept, characters. */
+const mostText = 500;
 
-const faultOf = (outcome: Outcome): RecoveryCase['fault'] => {
-  const { kind, reason, phase, detail, message, code } = outcome as RecoveryCase['fault'] & {
-    message?: string;
-    code?: number | null;
-  };
-  return {
-    kind,
-    ...(code !== undefined && { code }),
-    ...(message !== undefined && { message: cut(message) }),
-    ...(reason !== undefined && { reason: cut(reason) }),
-    ...(phase !== undefined && { phase }),
-    ...(detail !== undefined && { detail: cut(detail) }),
-  };
-};
+const faultOf = (outcome: Outcome): Outcome => ({
+  ...outcome,
+  ...('message' in outcome && { message: outcome.message.slice(0, mostText) }),
+  ...('reason' in outcome && { reason: outcome.reason.slice(0, mostText) }),
+  ...('detail' in outcome && { detail: outcome.detail.slice(0, mostText) }),
+});
 
 /** The fault of a case in words. */
-export const faultText = ({ fault }: RecoveryCase): string => printable(describeOutcome(fault as Outcome), 300);
+export const faultText = ({ fault }: Pick<RecoveryCase, 'fault'>): string => printable(describeOutcome(fault), 300);
 
 /** A case as a run replays it. */
 export const replayOf = (kept: RecoveryCase): ReplayCase => ({
   name: kept.name,
   test: kept.test,
   fault: faultText(kept),
-  command: kept.command as unknown as Command,
+  command: kept.command,
 });
 
 /** A case held ten times in a row for each time it failed: it is replayed no more. */
@@ -225,7 +210,7 @@ export const mergeRun = (kept: readonly RecoveryCase[], blocked: ReadonlySet<str
       name,
       state: 'active',
       test,
-      command: command as unknown as RecoveryCase['command'],
+      command,
       settings: { ...told.settings },
       fault,
       ...(trace && { trace: trace.slice(-30).map((line) => line.slice(0, 400)) }),

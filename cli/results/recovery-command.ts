@@ -1,11 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { isCaseName } from '../../lib/commands/recovery-index.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { printable } from '../shared/printable.ts';
 import { runCommand } from '../run/run-command.ts';
 import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/settings-options.ts';
-import { faultText, isCaseName, type RecoveryCase } from './recovery-cases.ts';
+import { faultText, type RecoveryCase } from './recovery-cases.ts';
 import { changeCases, indexText, readCases } from './recovery-store.ts';
 
 const help = `Usage: ws-stress recovery [list] [--json] [--folder DIR]
@@ -39,13 +40,13 @@ const find = async (base: string, name: string): Promise<RecoveryCase | undefine
   return undefined;
 };
 
-const row = ({ name, state, test, command, counts, ...rest }: RecoveryCase): string[] => [
+const row = ({ name, state, test, command, counts, fault }: RecoveryCase): string[] => [
   name,
   printable(
     `  ${state}, failed ${counts.failed}, held ${counts.heldInARow} in a row; ${test}: ${printable(command.name, 24)}`,
     79,
   ).replace(/^/, '  '),
-  `  ${printable(faultText({ name, state, test, command, counts, ...rest }), 76)}`,
+  `  ${printable(faultText({ fault }), 76)}`,
 ];
 
 const list = async (base: string, asJson: boolean): Promise<number> => {

@@ -1,10 +1,10 @@
-import { countsInTime, describeOutcome, type Outcome } from '../../lib/session/outcome.ts';
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import { countsInTime, describeOutcome } from '../../lib/session/outcome.ts';
+import type { FindingRecord, MemoryRecord, RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { isCutOff, isTold, kindOf } from '../run/closing-table.ts';
 import { visible } from './html.ts';
 import { addValue, emptyHistogram, type Histogram } from './histogram.ts';
 import type { Read } from './record-reader.ts';
-import type { DetailRecord, FindingRecord, MemoryRecord, SessionRecord } from './record-schemas.ts';
+import type { DetailRecord } from './parse-record.ts';
 
 /** The most sessions of a round that are drawn. */
 export const mostBars = 300;
@@ -168,7 +168,7 @@ const addToTimeline = (timeline: Timeline, atMs: number, lines: number): void =>
 const exampleOf = ({ round, session, case: name, commands, outcome, trace = [] }: SessionRecord): Example => ({
   where: visible(name === undefined ? `round ${round} session ${session}` : `case ${name}`, 100),
   command: visible(commands[0]?.name ?? 'no command', 100),
-  outcome: visible(describeOutcome(outcome as Outcome)),
+  outcome: visible(describeOutcome(outcome)),
   trace: trace.slice(0, 40).map((line) => visible(line, 320)),
 });
 
@@ -224,9 +224,8 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
   const addSession = (record: SessionRecord): void => {
     records.sessions++;
     const { test, round } = record;
-    const session = record as SessionRecord & { outcome: Outcome };
     // A run that was cut short closes sessions itself.
-    const isFailure = isTold(session) && !(run.cutShort === true && isCutOff(session));
+    const isFailure = isTold(record) && !(run.cutShort === true && isCutOff(record));
     if (round !== undefined) {
       const bars = placeIn(rounds, mostRounds, [test, round], () => ({
         test,
@@ -252,7 +251,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
       record.commands.reduce((sum, { lines }) => sum + lines, 0),
     );
     if (!isFailure) return;
-    const kind = kindOf(session);
+    const kind = kindOf(record);
     const failure = placeIn(failures, mostKinds, [kind], () => ({ kind: visible(kind, 200), count: 0, examples: [] }));
     if (!failure) return;
     failure.count++;

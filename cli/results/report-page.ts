@@ -1,6 +1,6 @@
 import { shownUrl } from '../../lib/load/settings.ts';
 import { meaningOf } from '../../lib/results/summary.ts';
-import type { Figures, JudgedCriterion } from '../../lib/results/verdict.ts';
+import type { Figures, JudgedCriterion, MemoryRecord } from '../../lib/results/record-schema.ts';
 import { quantile } from './histogram.ts';
 import { markup, Markup, visible, type Content } from './html.ts';
 import { evenly, phaseNames, type Distribution, type ReportData, type RoundBars } from './report-data.ts';
@@ -17,7 +17,6 @@ import {
   timelinePicture,
   type Picture,
 } from './report-pictures.ts';
-import type { MemoryRecord } from './record-schemas.ts';
 import { colour, reportStyle, type ReportColour } from './report-style.ts';
 
 const none = '–';

@@ -2,7 +2,7 @@ import { leakDefaults } from '../../lib/memory/leak.ts';
 import { cumulative } from './histogram.ts';
 import { visible } from './html.ts';
 import type { Distribution, RoundBars, Timeline } from './report-data.ts';
-import type { MemoryRecord } from './record-schemas.ts';
+import type { MemoryRecord } from '../../lib/results/record-schema.ts';
 import { colour, type ReportColour } from './report-style.ts';
 import type { PictureOption } from './report-draw.ts';
 

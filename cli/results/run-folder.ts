@@ -4,9 +4,9 @@ import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import path from 'node:path';
 import { isRunId } from '../../lib/load/settings.ts';
-import type { Machine, RunRecord } from '../../lib/results/run-record.ts';
+import type { Machine, RunRecord } from '../../lib/results/record-schema.ts';
 import { codeOf, innermostMessage } from '../../lib/text/errors.ts';
-import { parseRunRecord, RecordProblem } from './record-schemas.ts';
+import { RecordProblem, parseRunRecord } from './parse-record.ts';
 
 /** Where a run leaves what it has to tell: `runs/<id>/` in the folder of results, which is the working directory unless `--folder` says otherwise. */
 export interface RunFolder {

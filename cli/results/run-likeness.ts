@@ -1,4 +1,4 @@
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { gibibytes, serviceName } from './history-summary.ts';
 
 /** Something in which two runs differ. */

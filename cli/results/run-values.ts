@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { countsInTime, fewestLines } from '../../lib/session/outcome.ts';
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { readRecords } from './record-reader.ts';
-import type { SessionRecord } from './record-schemas.ts';
 
 /** The values of one metric in one run: all of them, or a sample without bias where there were more. */
 export interface MetricSample {

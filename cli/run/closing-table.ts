@@ -1,44 +1,40 @@
-import type { Outcome } from '../../lib/session/outcome.ts';
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { printable } from '../shared/printable.ts';
 import { readRecords } from '../results/record-reader.ts';
-import type { FindingRecord, SessionRecord } from '../results/record-schemas.ts';
+import type { FindingRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 
 /** How many failures of each kind are shown. */
 const shownOfEach = 3;
 
-type SessionLine = SessionRecord & { outcome: Outcome };
-type FindingLine = FindingRecord;
-
 /** What a run's records tell for its closing table; bounded, however many records there are. */
 export interface Failures {
   /** Failed sessions of rounds: how many of each kind, and the first ones. */
-  sessions: Map<string, { count: number; first: SessionLine[] }>;
+  sessions: Map<string, { count: number; first: SessionRecord[] }>;
   /** Findings that are not as expected, and cases that were not asked. */
-  findings: FindingLine[];
+  findings: FindingRecord[];
   /** Lines that are no record: what k6 or a script said beside them. */
   other: string[];
 }
 
 /** What no finding tells: a failed session of a round; of a case what counts as a hang or violation, or was load. */
-export const isTold = ({ case: name, outcome }: SessionLine): boolean => {
+export const isTold = ({ case: name, outcome }: SessionRecord): boolean => {
   if (outcome.kind === 'ok') return false;
   return name === undefined || name === 'leak' || outcome.kind === 'timeout' || outcome.kind === 'protocol-violation';
 };
 
 /** The kind of a failure: what it is about goes with it where one kind has several causes. */
-export const kindOf = ({ test, outcome }: SessionLine): string => {
+export const kindOf = ({ test, outcome }: SessionRecord): string => {
   const about = outcome.kind === 'rejected' ? outcome.reason : outcome.kind === 'timeout' ? outcome.phase : undefined;
   return `${test} ${outcome.kind}${about === undefined ? '' : ` (${about})`}`;
 };
 
 /** Whether k6 itself closed a session, as it does where a run is interrupted: it looks like a service's close 1001. */
-export const isCutOff = ({ outcome }: { outcome: { kind: string; code?: number | null | undefined } }): boolean =>
+export const isCutOff = ({ outcome }: Pick<SessionRecord, 'outcome'>): boolean =>
   outcome.kind === 'closed' && outcome.code === 1001;
 
 /** The same of what a case came to. */
-export const isCutOffFinding = ({ received }: Pick<FindingLine, 'received'>): boolean =>
+export const isCutOffFinding = ({ received }: Pick<FindingRecord, 'received'>): boolean =>
   received.startsWith('closed (1001)');
 
 /** Reads the records of a run, as k6's console output has them; those that an interrupt cut off are no failures. */
@@ -54,7 +50,7 @@ export const readFailures = async (file: string, isInterrupted = false): Promise
       const isCut = isInterrupted && isCutOffFinding(read.record);
       if (read.record.finding !== 'conforming' && !isCut) failures.findings.push(read.record);
     } else if (read.record.type === 'session') {
-      const record = read.record as SessionLine;
+      const record = read.record;
       if (!isTold(record) || (isInterrupted && isCutOff(record))) continue;
       const kind = kindOf(record);
       const of = failures.sessions.get(kind) ?? { count: 0, first: [] };
@@ -72,14 +68,14 @@ const findingOrder = ['breaking', 'bypass', 'inconclusive', 'deviating', 'not-ru
 const messageLines = (trace: readonly string[] = [], indent: number): string[] =>
   trace.map((line) => `${' '.repeat(indent)}${printable(line, 320)}`);
 
-const sessionLines = ({ round, session, case: name, commands, outcome, trace }: SessionLine): string[] => [
+const sessionLines = ({ round, session, case: name, commands, outcome, trace }: SessionRecord): string[] => [
   folded(
     `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${printable(commands[0]?.name ?? 'no command', 60)}): ${printable(describeOutcome(outcome), 300)}`,
   ),
   ...messageLines(trace, 6),
 ];
 
-const findingLines = ({ test, case: name, section, expected, finding, received, trace }: FindingLine): string[] => [
+const findingLines = ({ test, case: name, section, expected, finding, received, trace }: FindingRecord): string[] => [
   ...[
     `  ${finding.padEnd(14)} ${test} ${printable(name, 120)}  (${section})`,
     ...(finding.startsWith('not-') ? [] : [`${' '.repeat(17)}expected ${printable(expected, 300)}`]),
@@ -89,8 +85,8 @@ const findingLines = ({ test, case: name, section, expected, finding, received, 
 ];
 
 /** Cases that were not asked for one reason are one line. */
-const withoutRepeats = (findings: readonly FindingLine[]): FindingLine[] => {
-  const told = new Map<string, FindingLine & { cases: string[] }>();
+const withoutRepeats = (findings: readonly FindingRecord[]): FindingRecord[] => {
+  const told = new Map<string, FindingRecord & { cases: string[] }>();
   for (const each of findings) {
     const isAsked = !each.finding.startsWith('not-');
     const key = isAsked ? `${each.test} ${each.case} ${told.size}` : `${each.test} ${each.finding} ${each.received}`;
@@ -104,7 +100,7 @@ const withoutRepeats = (findings: readonly FindingLine[]): FindingLine[] => {
 };
 
 /** The first findings of each kind and test, and how many more there are. */
-const bounded = (findings: readonly FindingLine[], most: number): string[] => {
+const bounded = (findings: readonly FindingRecord[], most: number): string[] => {
   const counts = new Map<string, number>();
   const lines = findings.flatMap((finding) => {
     const of = `${finding.finding.padEnd(14)} ${finding.test}`;

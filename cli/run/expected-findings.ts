@@ -1,5 +1,5 @@
 import { isObject } from '../../lib/jsonrpc/messages.ts';
-import type { CriterionStatus } from '../../lib/results/verdict.ts';
+import type { CriterionStatus } from '../../lib/results/criterion-status.ts';
 
 /** What a case of a test is expected to come to. A case that is not listed conforms. */
 export interface ExpectedFinding {

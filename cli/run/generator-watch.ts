@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import type { GeneratorFigures } from '../../lib/results/run-record.ts';
+import type { GeneratorFigures } from '../../lib/results/record-schema.ts';
 
 /** What the load generator took of this machine, at one time. */
 export interface GeneratorSample {

@@ -5,7 +5,7 @@ import { scenarioNames } from '../../lib/load/scenario-names.ts';
 import { parseSettings } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { secretsOf } from '../../lib/results/redact.ts';
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLine } from '../../lib/results/summary.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';

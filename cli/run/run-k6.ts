@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { GeneratorFigures } from '../../lib/results/run-record.ts';
+import type { GeneratorFigures } from '../../lib/results/record-schema.ts';
 import { watchGenerator } from './generator-watch.ts';
 
 /** k6 must not call out: no usage report, no download of extensions. */

@@ -1,6 +1,5 @@
 import { hide } from '../../lib/results/redact.ts';
-import type { SuccessCriterion } from '../../lib/results/success-criteria.ts';
-import type { Figures, JudgedCriterion, RunResult } from '../../lib/results/verdict.ts';
+import type { Figures, JudgedCriterion, RunResult, SuccessCriterion } from '../../lib/results/record-schema.ts';
 import type { Difference, ExpectedOfService } from './expected-findings.ts';
 import { printable } from '../shared/printable.ts';
 

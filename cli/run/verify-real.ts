@@ -8,7 +8,7 @@ import { testNames } from '../../lib/load/scenario-names.ts';
 import { parseSettings, shownUrl, type Settings } from '../../lib/load/settings.ts';
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import { secretsOf } from '../../lib/results/redact.ts';
-import type { RunRecord } from '../../lib/results/run-record.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { readFailures, type Failures } from './closing-table.ts';
 import { tellWhetherItWorks } from '../conformance/conformance-raw.ts';
 import { runConformance } from '../conformance/conformance-run.ts';

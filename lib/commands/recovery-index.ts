@@ -16,13 +16,14 @@ export interface ReplayCase {
   command: Command;
 }
 
-const isName = (value: unknown): boolean =>
-  typeof value === 'string' && value.length <= 100 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(value);
+/** Whether a text can be a case's name, and so a file's. */
+export const isCaseName = (text: string): boolean => text.length <= 100 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text);
 
 const isCase = (each: unknown): each is { command: unknown } =>
   isObject(each) &&
   Object.keys(each).toSorted().join() === 'command,fault,name,test' &&
-  isName(each.name) &&
+  typeof each.name === 'string' &&
+  isCaseName(each.name) &&
   typeof each.test === 'string' &&
   typeof each.fault === 'string';
 

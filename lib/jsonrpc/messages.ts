@@ -71,7 +71,12 @@ export const parseMessage = (text: string): Incoming => {
   const { error } = message;
   if (error !== undefined && error !== null) {
     if (hasResult) return malformed(`a response has either result or error, not both: ${excerpt(text)}`);
-    if (!isObject(error) || typeof error.code !== 'number' || typeof error.message !== 'string') {
+    if (
+      !isObject(error) ||
+      typeof error.code !== 'number' ||
+      !Number.isFinite(error.code) ||
+      typeof error.message !== 'string'
+    ) {
       return malformed(`expected an error object with code and message: ${excerpt(text)}`);
     }
     return { kind: 'error', id, error: { code: error.code, message: error.message, data: error.data } };

@@ -5,7 +5,7 @@ import { metricsTable, type MetricRow } from '../load/metrics.ts';
 import { isComplete, type Profile } from '../load/profile.ts';
 import { recordedSettings, refusal, shownUrl } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
-import type { RunRecord } from '../results/run-record.ts';
+import type { RunRecord } from '../results/record-schema.ts';
 import { runOf } from '../results/run.ts';
 import { successCriteria } from '../results/success-criteria.ts';
 import { metricsOf } from '../results/summary-data.ts';

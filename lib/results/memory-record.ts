@@ -1,7 +1,8 @@
 import type { MemorySample } from '../memory/trend.ts';
+import type { MemoryRecord } from './record-schema.ts';
 import type { RunIdentity } from './run.ts';
 
-/** The memory record, version 1: one line of JSON a load under which the service's memory was watched. */
+/** The memory record: one line of JSON a load under which the service's memory was watched. */
 export const memoryRecord = (run: RunIdentity, test: string, caseName: string, watched: WatchedMemory): string =>
   JSON.stringify({
     type: 'memory',
@@ -14,17 +15,14 @@ export const memoryRecord = (run: RunIdentity, test: string, caseName: string, w
     slopeBytes: finite(watched.slopeBytes),
     lowBytes: finite(watched.lowBytes),
     highBytes: finite(watched.highBytes),
-  });
+  } satisfies MemoryRecord);
 
 /** An interval may have no end, which JSON can't write as a number. */
 const finite = (value: number | undefined): number | undefined => (Number.isFinite(value) ? value : undefined);
 
 /** What was read of a service's memory under load; bytes a session where there is a slope. */
-export interface WatchedMemory {
+export interface WatchedMemory extends Pick<MemoryRecord, 'slopeBytes' | 'lowBytes' | 'highBytes'> {
   samples: readonly TimedMemorySample[];
-  slopeBytes?: number | undefined;
-  lowBytes?: number | undefined;
-  highBytes?: number | undefined;
 }
 
 /** A reading, and when it was taken: milliseconds since the load began. */

@@ -1,29 +1,18 @@
-import type { Case, FindingKind } from '../cases/case.ts';
-import type { Excuse } from '../load/thresholds.ts';
+import type { Case } from '../cases/case.ts';
 import type { SessionResult } from '../session/session.ts';
+import type { FindingRecord, SessionRecord } from './record-schema.ts';
 import type { Replacer } from './redact.ts';
 import type { RunIdentity } from './run.ts';
 
 /** Which session of a run a record is about. */
-export interface SessionPlace {
-  test: string;
-  /** The round, where it is one's. */
-  round?: number;
-  /** Counted from 0 in its round. */
-  session?: number;
-  /** The case that opened it, where one did. */
-  case?: string;
-  vu: number;
+export interface SessionPlace extends Pick<SessionRecord, 'test' | 'round' | 'session' | 'case' | 'vu'> {
   /** When the opening handshake began, milliseconds since 1970. */
   startedAtMs: number;
 }
 
-const rounded = (ms: number | undefined): number | undefined => ms && Math.round(ms * 1000) / 1000;
+const rounded = <Ms extends number | undefined>(ms: Ms): Ms => (ms && Math.round(ms * 1000) / 1000) as Ms;
 
-/**
- * The session record, version 1 (docs/records.md): one line of JSON. It holds no header, no token and no output but
- * the excerpt that an outcome quotes.
- */
+/** The session record: one line of JSON. */
 export const sessionRecord = (
   run: RunIdentity,
   place: SessionPlace,
@@ -57,17 +46,17 @@ export const sessionRecord = (
         outputMs: rounded(command.outputMs),
       })),
       trace: result.trace,
-    },
+    } satisfies SessionRecord,
     replacer,
   );
 
-/** The finding record, version 1: one line of JSON a case, or why it was not asked. */
+/** The finding record: one line of JSON a case. */
 export const findingRecord = (
   run: RunIdentity,
   test: string,
   { name, section, expected }: Pick<Case, 'name' | 'section' | 'expected'>,
-  finding: { kind: FindingKind | Excuse | 'inconclusive'; received: string },
-  { trace, replacer }: { trace?: readonly string[] | undefined; replacer?: Replacer | undefined } = {},
+  finding: { kind: FindingRecord['finding']; received: string },
+  { trace, replacer }: { trace?: string[] | undefined; replacer?: Replacer | undefined } = {},
 ): string =>
   JSON.stringify(
     {
@@ -82,6 +71,6 @@ export const findingRecord = (
       finding: finding.kind,
       received: finding.received,
       trace,
-    },
+    } satisfies FindingRecord,
     replacer,
   );

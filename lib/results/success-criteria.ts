@@ -1,15 +1,6 @@
 import { parseExpression } from '../load/thresholds.ts';
-import { criterionStatuses, type CriterionStatus, type JudgedCriterion } from './verdict.ts';
-
-/** One success criterion of the stress test: what came of it, and the criterion of thresholds.json that said so. */
-export interface SuccessCriterion {
-  title: string;
-  status: CriterionStatus;
-  /** The criterion that decided: of the worst, the one that tells most. */
-  decidedBy?: JudgedCriterion;
-  /** What it rests on and was not judged: a test, or a metric of one. */
-  left: string[];
-}
+import { criterionStatuses } from './criterion-status.ts';
+import type { JudgedCriterion, SuccessCriterion } from './record-schema.ts';
 
 type Part = (criterion: JudgedCriterion) => boolean;
 

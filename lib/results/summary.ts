@@ -1,15 +1,8 @@
 import { shownUrl } from '../load/settings.ts';
 import { folded, plain } from '../text/fold.ts';
 import type { RunIdentity } from './run.ts';
-import type { SuccessCriterion } from './success-criteria.ts';
-import {
-  criterionStatuses,
-  type Figures,
-  type Findings,
-  type JudgedCriterion,
-  type Measurement,
-  type RunResult,
-} from './verdict.ts';
+import type { Figures, Findings, JudgedCriterion, Measurement, RunResult, SuccessCriterion } from './record-schema.ts';
+import { criterionStatuses } from './criterion-status.ts';
 
 const colours: Readonly<Record<string, string>> = {
   PASS: '32',

@@ -2,7 +2,9 @@ import { findingKinds, type FindingKind } from '../cases/case.ts';
 import { metricsTable, type MetricName, type MetricRow } from '../load/metrics.ts';
 import { parseExpression, type Criterion } from '../load/thresholds.ts';
 import type { Profile, Round } from '../load/profile.ts';
-import { outcomeKinds, type Outcome } from '../session/outcome.ts';
+import { outcomeKinds } from '../session/outcome.ts';
+import type { CriterionStatus } from './criterion-status.ts';
+import type { Figures, Findings, JudgedCriterion, Measurement, RunResult } from './record-schema.ts';
 
 /** The values of one metric or submetric at the end of a run, as k6 names them (`count`, `rate`, `avg`, `p(95)`, …). */
 export interface MetricValues {
@@ -13,63 +15,6 @@ export interface MetricValues {
 
 /** All metrics of a run, by metric or selector. */
 export type Metrics = Readonly<Record<string, MetricValues | undefined>>;
-
-/** How a criterion ended, worst first. NO DATA is a failure; NOT RUN and NOT APPLICABLE are none, and no success either. */
-export const criterionStatuses = ['FAIL', 'NO DATA', 'NOT RUN', 'NOT APPLICABLE', 'PASS'] as const;
-export type CriterionStatus = (typeof criterionStatuses)[number];
-
-/** A criterion with what was observed. */
-export interface JudgedCriterion {
-  test: string;
-  selector: string;
-  expression: string;
-  status: CriterionStatus;
-  observed: number | undefined;
-  /** What the observed value is counted in. */
-  unit?: string;
-}
-
-/** Figures of a round or of the whole run; times in milliseconds, undefined where no session has one. */
-export interface Figures {
-  test: string;
-  label: string;
-  successful: number;
-  failed: number;
-  avgMs: number | undefined;
-  minMs: number | undefined;
-  maxMs: number | undefined;
-  p95Ms: number | undefined;
-}
-
-/** How many cases of a test came to what. */
-export type Findings = { test: string } & Record<FindingKind, number>;
-
-/** A figure that a run measured, for the reader. */
-export interface Measurement {
-  test: string;
-  label: string;
-  value: number;
-  unit: string;
-}
-
-/**
- * What a run came to. INVALID: the generator fell short, or the run was cut short, before anything was proven. NOT RUN and
- * NOT APPLICABLE: nothing that it was to ask could be asked.
- */
-export interface RunResult {
-  verdict: 'PASS' | 'FAIL' | 'INVALID' | 'NOT RUN' | 'NOT APPLICABLE';
-  criteria: JudgedCriterion[];
-  rounds: Figures[];
-  total: Figures;
-  findings: Findings[];
-  measured: Measurement[];
-  /** Sessions by outcome, those that occurred. */
-  outcomes: Partial<Record<Outcome['kind'], number>>;
-  /** Less was run than was asked for. */
-  cutShort?: true;
-  /** How late k6 handled its own timers, milliseconds; absent where it did not look. */
-  lag?: { medianMs: number; p95Ms: number; maxMs: number };
-}
 
 const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> = {
   '<': (a, b) => a < b,

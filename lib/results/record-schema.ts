@@ -1,0 +1,224 @@
+import * as v from 'valibot';
+import { findingKinds } from '../cases/case.ts';
+import { phases } from '../session/outcome.ts';
+import { criterionStatuses } from './criterion-status.ts';
+
+// The declaration of every record (docs/records.md): its type, its check on reading and its JSON Schema follow from it. What
+// runs in k6 imports only types from here: valibot would cost memory in every VU.
+
+/**
+ * An object to which a later release may add members within the version: they are let through, while its type has only the
+ * members known here.
+ */
+export const extensible = <const Entries extends v.ObjectEntries>(
+  entries: Entries,
+): v.ObjectSchema<Entries, undefined> => v.looseObject(entries) as unknown as v.ObjectSchema<Entries, undefined>;
+
+const count = v.pipe(v.number(), v.minValue(0));
+const ms = count;
+const instant = v.pipe(v.string(), v.isoTimestamp());
+const maybeMs = v.optional(ms);
+const trace = v.optional(v.array(v.string()));
+
+/** An outcome, as records and recovery cases hold it. */
+export const outcomeSchema = v.variant('kind', [
+  extensible({ kind: v.literal('ok') }),
+  extensible({ kind: v.literal('failed-exit'), code: v.nullable(v.number()), detail: v.string() }),
+  extensible({ kind: v.literal('rejected'), code: v.number(), message: v.string(), reason: v.string() }),
+  extensible({ kind: v.literal('output-mismatch'), detail: v.string() }),
+  extensible({ kind: v.literal('timeout'), phase: v.picklist(phases), detail: v.string() }),
+  extensible({ kind: v.literal('connect-failed'), reason: v.string() }),
+  extensible({ kind: v.literal('closed'), code: v.number(), detail: v.string() }),
+  extensible({ kind: v.literal('protocol-violation'), reason: v.string() }),
+  extensible({ kind: v.literal('script-error'), detail: v.string() }),
+]);
+
+const ofRun = {
+  version: v.literal(1),
+  /** The run's id. */
+  run: v.string(),
+  /** `WEBSOCKET_STRESS_<date>_<time>`, in UTC. */
+  marker: v.string(),
+  /** The scenario; in a run record perhaps `suite`. */
+  test: v.string(),
+};
+
+const commandSchema = extensible({
+  name: v.string(),
+  class: v.string(),
+  outcome: outcomeSchema,
+  durationMs: ms,
+  ackMs: maybeMs,
+  firstOutputMs: maybeMs,
+  outputMs: maybeMs,
+  lines: count,
+  bytes: count,
+});
+
+/** What became of a session. It holds no header, no token and no output but the excerpt that an outcome quotes. */
+export const sessionSchema = extensible({
+  type: v.literal('session'),
+  ...ofRun,
+  /** Counted from 1; absent where a case opened it. */
+  round: v.optional(count),
+  /** Counted from 0 in its round. */
+  session: v.optional(count),
+  /** The case that opened it. */
+  case: v.optional(v.string()),
+  vu: count,
+  /** When the opening handshake began. */
+  startedAt: instant,
+  outcome: outcomeSchema,
+  openedMs: maybeMs,
+  connectedMs: maybeMs,
+  durationMs: ms,
+  messagesReceived: count,
+  dialect: v.optional(v.string()),
+  controls: v.array(extensible({ type: v.string(), durationMs: ms })),
+  commands: v.array(commandSchema),
+  trace,
+});
+export type SessionRecord = v.InferOutput<typeof sessionSchema>;
+
+/** The answer to a case, or why it was not asked. */
+export const findingSchema = extensible({
+  type: v.literal('finding'),
+  ...ofRun,
+  case: v.string(),
+  section: v.string(),
+  expected: v.string(),
+  finding: v.picklist([...findingKinds, 'inconclusive', 'not-run', 'not-applicable']),
+  received: v.string(),
+  trace,
+});
+export type FindingRecord = v.InferOutput<typeof findingSchema>;
+
+/** What was read of a service's memory under a load. */
+export const memorySchema = extensible({
+  type: v.literal('memory'),
+  ...ofRun,
+  case: v.string(),
+  /** Milliseconds since the load began, sessions finished, resident memory in bytes. */
+  samples: v.array(v.tuple([ms, count, count])),
+  /** Bytes a session. */
+  slopeBytes: v.optional(v.number()),
+  lowBytes: v.optional(v.number()),
+  highBytes: v.optional(v.number()),
+});
+export type MemoryRecord = v.InferOutput<typeof memorySchema>;
+
+const figuresSchema = extensible({
+  test: v.string(),
+  label: v.string(),
+  successful: count,
+  failed: count,
+  avgMs: maybeMs,
+  minMs: maybeMs,
+  maxMs: maybeMs,
+  p95Ms: maybeMs,
+});
+/** Figures of a round or of the whole run; times are absent where no session has one. */
+export type Figures = v.InferOutput<typeof figuresSchema>;
+
+const criterionSchema = extensible({
+  test: v.string(),
+  selector: v.string(),
+  expression: v.string(),
+  status: v.picklist(criterionStatuses),
+  observed: v.optional(v.number()),
+  /** What the observed value is counted in. */
+  unit: v.optional(v.string()),
+});
+/** A criterion with what was observed. */
+export type JudgedCriterion = v.InferOutput<typeof criterionSchema>;
+
+const findingsSchema = extensible({ test: v.string(), ...v.entriesFromList(findingKinds, count) });
+/** How many cases of a test had which finding. */
+export type Findings = v.InferOutput<typeof findingsSchema>;
+
+const measurementSchema = extensible({ test: v.string(), label: v.string(), value: v.number(), unit: v.string() });
+/** A figure that a run measured, for the reader. */
+export type Measurement = v.InferOutput<typeof measurementSchema>;
+
+const successSchema = extensible({
+  title: v.string(),
+  status: v.picklist(criterionStatuses),
+  /** The criterion that decided: of the worst, the one that tells most. */
+  decidedBy: v.optional(criterionSchema),
+  /** What it rests on and was not judged: a test, or a metric of one. */
+  left: v.array(v.string()),
+});
+/** One success criterion of the stress test: what came of it, and the criterion of thresholds.json that said so. */
+export type SuccessCriterion = v.InferOutput<typeof successSchema>;
+
+const machineSchema = extensible({
+  /** Such as `linux 6.1 x64`. */
+  system: v.string(),
+  cpu: v.string(),
+  cores: count,
+  memoryBytes: count,
+});
+/** Where a run took place. */
+export type Machine = v.InferOutput<typeof machineSchema>;
+
+const generatorSchema = extensible({
+  cores: count,
+  /** Processor time in all. */
+  cpuSeconds: v.number(),
+  /** Most of its memory that was seen. */
+  residentBytes: count,
+  /** Share of all cores in its busiest five seconds, 0 to 1; absent where it ran for less. */
+  busiestShare: v.optional(v.number()),
+  /** Share of the run's windows of five seconds in which it was too busy, 0 to 1; absent where it ran for less. */
+  tooBusyShare: v.optional(v.number()),
+});
+/** What k6 took of its machine over a run. */
+export type GeneratorFigures = v.InferOutput<typeof generatorSchema>;
+
+const resultEntries = {
+  /**
+   * INVALID: the generator fell short, or the run was cut short, before anything was proven. NOT RUN and NOT APPLICABLE: nothing
+   * that it was to ask could be asked.
+   */
+  verdict: v.picklist(['PASS', 'FAIL', 'INVALID', 'NOT RUN', 'NOT APPLICABLE']),
+  /** Less was run than was asked for. */
+  cutShort: v.optional(v.literal(true)),
+  criteria: v.array(criterionSchema),
+  rounds: v.array(figuresSchema),
+  total: figuresSchema,
+  findings: v.array(findingsSchema),
+  measured: v.array(measurementSchema),
+  /** Sessions by outcome, those that occurred. */
+  outcomes: v.record(v.string(), count),
+  /** How late k6 handled its own timers; absent where it did not look. */
+  lag: v.optional(extensible({ medianMs: ms, p95Ms: ms, maxMs: ms })),
+};
+/** What the metrics of a run say of it. */
+export type RunResult = v.InferOutput<v.ObjectSchema<typeof resultEntries, undefined>>;
+
+/**
+ * What became of a run: one JSON object. k6 writes it, `ws-stress run` adds what k6 can't know of itself. It holds no header, no
+ * token and no address's query.
+ */
+export const runSchema = extensible({
+  type: v.literal('run'),
+  ...ofRun,
+  startedAt: instant,
+  durationMs: ms,
+  /** The service's address, without what may be secret. */
+  url: v.string(),
+  service: extensible({ name: v.optional(v.string()), version: v.optional(v.string()) }),
+  /** The settings that were given and shape the run, by their `STRESS_` names, as they were written. */
+  settings: v.record(v.string(), v.string()),
+  ...resultEntries,
+  /** Of the suite only. */
+  success: v.optional(v.array(successSchema)),
+  /** The version of this product. */
+  suiteVersion: v.optional(v.string()),
+  k6Version: v.optional(v.string()),
+  /** Tells one bundle from another: the beginning of its SHA-256. */
+  bundle: v.optional(v.string()),
+  machine: v.optional(machineSchema),
+  generator: v.optional(generatorSchema),
+});
+export type RunRecord = v.InferOutput<typeof runSchema>;
