@@ -24,6 +24,56 @@ void test('the help of every command fits a terminal of 80 columns', async () =>
   }
 });
 
+const run = (...args: string[]) => runProgram(process.execPath, [cli, ...args]);
+
+void test('help of a command is the same by both of its names, and groups what is most wanted first', async () => {
+  const help = await helpOf('run');
+  assert.equal((await run('help', 'run')).stdout, help);
+  assert.equal((await run('run', 'single', '-h')).stdout, help);
+  const headings = [...help.matchAll(/^(\S.*):$/gm)].map(([, heading]) => heading);
+  assert.deepEqual(headings.slice(0, 3), ['Target service', 'Scenarios and load', 'Criteria and results']);
+  assert.equal(headings.at(-1), 'Examples');
+  assert.match(help, /^ {2}--url <url> .*\[STRESS_URL\]$/ms);
+  assert.match(help, /--trace <off\|failures>/);
+  assert.equal((await run()).stdout, (await run('help')).stdout);
+  assert.equal((await run('help', 'recovery', 'show')).stdout, await helpOf('recovery', 'show'));
+});
+
+void test('a command that does not exist is named with the one that is near', async () => {
+  for (const [args, expected] of [
+    [['rum'], /no such command: rum; did you mean run\?/],
+    [['help', 'rum'], /no such command: rum; did you mean run\?/],
+    [['recovery', 'shwo'], /no such command: recovery shwo; did you mean show\? \(list, show, replay, retire\)/],
+    [['--verison'], /no such command: --verison/],
+  ] as const) {
+    const { code, stdout, stderr } = await run(...args);
+    assert.equal(code, 2);
+    assert.equal(stdout, '');
+    assert.match(stderr, expected);
+  }
+});
+
+void test('everything wrong with the options of a run comes in one message', async () => {
+  const options = '--urll ws://127.0.0.1:9/ --vus --rate x --insecure=yes --token= --no-such=1 --headers';
+  const { code, stdout, stderr } = await run('run', 'sngle', 'more', ...options.split(' '), '--', '--no-thresholds');
+  assert.equal(code, 2);
+  assert.equal(stdout, '');
+  for (const problem of [
+    /^Nothing was run\.$/m,
+    /expected a scenario \(single, .*\), received sngle; did you mean single\?/,
+    /expected one scenario, received also more$/m,
+    /no such option: --urll; did you mean --url\?; --help lists them, and those of k6 follow --$/m,
+    /--vus: expected a value, received the next option; a value that begins with - is written --vus=-…/,
+    /RATE: expected a number|--rate: expected a number/,
+    /--insecure: expected without a value/,
+    /--token: expected a value, received nothing/,
+    /no such option: --no-such; /,
+    /--headers: expected a value, received nothing/,
+    /--no-thresholds: a run without criteria/,
+  ])
+    assert.match(stderr, problem);
+});
+
 void test('a line is broken at blanks alone, what follows stands further in, and colours take no room', () => {
   const words = Array.from({ length: 40 }, (_, index) => `word${index}`);
   const lines = folded(`  ${words.join(' ')}`).split('\n');

@@ -50,7 +50,8 @@ const zones: { of: RegExp; files: RegExp; modules: (name: string) => boolean }[]
     of: /^cli\//,
     files: /^(cli|reference-target|lib\/(?!k6\/))/,
     modules: (name) =>
-      isNode(name) || ['ws', 'valibot', 'echarts/dist/echarts.esm.min.mjs', 'yaml', 'croner', 'nanotar'].includes(name),
+      isNode(name) ||
+      ['ws', 'valibot', 'echarts/dist/echarts.esm.min.mjs', 'yaml', 'croner', 'nanotar', 'commander'].includes(name),
   },
 ];
 

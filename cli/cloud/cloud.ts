@@ -1,5 +1,5 @@
 import { suggestion } from '../../lib/text/suggestion.ts';
-import { refuse } from '../shared/settings-options.ts';
+import { refuse } from '../shared/parse-options.ts';
 import { deployCommand } from './deploy.ts';
 
 const commands: Readonly<Record<string, (argv: readonly string[]) => Promise<number>>> = { deploy: deployCommand };

@@ -17,7 +17,7 @@ import {
   refuse,
   settingsEnvironment,
   settingsOptions,
-} from '../shared/settings-options.ts';
+} from '../shared/parse-options.ts';
 
 /** Time after which a case without an answer is a hang, where the settings have none, milliseconds. */
 const defaultCaseMs = 5_000;

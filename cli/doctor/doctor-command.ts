@@ -17,7 +17,7 @@ import {
   refuse,
   settingsEnvironment,
   settingsOptions,
-} from '../shared/settings-options.ts';
+} from '../shared/parse-options.ts';
 
 /** Long enough for a service that is slow at its first command, short enough to be waited for. */
 const waitMs = 10_000;

@@ -3,15 +3,9 @@ import path from 'node:path';
 import { scenarioNames } from '../../lib/load/scenario-names.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { packageRoot } from '../shared/package-root.ts';
-import { refusing } from '../results/refusal-text.ts';
+import { refusing } from '../shared/refusal.ts';
 import { runProblems } from '../run/run-inputs.ts';
-import {
-  helpEntry,
-  readOptions,
-  settingsEnvironment,
-  settingsHelp,
-  settingsOptions,
-} from '../shared/settings-options.ts';
+import { helpEntry, readOptions, settingsEnvironment, settingsHelp, settingsOptions } from '../shared/parse-options.ts';
 import { k6ArgumentProblems } from './k6-arguments.ts';
 import { mostConfigMapBytes, renderManifests, scriptFolder, type Rendered, type Variable } from './manifest.ts';
 import {

@@ -2,10 +2,10 @@ import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
-import { emptyOptions, helpEntry, readOptions } from '../shared/settings-options.ts';
+import { emptyOptions, helpEntry, readOptions } from '../shared/parse-options.ts';
 import { baselineDocument, baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
 import { findRun, readRunRecord, runFolder } from './run-folder.ts';
-import { refusing } from './refusal-text.ts';
+import { refusing } from '../shared/refusal.ts';
 import { provesNothing, unlike } from './run-likeness.ts';
 
 const help = `Usage: ws-stress baseline [<run> …] [options]

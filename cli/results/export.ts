@@ -1,9 +1,9 @@
 import path from 'node:path';
 import { messageOf } from '../../lib/text/errors.ts';
-import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/settings-options.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/parse-options.ts';
 import { exportProblems, exportsAsked, writeExports } from './exports.ts';
 import { findRun, readRunRecord } from './run-folder.ts';
-import { refusalText } from './refusal-text.ts';
+import { refusalText } from '../shared/refusal.ts';
 
 const help = `Usage: ws-stress export [run] [options]
 

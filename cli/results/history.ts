@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { printable } from '../shared/printable.ts';
-import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/settings-options.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/parse-options.ts';
 import { writeHistory } from './history-document.ts';
 import { historyFile, readHistory } from './history-file.ts';
 import { historyOf, standingOf } from './history-summary.ts';

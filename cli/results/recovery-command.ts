@@ -4,28 +4,10 @@ import path from 'node:path';
 import { isCaseName } from '../../lib/commands/recovery-index.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { printable } from '../shared/printable.ts';
-import { runCommand } from '../run/run-command.ts';
-import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/settings-options.ts';
+import { runOptions, runScenario } from '../run/run-command.ts';
+import { declareCommand, type CommandGroup } from '../shared/command.ts';
 import { faultText, type RecoveryCase } from './recovery-cases.ts';
 import { changeCases, indexText, readCases } from './recovery-store.ts';
-
-const help = `Usage: ws-stress recovery [list] [--json] [--folder DIR]
-       ws-stress recovery show NAME [--json] [--folder DIR]
-       ws-stress recovery replay [NAME] [options of ws-stress run]
-       ws-stress recovery retire NAME [--folder DIR]
-
-Failures that runs have left: each is replayed by ws-stress run suite and
-ws-stress run recovery until it has held ten times in a row for each time it
-failed. Exit code: 0; 1 where there is no such case or a file is none; 2 for
-wrong options; replay's is that of ws-stress run.
-
-Options:
-${helpEntry('--folder DIR', 'Where recovery/ is. Default: here.')}
-${helpEntry('--json', 'Print JSON.')}
-${helpEntry('--help', 'Show this.')}
-`;
-
-const actions = ['list', 'show', 'replay', 'retire'];
 
 const find = async (base: string, name: string): Promise<RecoveryCase | undefined> => {
   const { cases, problems } = await readCases(base);
@@ -95,58 +77,81 @@ const retire = async (base: string, name: string): Promise<number> => {
   return 0;
 };
 
-const baseIn = (args: readonly string[]): string => {
-  const at = args.findLastIndex((arg) => arg === '--folder' || arg.startsWith('--folder='));
-  const given = args[at]?.startsWith('--folder=') ? args[at].slice('--folder='.length) : args[at + 1];
-  return path.resolve(at < 0 ? '.' : (given ?? '.'));
-};
+const folder = { takes: 'folder', description: 'Where recovery/ is. Default: here.' } as const;
+const json = { description: 'Print JSON.' } as const;
 
-const replay = async (args: readonly string[]): Promise<number> => {
-  const [name, ...rest] = args;
-  if (name === undefined || name.startsWith('-')) return runCommand(['recovery', ...args]);
-  if (!isCaseName(name))
-    return refuse([`expected the name of a case, such as ws-stress recovery lists; received ${printable(name, 100)}`]);
-  const ours = rest.slice(0, rest.indexOf('--') < 0 ? undefined : rest.indexOf('--'));
-  if (ours.some((arg) => /^--recovery(=|$)/.test(arg)))
-    return refuse(['--recovery: expected without the name of a case']);
-  const found = await find(baseIn(ours), name);
-  if (!found) return 1;
-  const folder = await mkdtemp(path.join(tmpdir(), 'ws-stress-replay-'));
-  try {
-    const index = path.join(folder, 'index.json');
-    await writeFile(index, indexText([found]));
-    return await runCommand(['recovery', '--recovery', index, ...rest]);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-};
+const nameProblems = (name: string | undefined): string[] =>
+  name !== undefined && isCaseName(name)
+    ? []
+    : [`expected the name of a case, such as ws-stress recovery lists; received ${printable(name ?? 'none', 100)}`];
 
-/** `ws-stress recovery`: lists the failures that runs have left, shows, replays and retires them; returns the exit code. */
-export const recoveryCommand = async (argv: string[]): Promise<number> => {
-  if (argv[0] === 'replay' && argv[1] !== '--help') return replay(argv.slice(1));
-  const options = { help: { type: 'boolean' }, json: { type: 'boolean' }, folder: { type: 'string' } } as const;
-  const given = readOptions(argv, options, help);
-  if (typeof given === 'number') return given;
-  const { values, positionals } = given;
-  const [action = 'list', name, ...extra] = positionals;
-  const takesName = action === 'show' || action === 'retire';
-  const problems = [
-    ...(actions.includes(action)
-      ? []
-      : [`expected ${actions.join(', ')}; received ${printable(action, 60)}${suggestion(action, actions)}`]),
-    ...(takesName && (name === undefined || !isCaseName(name))
-      ? [`expected the name of a case, such as ws-stress recovery lists; received ${printable(name ?? 'none', 100)}`]
-      : []),
-    ...(action === 'list' && name !== undefined
-      ? [`expected nothing behind list, received ${printable(name, 100)}`]
-      : []),
-    ...(extra.length > 0 ? [`expected one name, received also ${printable(extra.join(' '), 100)}`] : []),
-    ...emptyOptions(values),
-    ...(action === 'retire' && values.json === true ? ['--json: expected with list or show'] : []),
-  ];
-  if (problems.length > 0) return refuse(problems);
-  const base = path.resolve(values.folder ?? '.');
-  if (action === 'show') return show(base, name ?? '', values.json === true);
-  if (action === 'retire') return retire(base, name ?? '');
-  return list(base, values.json === true);
+const exitCode = 'Exit code: 0; 1 there is no such case or its file is broken, 2 wrong options.';
+
+const listCases = declareCommand({
+  description: `Lists the failures that earlier runs kept, with what became of their replays.\n\n${exitCode}`,
+  options: { folder, json },
+  act: async ({ values, problems, refuse }) =>
+    problems.length > 0 ? refuse(problems) : list(path.resolve(values.folder ?? '.'), values.json === true),
+});
+
+const showCase = declareCommand({
+  description: `Shows a kept failure: what failed, when, and the first and last messages.\n\n${exitCode}`,
+  arguments: [{ name: 'case', required: true }],
+  options: { folder, json },
+  act: async ({ values, positionals: [name], problems: typed, refuse }) => {
+    const problems = [...typed, ...nameProblems(name)];
+    if (problems.length > 0) return refuse(problems);
+    return show(path.resolve(values.folder ?? '.'), name ?? '', values.json === true);
+  },
+});
+
+const retireCase = declareCommand({
+  description: `Keeps a failure, but replays it no more.\n\n${exitCode}`,
+  arguments: [{ name: 'case', required: true }],
+  options: { folder },
+  act: async ({ values, positionals: [name], problems: typed, refuse }) => {
+    const problems = [...typed, ...nameProblems(name)];
+    return problems.length > 0 ? refuse(problems) : retire(path.resolve(values.folder ?? '.'), name ?? '');
+  },
+});
+
+const replayCase = declareCommand({
+  description: `Runs the scenario recovery for all kept failures, or for the one that is named. Its options are those of ws-stress run, and so is its exit code.`,
+  arguments: [{ name: 'case' }],
+  ...runOptions,
+  examples: ['ws-stress recovery replay --url ws://localhost:8003/ws/mcp'],
+  act: async (given) => {
+    const { values, asked, positionals, problems: typed, refuse } = given;
+    const [name] = positionals;
+    const replayed = { ...given, positionals: ['recovery'] };
+    if (name === undefined) return runScenario(replayed);
+    const problems = [
+      ...typed,
+      ...nameProblems(name),
+      ...(asked.STRESS_RECOVERY === undefined ? [] : ['--recovery: expected without the name of a case']),
+    ];
+    if (problems.length > 0) return refuse(problems);
+    const found = await find(path.resolve(values.folder ?? '.'), name);
+    if (!found) return 1;
+    const temporary = await mkdtemp(path.join(tmpdir(), 'ws-stress-replay-'));
+    try {
+      const index = path.join(temporary, 'index.json');
+      await writeFile(index, indexText([found]));
+      return await runScenario({ ...replayed, asked: { ...asked, STRESS_RECOVERY: index } });
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  },
+});
+
+/** `ws-stress recovery`: the failures that earlier runs kept. */
+export const recoveryCommands: CommandGroup = {
+  description: `Failures that earlier runs kept. ws-stress run suite and ws-stress run recovery replay each of them until it has passed ten times in a row for each time it failed. Without a command it lists them.`,
+  commands: [
+    { name: 'list', summary: 'list the kept failures', load: () => listCases },
+    { name: 'show', summary: 'show one of them, with its messages', load: () => showCase },
+    { name: 'replay', summary: 'run the kept failures again, or one of them', load: () => replayCase },
+    { name: 'retire', summary: 'stop replaying one of them', load: () => retireCase },
+  ],
+  otherwise: 'list',
 };

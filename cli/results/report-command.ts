@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
-import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/settings-options.ts';
+import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/parse-options.ts';
 import { writeAsked } from './exports.ts';
 import { readRecords } from './record-reader.ts';
 import { gatherReport, type ReportData } from './report-data.ts';

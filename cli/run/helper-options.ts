@@ -1,33 +1,31 @@
 import type { HelperActions } from './helper.ts';
 import { processIdProblems } from '../shared/process-figures.ts';
 import { serviceCommands } from './service-control.ts';
-import { helpEntry, type ParsedOption } from '../shared/settings-options.ts';
+import type { Options, Values } from '../shared/command.ts';
 
-/** node:util's `parseArgs` options for what a helper does for a run. */
+const group = 'Cases and service control';
+
+/** The options by which a run can stop, start and measure the service. */
 export const helperOptions = {
-  'stop-command': { type: 'string' },
-  'start-command': { type: 'string' },
-  'target-pid': { type: 'string' },
-} as const;
-
-/** Their part of a help text. */
-export const helperHelp = (): string =>
-  [
-    helpEntry(
-      '--stop-command TEXT',
-      'Shell command that makes your service go away; with --start-command (docs/service-down.md).',
-    ),
-    helpEntry(
-      '--start-command TEXT',
-      'Shell command that starts it again; it may stay in the foreground until the run ends.',
-    ),
-    helpEntry('--target-pid PID', "Id of your service's process on this machine, whose memory is looked at."),
-  ].join('\n');
+  'stop-command': {
+    takes: 'command',
+    description: 'Shell command that stops your service; needs --start-command (docs/service-down.md).',
+    group,
+  },
+  'start-command': {
+    takes: 'command',
+    description: 'Shell command that starts it again; it may stay in the foreground until the run ends.',
+    group,
+  },
+  'target-pid': {
+    takes: 'pid',
+    description: "Process id of your service on this machine, to measure the service's memory.",
+    group,
+  },
+} as const satisfies Options;
 
 /** What was given for the helper of a run. */
-export type HelperOptions = Readonly<
-  Partial<Record<'with-target' | 'stop-command' | 'start-command' | 'target-pid', ParsedOption>>
->;
+export type HelperOptions = Values<typeof helperOptions> & { readonly 'with-target'?: boolean | undefined };
 
 /** What is wrong with it. */
 export const helperProblems = (values: HelperOptions, env: NodeJS.ProcessEnv): string[] => {

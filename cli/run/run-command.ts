@@ -10,7 +10,7 @@ import { verdictLine } from '../../lib/results/summary.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
 import { startHelper } from './helper.ts';
-import { helperActions, helperHelp, helperOptions, helperProblems } from './helper-options.ts';
+import { helperActions, helperOptions, helperProblems } from './helper-options.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { dashboardEnvironment } from './dashboard.ts';
 import { runK6, type K6End } from './run-k6.ts';
@@ -30,59 +30,70 @@ import { renewIndex } from '../results/recovery-store.ts';
 import { runProblems } from './run-inputs.ts';
 import { tellProgress } from './run-progress.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
-import {
-  emptyOptions,
-  helpEntry,
-  readOptions,
-  refuse,
-  settingsEnvironment,
-  settingsHelp,
-  settingsOptions,
-  wrapped,
-} from '../shared/settings-options.ts';
+import { declareCommand, type Given, type Options } from '../shared/command.ts';
+import { allSettings, settingGroups } from '../shared/settings-options.ts';
+import { wrapped } from '../shared/help-entry.ts';
 import { ensureK6, type K6 } from '../setup/setup.ts';
 
-const help = (): string => `Usage: ws-stress run <scenario> [options] [-- k6 options]
+/** What `ws-stress run` takes apart from its settings. */
+const options = {
+  'with-target': {
+    description: 'Start the reference target on a free loopback port and run against it.',
+    group: 'Target service',
+  },
+  ca: {
+    takes: 'file',
+    description: "Certificates (PEM) to trust in place of the system's. [SSL_CERT_FILE]",
+    group: 'Target service',
+  },
+  folder: {
+    takes: 'folder',
+    description: 'Where the run writes its results: runs/<id>/ in this folder. Default: here.',
+    group: 'Criteria and results',
+  },
+  junit: { takes: 'file', description: 'Write the verdict to this file as JUnit XML.', group: 'Criteria and results' },
+  markdown: { takes: 'file', description: 'Write a summary to this file in Markdown.', group: 'Criteria and results' },
+  ...helperOptions,
+  dashboard: {
+    description: "Serve k6's live web dashboard on loopback during the run, and as long as a browser shows it.",
+    group: 'k6 and the rest',
+  },
+} as const satisfies Options;
 
-${wrapped(`Runs a scenario (${scenarioNames.join(', ')}) with k6 and exits with k6's exit code: 0 pass, 99 a criterion failed, 108 nothing was run, 110 invalid. Wrong options: 2.`)}
+/** What was typed after `ws-stress run`. */
+export type GivenRun = Given<typeof options>;
 
-Options; those that name a STRESS_ variable are settings too, as a variable or
-by k6's -e:
-${helpEntry('--with-target', 'Start the reference target on a free loopback port and run against it.')}
-${helperHelp()}
-${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
-${helpEntry('--folder DIR', 'Where runs/<id>/ takes what the run leaves: its record, and those of its sessions. Default: here.')}
-${helpEntry('--junit FILE', 'Write the verdict there too, as JUnit XML.')}
-${helpEntry('--markdown FILE', 'Write a summary there too, in Markdown.')}
-${helpEntry('--dashboard', "Serve k6's live web dashboard on loopback while the run lasts, and while a browser shows it.")}
-${helpEntry('--help', 'Show this.')}
-${settingsHelp()}
+/** Its options as a part of other commands. */
+export const runOptions = { options, settings: allSettings, groups: settingGroups, takesK6Options: true } as const;
 
-Example:
-  ws-stress run concurrent --url ws://localhost:8003/ws/mcp --vus 50
-`;
+export const runCommand = declareCommand({
+  description: `Runs a scenario with k6 and reports its verdict.
 
-/** `ws-stress run`: checks everything, sets k6 up, runs the scenario's bundle; returns the exit code. */
-export const runCommand = async (argv: string[]): Promise<number> => {
-  const split = argv.indexOf('--');
-  const k6Args = split < 0 ? [] : argv.slice(split + 1);
-  const options = {
-    ...settingsOptions(),
-    help: { type: 'boolean' as const },
-    'with-target': { type: 'boolean' as const },
-    ...helperOptions,
-    ca: { type: 'string' as const },
-    folder: { type: 'string' as const },
-    junit: { type: 'string' as const },
-    markdown: { type: 'string' as const },
-    dashboard: { type: 'boolean' as const },
-  };
-  const given = readOptions(split < 0 ? argv : argv.slice(0, split), options, help());
-  if (typeof given === 'number') return given;
-  const { values, positionals } = given;
-  const [scenario = '', ...extra] = positionals;
+An option that shows a STRESS_ variable in brackets can also be set by this variable, or by -e for k6.
+
+Exit code: 0 pass, 99 a criterion failed, 108 nothing was run, 110 invalid, 2 wrong options; otherwise that of k6.`,
+  arguments: [{ name: 'scenario', required: true, choices: () => scenarioNames }],
+  ...runOptions,
+  notes: () => wrapped(`Scenarios: ${scenarioNames.join(', ')}. ws-stress list shows what they check.`),
+  examples: [
+    'ws-stress run suite --with-target',
+    'ws-stress run concurrent --url ws://localhost:8003/ws/mcp --vus 50',
+    'ws-stress run single --url wss://example.org/ws/mcp --ca ca.pem -- --quiet',
+  ],
+  act: (given) => runScenario(given),
+});
+
+/** Checks everything, sets k6 up and runs the scenario's bundle; returns the exit code. */
+export const runScenario = async ({
+  values,
+  asked,
+  positionals,
+  k6Args,
+  problems: ofCommandLine,
+  refuse,
+}: GivenRun): Promise<number> => {
+  const [scenario = ''] = positionals;
   const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
-  const asked = settingsEnvironment(values);
   const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
   const withTarget = values['with-target'] === true;
   const exports: Exports = {
@@ -95,11 +106,10 @@ export const runCommand = async (argv: string[]): Promise<number> => {
       : [
           `expected a scenario (${scenarioNames.join(', ')}), received ${scenario || 'none'}${suggestion(scenario, scenarioNames)}`,
         ]),
-    ...(extra.length > 0 ? [`expected one scenario, received also ${extra.join(' ')}`] : []),
+    ...ofCommandLine,
     ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
     ...helperProblems(values, env),
     ...(k6Args.includes('--no-thresholds') ? ['--no-thresholds: a run without criteria could not be judged'] : []),
-    ...emptyOptions(values),
     ...exportsAsked(exports)
       .filter(([, file]) => file === '-')
       .map(([form]) => `--${form}: expected a file, received -: ws-stress export writes to stdout`),

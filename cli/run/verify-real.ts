@@ -22,7 +22,7 @@ import {
   type ExpectedOfService,
   type RunFindings,
 } from './expected-findings.ts';
-import { helperActions, helperHelp, helperOptions, helperProblems } from './helper-options.ts';
+import { helperActions, helperOptions, helperProblems, type HelperOptions } from './helper-options.ts';
 import { startHelper } from './helper.ts';
 import { runK6 } from './run-k6.ts';
 import { packageRoot } from '../shared/package-root.ts';
@@ -36,7 +36,7 @@ import {
   settingsEnvironment,
   settingsOptions,
   type ParsedOption,
-} from '../shared/settings-options.ts';
+} from '../shared/parse-options.ts';
 import { ensureK6, type K6 } from '../setup/setup.ts';
 import { realServiceDocument, type ShownFinding } from './verify-real-document.ts';
 
@@ -51,7 +51,9 @@ frame breaks it.
 
 ${helpEntry('--url URL', 'The service: all commands, and sessions for everything.')}
 ${helpEntry('--limited-url URL', 'The same service with an allow-list and few sessions: what command-validation and session-limit ask.')}
-${helperHelp()}
+${Object.entries(helperOptions)
+  .map(([name, { takes, description }]) => helpEntry(`--${name} <${takes}>`, description))
+  .join('\n')}
 ${helpEntry('--out FILE', 'The document. Default: docs/real-service.md in a checkout, else real-service.md here.')}
 ${helpEntry('--expect FILE', 'What is known of services, in place of cli/run/expected-findings.json.')}
 ${helpEntry('--update-expected', 'Write what was found into that file.')}
@@ -175,7 +177,9 @@ const differenceText = (service: string, expected: boolean, { met, ...difference
 const parse = (argv: string[]): Record<string, ParsedOption> | string => {
   const options = {
     ...settingsOptions(),
-    ...helperOptions,
+    'stop-command': { type: 'string' as const },
+    'start-command': { type: 'string' as const },
+    'target-pid': { type: 'string' as const },
     help: { type: 'boolean' as const },
     out: { type: 'string' as const },
     expect: { type: 'string' as const },
@@ -211,7 +215,7 @@ export const verifyRealCommand = async (argv: string[]): Promise<number> => {
     ...(update && expect === undefined && !isCheckout()
       ? ['--update-expected: expected --expect FILE too, for an installed package is no place to write to']
       : []),
-    ...helperProblems(values, env),
+    ...helperProblems(values as HelperOptions, env),
     ...fileProblems('--out', out),
     ...expectedProblems(expect),
     ...runProblems(env, 'suite', ca),
@@ -219,7 +223,7 @@ export const verifyRealCommand = async (argv: string[]): Promise<number> => {
   if (problems.length > 0) return refuse(problems);
 
   const k6 = await ensureK6();
-  const actions = helperActions(values);
+  const actions = helperActions(values as HelperOptions);
   const helper = actions === undefined ? undefined : await startHelper(actions);
   const folder = await mkdtemp(path.join(tmpdir(), 'ws-stress-'));
   try {

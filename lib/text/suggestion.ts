@@ -1,4 +1,5 @@
-const closest = (name: string, known: readonly string[]): string | undefined => {
+/** The known name that is nearest, or undefined where none is near. */
+export const closest = (name: string, known: readonly string[]): string | undefined => {
   let best: string | undefined;
   let bestDistance = Math.max(3, Math.floor(name.length / 3));
   for (const candidate of known) {

@@ -1,0 +1,16 @@
+import { printable } from './printable.ts';
+
+/** What was not done, and all the reasons, one a line; they may quote names that others chose. */
+export const refusalText = (what: string, problems: readonly string[]): string =>
+  [`${what}.`, ...problems.map((problem) => `  - ${printable(problem, 1000)}`)].join('\n');
+
+/** Reports what was not done, and why; returns the exit code of wrong options. */
+export const refusing =
+  (what: string) =>
+  (problems: readonly string[]): number => {
+    console.error(refusalText(what, problems));
+    return 2;
+  };
+
+/** Reports why nothing was run; returns the exit code. */
+export const refuse = refusing('Nothing was run');
