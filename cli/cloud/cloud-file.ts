@@ -5,7 +5,7 @@ import { settingsTable } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { runProblems } from '../run/run-inputs.ts';
-import { scheduleProblems, scheduleSchema, type Schedule } from './schedule.ts';
+import { scheduleProblems, scheduleSchema } from './schedule.ts';
 
 /** Their archives are held in memory, half a megabyte each. */
 const mostTests = 100;
@@ -51,19 +51,10 @@ export const cloudFileSchema = v.strictObject({
 });
 
 /** A test of cloud.json, checked, with the settings of the file and its own. */
-export interface CloudTest {
-  name: string;
-  scenario: string;
-  settings: Record<string, string>;
-  /** Null for none; undefined where it is left alone. */
-  schedule: Schedule | null | undefined;
-}
+export type CloudTest = v.InferOutput<typeof testSchema> & { settings: v.InferOutput<typeof settings> };
 
 /** cloud.json, checked. */
-export interface CloudFile {
-  project: number;
-  tests: CloudTest[];
-}
+export type CloudFile = Pick<v.InferOutput<typeof cloudFileSchema>, 'project'> & { tests: CloudTest[] };
 
 /** Settings that cloud.json can't give, and why. */
 const refusedSettings = (): Map<string, string> =>
@@ -131,7 +122,7 @@ const readTest = (
   const name = typeof given === 'string' ? given : undefined;
   if (!parsed.success) return { problems: parsed.issues.map(issueText), name };
   const { scenario, schedule, settings: own = {} } = parsed.output;
-  const test = { name: parsed.output.name, scenario, settings: { ...shared, ...own }, schedule };
+  const test = { ...parsed.output, settings: { ...shared, ...own } };
   const unknown = settingProblems(own);
   // What the file's own settings are told of is not told again of each test.
   const known = new Set(cloudSettings().map((row) => row.name));
