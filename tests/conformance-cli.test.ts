@@ -382,11 +382,11 @@ void test('ws-stress conformance: wrong options are told together, with exit cod
   const url = ['--url', 'ws://127.0.0.1:1/ws'];
   for (const [args, pattern] of [
     [[], /--url: expected the address of a service/],
-    [['--url', 'http://x'], /STRESS_URL: expected ws:\/\/ in place of http/],
+    [['--url', 'http://x'], /--url: expected ws:\/\/ in place of http/],
     [[...url, '--only', 'malformed-jsn'], /received malformed-jsn; did you mean malformed-json\?/],
     [
       [...url, '--json', '/nowhere/at/all.json', '--ack-timeout', 'soon'],
-      /STRESS_ACK_TIMEOUT[^]*--json|--json[^]*STRESS_ACK_TIMEOUT/,
+      /--ack-timeout[^]*--json|--json[^]*--ack-timeout/,
     ],
     [[...url, '--vebose'], /no such option: --vebose; did you mean --verbose\?/],
     [[...url, 'extra'], /extra/],

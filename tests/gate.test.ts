@@ -96,7 +96,7 @@ test('wrong options are refused, all of them at once', async (t) => {
     '--test-label: expected a label',
     '--within: expected a duration',
     'PROMETHEUS_TOKEN: expected alone',
-    'STRESS_RATE: expected together with STRESS_DURATION',
+    '--rate: expected together with --duration',
   ]) {
     assert.ok(refused.stderr.includes(part), `${part}\n${refused.stderr}`);
   }

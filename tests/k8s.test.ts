@@ -242,7 +242,7 @@ const refusals: [args: string[], told: RegExp][] = [
   [['single', ...image, '--kubectl-image', 'a:1.2.3'], /--kubectl-image: expected together with --cron/],
   [['single', ...image, '--memory', '1'], /--memory: expected an amount/],
   [['single', ...image, '--cpu', '0'], /--cpu: expected processors/],
-  [['single', ...image, '--vus', 'x'], /STRESS_VUS: expected a whole number/],
+  [['single', ...image, '--vus', 'x'], /--vus: expected a whole number/],
   [['single', ...image, '--thresholds', 'no-such.json'], /can't read no-such\.json/],
   [['single', ...image, '--', '--out', 'json'], /an output is rendered from --write-to/],
   [['single', ...image, '--', '-e', 'A=geheim'], /"-e": outputs and variables/],

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseDuration, parseSettings, parseUrl, settingsTable, shownUrl } from '../lib/load/settings.ts';
+import { readInputs, settingConflicts } from '../lib/load/inputs.ts';
+import {
+  parseDuration,
+  parseSettings,
+  parseUrl,
+  settingsTable,
+  shownUrl,
+  type Settings,
+} from '../lib/load/settings.ts';
+import { spellingOf } from '../cli/shared/settings-options.ts';
 
 const problemsOf = (env: Record<string, string>): string[] => parseSettings(env).problems;
 
@@ -26,6 +35,89 @@ test('every example of the table is accepted by itself', () => {
       name === 'STRESS_RATE' ? { STRESS_DURATION: '1m' } : name === 'STRESS_DURATION' ? { STRESS_VUS: '5' } : {};
     assert.deepEqual(problemsOf({ [name]: example, ...companions }), [], name);
   }
+});
+
+/** Where the value of a row is that has no member of its own. */
+const combined: Readonly<Record<string, (settings: Settings) => unknown>> = {
+  token: ({ headers }) => headers.Authorization,
+  subprotocol: ({ headers }) => headers['Sec-WebSocket-Protocol'],
+  cloudName: ({ cloud }) => cloud?.name,
+  cloudProject: ({ cloud }) => cloud?.project,
+  cloudZones: ({ cloud }) => cloud?.zones,
+};
+
+test("every row's value arrives under its key, and no other member exists", () => {
+  const keys = settingsTable().map(({ key }) => key);
+  const members = Object.keys(parseSettings({}).settings);
+  assert.deepEqual(members.toSorted(), [...keys.filter((key) => !(key in combined)), 'cloud'].toSorted());
+  for (const { key, name, example, default: fallback, choices } of settingsTable()) {
+    const valueOf = (text: string): unknown => {
+      const { settings } = parseSettings({ [name]: text });
+      const own = combined[key];
+      return own === undefined ? settings[key as keyof Settings] : own(settings);
+    };
+    const other = choices?.find((choice) => choice !== fallback) ?? example;
+    const value = JSON.stringify(valueOf(other)) ?? '';
+    assert.notEqual(value, '', `${key} has no value`);
+    if (other !== fallback && other !== '{}')
+      assert.notEqual(value, JSON.stringify(valueOf('')), `${key} ignores its value`);
+  }
+});
+
+type IsAny<A> = 0 extends 1 & A ? true : false;
+type Same<A, B> = IsAny<A> extends true ? false : [A, B] extends [B, A] ? true : false;
+
+test('types follow from rows: a default, a choice, a list, or a value that may be absent', () => {
+  const same: [
+    Same<Settings['url'], string>,
+    Same<Settings['pauseMs'], number>,
+    Same<Settings['insecure'], boolean>,
+    Same<Settings['vus'], number | undefined>,
+    Same<Settings['rounds'], readonly number[] | undefined>,
+    Same<Settings['only'], readonly string[] | undefined>,
+    Same<Settings['records'], 'off' | 'failures' | 'all'>,
+  ] = [true, true, true, true, true, true, true];
+  assert.ok(same.every(Boolean));
+});
+
+test('a flag is its setting in small letters', () => {
+  const flags = new Map(settingsTable().map(({ name, flag }): [string, string] => [name, flag]));
+  assert.deepEqual([flags.get('STRESS_VUS'), flags.get('STRESS_ACK_TIMEOUT')], ['--vus', '--ack-timeout']);
+});
+
+const problemsAsSpelled = (asked: Record<string, string>, variables: Record<string, string>): string[] => {
+  const spelled = spellingOf(asked, variables);
+  const inputs = readInputs(
+    { ...variables, ...asked },
+    () => {
+      throw new Error(': no such file');
+    },
+    {},
+    spelled,
+  );
+  return [...inputs.problems, ...settingConflicts('memory', inputs.settings, spelled)];
+};
+
+const named = (texts: readonly string[]): string[] => texts.map((text) => text.split(/[: ]/)[0] ?? '').toSorted();
+
+test('an error names a setting as the user spelled it: by its flag, or by its variable', () => {
+  const wrong = { STRESS_VUS: 'many', STRESS_THRESHOLDS: 'x.json', STRESS_COMMANDS: 'y.json', STRESS_FLEET: '5' };
+  const byFlag = ['--commands', '--fleet', '--thresholds', '--vus'];
+  const byVariable = ['STRESS_COMMANDS', 'STRESS_FLEET', 'STRESS_THRESHOLDS', 'STRESS_VUS'];
+  assert.deepEqual(named(problemsAsSpelled(wrong, {})), byFlag);
+  assert.deepEqual(named(problemsAsSpelled({}, wrong)), byVariable);
+  assert.deepEqual(named(problemsAsSpelled({ STRESS_VUS: 'x' }, { STRESS_RATE: 'y' })).slice(0, 2), [
+    '--vus',
+    'STRESS_RATE',
+  ]);
+  assert.deepEqual(
+    problemsAsSpelled({ STRESS_RATE: '5' }, {})[0],
+    '--rate: expected together with --duration, such as --duration 1m',
+  );
+  assert.deepEqual(
+    problemsAsSpelled({ STRESS_ROUNDS: '5' }, { STRESS_VUS: '5' })[0],
+    '--rounds: expected alone; it does not go with STRESS_VUS, --duration or --rate',
+  );
 });
 
 const bad: [name: string, value: string, message: RegExp][] = [

@@ -18,6 +18,7 @@ import {
   settingsEnvironment,
   settingsOptions,
 } from '../shared/parse-options.ts';
+import { spellingOf } from '../shared/settings-options.ts';
 
 /** Time after which a case without an answer is a hang, where the settings have none, milliseconds. */
 const defaultCaseMs = 5_000;
@@ -112,7 +113,8 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
   }
   // The setting of that name chooses scenarios.
   const { only: names, ...others } = values;
-  const env = { ...process.env, ...settingsEnvironment(others) };
+  const given = settingsEnvironment(others);
+  const env = { ...process.env, ...given };
   // k6 heeds the variable too.
   const caFile = values.ca ?? (env.SSL_CERT_FILE || undefined);
   const ca = caFile === undefined ? undefined : path.resolve(caFile);
@@ -126,7 +128,7 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
     ),
     ...fileProblems('--json', values.json),
     ...fileProblems('--markdown', values.markdown),
-    ...runProblems(env, 'single', ca),
+    ...runProblems(env, 'single', ca, spellingOf(given)),
   ];
   if (problems.length > 0) return refuse(problems);
 

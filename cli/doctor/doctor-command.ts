@@ -18,6 +18,7 @@ import {
   settingsEnvironment,
   settingsOptions,
 } from '../shared/parse-options.ts';
+import { spellingOf } from '../shared/settings-options.ts';
 
 /** Long enough for a service that is slow at its first command, short enough to be waited for. */
 const waitMs = 10_000;
@@ -87,7 +88,7 @@ export const doctorCommand = async (argv: string[]): Promise<number> => {
   const problems = [
     ...emptyOptions(values),
     ...(pid === undefined || pid === '' ? [] : processIdProblems(pid)),
-    ...runProblems(env, 'single', ca),
+    ...runProblems(env, 'single', ca, spellingOf(asked)),
   ];
   if (problems.length > 0) return refuse(problems);
 

@@ -9,6 +9,7 @@ import { innermostMessage } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
 import { refusing } from '../shared/refusal.ts';
 import { emptyOptions, helpEntry, readOptions, settingsEnvironment } from '../shared/parse-options.ts';
+import { spellingOf } from '../shared/settings-options.ts';
 import { shippedThresholds } from '../shared/shipped-thresholds.ts';
 import { GateError, type Connection } from './prometheus.ts';
 import { bucketGrowth, isTooNear, questionsFor, untranslatable } from './promql.ts';
@@ -195,7 +196,7 @@ const readAsked = (
       : [`--within: expected a duration from 1s to 744h, such as 6h; received ${JSON.stringify(within)}`]),
     ...ofAuthorization,
   ];
-  const inputs = readInputs(settingsIn(values), readFile, shippedThresholds());
+  const inputs = readInputs(settingsIn(values), readFile, shippedThresholds(), spellingOf({}, {}));
   const profile = inputs.problems.length > 0 ? undefined : wholeProfile(scenario, inputs.settings);
   if (profile !== undefined && profile.rounds.length > 1 && count > 1) {
     problems.push('--rounds: expected one round, for several k6 processes can run no more, such as --vus 300');

@@ -6,6 +6,7 @@ import { packageRoot } from '../shared/package-root.ts';
 import { refusing } from '../shared/refusal.ts';
 import { runProblems } from '../run/run-inputs.ts';
 import { helpEntry, readOptions, settingsEnvironment, settingsHelp, settingsOptions } from '../shared/parse-options.ts';
+import { spellingOf } from '../shared/settings-options.ts';
 import { k6ArgumentProblems } from './k6-arguments.ts';
 import { mostConfigMapBytes, renderManifests, scriptFolder, type Rendered, type Variable } from './manifest.ts';
 import {
@@ -162,7 +163,7 @@ const readAsked = (scenario: string, values: Values, k6Args: readonly string[]):
   const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
   const isKnown = scenarioNames.includes(scenario);
   const size = memory === undefined ? undefined : memoryOf(memory);
-  const ofSettings = [...podSettingsProblems(asked), ...runProblems(asked, scenario, undefined)];
+  const ofSettings = [...podSettingsProblems(asked), ...runProblems(asked, scenario, undefined, spellingOf(asked, {}))];
   const problems = [
     ...(isKnown
       ? []

@@ -1,3 +1,4 @@
+import type { Spelling } from '../../lib/load/settings.ts';
 import type { HelperActions } from './helper.ts';
 import { processIdProblems } from '../shared/process-figures.ts';
 import { serviceCommands } from './service-control.ts';
@@ -28,13 +29,14 @@ export const helperOptions = {
 export type HelperOptions = Values<typeof helperOptions> & { readonly 'with-target'?: boolean | undefined };
 
 /** What is wrong with it. */
-export const helperProblems = (values: HelperOptions, env: NodeJS.ProcessEnv): string[] => {
+export const helperProblems = (values: HelperOptions, env: NodeJS.ProcessEnv, spelled: Spelling): string[] => {
   const { 'stop-command': stop, 'start-command': start, 'target-pid': pid } = values;
   const own = Object.entries({ '--stop-command': stop, '--start-command': start, '--target-pid': pid })
     .filter(([, value]) => value !== undefined)
     .map(([name]) => name);
   const missing = stop === undefined ? '--stop-command' : '--start-command';
-  const other = values['with-target'] === true ? '--with-target' : env.STRESS_HELPER_URL && 'STRESS_HELPER_URL';
+  const other =
+    values['with-target'] === true ? '--with-target' : env.STRESS_HELPER_URL && spelled('STRESS_HELPER_URL');
   return [
     ...((stop === undefined) === (start === undefined)
       ? []

@@ -31,7 +31,7 @@ import { runProblems } from './run-inputs.ts';
 import { tellProgress } from './run-progress.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
 import { declareCommand, type Given, type Options } from '../shared/command.ts';
-import { allSettings, settingGroups } from '../shared/settings-options.ts';
+import { allSettings, settingGroups, spellingOf } from '../shared/settings-options.ts';
 import { wrapped } from '../shared/help-entry.ts';
 import { ensureK6, type K6 } from '../setup/setup.ts';
 
@@ -93,6 +93,7 @@ export const runScenario = async ({
   refuse,
 }: GivenRun): Promise<number> => {
   const [scenario = ''] = positionals;
+  const spelled = spellingOf(asked);
   const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
   const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
   const withTarget = values['with-target'] === true;
@@ -108,13 +109,13 @@ export const runScenario = async ({
         ]),
     ...ofCommandLine,
     ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
-    ...helperProblems(values, env),
+    ...helperProblems(values, env, spelled),
     ...(k6Args.includes('--no-thresholds') ? ['--no-thresholds: a run without criteria could not be judged'] : []),
     ...exportsAsked(exports)
       .filter(([, file]) => file === '-')
       .map(([form]) => `--${form}: expected a file, received -: ws-stress export writes to stdout`),
     ...exportProblems(exports),
-    ...runProblems(env, scenario, ca),
+    ...runProblems(env, scenario, ca, spelled),
   ];
   if (problems.length > 0) return refuse(problems);
 

@@ -1,7 +1,8 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { misfits, readCriteria, readInputs } from '../../lib/load/inputs.ts';
+import { readCriteria, readInputs, settingConflicts } from '../../lib/load/inputs.ts';
 import { testsOf } from '../../lib/load/scenario-names.ts';
+import { asVariables, type Spelling } from '../../lib/load/settings.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { shippedThresholds } from '../shared/shipped-thresholds.ts';
 
@@ -22,12 +23,14 @@ const caProblems = (file: string): string[] => {
   }
 };
 
-const resultProblems = (name: string): string[] => {
+const resultProblems = (spelled: Spelling, name: string): string[] => {
   try {
     accessSync(path.dirname(path.resolve(name)), constants.W_OK);
     return [];
   } catch (error) {
-    return [`STRESS_RESULT: expected a file in a folder that can be written to: ${innermostMessage(error)}`];
+    return [
+      `${spelled('STRESS_RESULT')}: expected a file in a folder that can be written to: ${innermostMessage(error)}`,
+    ];
   }
 };
 
@@ -36,8 +39,9 @@ export const runProblems = (
   env: Readonly<Record<string, string | undefined>>,
   scenario: string,
   ca: string | undefined,
+  spelled: Spelling = asVariables,
 ): string[] => {
-  const inputs = readInputs(env, readFile, shippedThresholds());
+  const inputs = readInputs(env, readFile, shippedThresholds(), spelled);
   // Only the bundle knows how many rounds its scenario has; it looks again.
   const mostRounds = 100;
   readCriteria(
@@ -45,10 +49,10 @@ export const runProblems = (
     testsOf(scenario).map((name) => ({ name, rounds: mostRounds })),
   );
   const { result } = inputs.settings;
-  inputs.problems.push(...misfits(scenario, inputs.settings));
+  inputs.problems.push(...settingConflicts(scenario, inputs.settings, spelled));
   return [
     ...inputs.problems,
     ...(ca === undefined ? [] : caProblems(ca)),
-    ...(result === undefined ? [] : resultProblems(result)),
+    ...(result === undefined ? [] : resultProblems(spelled, result)),
   ];
 };

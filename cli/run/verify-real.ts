@@ -37,6 +37,7 @@ import {
   settingsOptions,
   type ParsedOption,
 } from '../shared/parse-options.ts';
+import { spellingOf } from '../shared/settings-options.ts';
 import { ensureK6, type K6 } from '../setup/setup.ts';
 import { realServiceDocument, type ShownFinding } from './verify-real-document.ts';
 
@@ -215,10 +216,10 @@ export const verifyRealCommand = async (argv: string[]): Promise<number> => {
     ...(update && expect === undefined && !isCheckout()
       ? ['--update-expected: expected --expect FILE too, for an installed package is no place to write to']
       : []),
-    ...helperProblems(values as HelperOptions, env),
+    ...helperProblems(values as HelperOptions, env, spellingOf(asked)),
     ...fileProblems('--out', out),
     ...expectedProblems(expect),
-    ...runProblems(env, 'suite', ca),
+    ...runProblems(env, 'suite', ca, spellingOf(asked)),
   ];
   if (problems.length > 0) return refuse(problems);
 

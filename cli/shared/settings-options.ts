@@ -1,4 +1,4 @@
-import { settingsTable, type SettingRow } from '../../lib/load/settings.ts';
+import { flagOf, settingsTable, type SettingRow, type Spelling } from '../../lib/load/settings.ts';
 import type { OptionDeclaration, Options, ParsedOption, SettingOption } from './command.ts';
 
 const optionName = ({ flag }: SettingRow): string => flag.slice(2);
@@ -81,3 +81,15 @@ export const settingsEnvironment = (
       return value === undefined ? [] : [[row.name, `${value as string | boolean}`]];
     }),
   );
+
+/**
+ * How the settings were spelled, for errors: by the variable if only one of `variables` gave the setting, otherwise by the flag.
+ * `asked` has what `settingsEnvironment` returned.
+ */
+export const spellingOf =
+  (
+    asked: Readonly<Record<string, string>>,
+    variables: Readonly<Record<string, string | undefined>> = process.env,
+  ): Spelling =>
+  (name) =>
+    asked[name] === undefined && variables[name] ? name : flagOf(name);

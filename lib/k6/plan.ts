@@ -1,7 +1,7 @@
 import defaultThresholds from '../../thresholds.json';
 import type { Command } from '../commands/command.ts';
 import type { ReplayCase } from '../commands/recovery-index.ts';
-import { chosenTests, misfits, readCriteria, readInputs } from '../load/inputs.ts';
+import { chosenTests, readCriteria, readInputs, settingConflicts } from '../load/inputs.ts';
 import type { CloudSettings } from '../load/cloud.ts';
 import { planLoad, type Profile, type TestLoad } from '../load/profile.ts';
 import { refusal, type Settings } from '../load/settings.ts';
@@ -47,7 +47,7 @@ export const makePlan = (test: string, all: readonly Scenario[]): WholePlan => {
   const inputs = readInputs(__ENV, readFile, defaultThresholds);
   const { cloud, ...settings } = inputs.settings;
   const isSuite = test === 'suite';
-  const unfit = misfits(test, settings);
+  const unfit = settingConflicts(test, settings);
   // A suite imports its scenarios, which must not refuse what is meant for it: they wait for their own set-up.
   if (isSuite) inputs.problems.push(...unfit);
   const isThere = (name: string): boolean => all.some((each) => each.name === name);

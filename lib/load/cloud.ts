@@ -16,7 +16,7 @@ export interface CloudSettings {
 }
 
 /** What is expected of STRESS_CLOUD_ZONES. */
-export const expectedZones = 'load zones with whole percents that add up to 100, each zone once, parted by commas';
+export const expectedZones = 'load zones with whole percents that add up to 100, each zone once, separated by commas';
 
 /** Load zones with their shares, of `zone=percent,zone=percent` or of one zone alone; undefined where the text is none. */
 export const parseZones = (text: string): ZoneShare[] | undefined => {

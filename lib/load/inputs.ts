@@ -5,7 +5,14 @@ import { recoveryIndexProblems, type ReplayCase } from '../commands/recovery-ind
 import posix from '../commands/posix.json';
 import python from '../commands/python.json';
 import { testNames, testsWithoutRounds } from './scenario-names.ts';
-import { parseSettings, type Settings } from './settings.ts';
+import {
+  asVariables,
+  parseSettings,
+  settingsTable,
+  type SettingKey,
+  type Settings,
+  type Spelling,
+} from './settings.ts';
 import { parseThresholds, type Criterion, type TestRounds } from './thresholds.ts';
 
 /** What a run goes by: its settings, the commands of STRESS_COMMANDS and the thresholds file as parsed from JSON. */
@@ -16,6 +23,8 @@ export interface Inputs {
   /** Those of STRESS_RECOVERY. */
   recovery: readonly ReplayCase[];
   problems: string[];
+  /** How the user spelled a setting. */
+  spelled: Spelling;
 }
 
 /** Reads a file as text; throws an Error whose message, if any, goes behind the path: `: no such file`. */
@@ -31,14 +40,14 @@ const tryRead = (read: ReadFile, setting: string, path: string, problems: string
   }
 };
 
-const readCommands = (read: ReadFile, setting: string, problems: string[]): readonly Command[] => {
+const readCommands = (read: ReadFile, name: string, setting: string, problems: string[]): readonly Command[] => {
   if (setting === 'posix') return posix.commands as Command[];
   if (setting === 'python') return python.commands as Command[];
-  const text = tryRead(read, 'STRESS_COMMANDS', setting, problems);
+  const text = tryRead(read, name, setting, problems);
   if (text === undefined) return [];
   const parsed = parseCommandSet(text);
   if ('commands' in parsed) return parsed.commands;
-  problems.push(...parsed.problems.map((problem) => `STRESS_COMMANDS ${setting}: ${problem}`));
+  problems.push(...parsed.problems.map((problem) => `${name} ${setting}: ${problem}`));
   return [];
 };
 
@@ -53,11 +62,11 @@ const readJson = (read: ReadFile, setting: string, path: string, problems: strin
   }
 };
 
-const readRecovery = (read: ReadFile, path: string, problems: string[]): readonly ReplayCase[] => {
-  const index = readJson(read, 'STRESS_RECOVERY', path, problems);
+const readRecovery = (read: ReadFile, name: string, path: string, problems: string[]): readonly ReplayCase[] => {
+  const index = readJson(read, name, path, problems);
   if (index === undefined) return [];
   const wrong = recoveryIndexProblems(index);
-  problems.push(...wrong.map((problem) => `STRESS_RECOVERY ${path}: ${problem}`));
+  problems.push(...wrong.map((problem) => `${name} ${path}: ${problem}`));
   return wrong.length > 0 ? [] : (index as { cases: ReplayCase[] }).cases;
 };
 
@@ -69,32 +78,29 @@ export const readInputs = (
   env: Readonly<Record<string, string | undefined>>,
   read: ReadFile,
   defaultThresholds: unknown,
+  spelled: Spelling = asVariables,
 ): Inputs => {
-  const { settings, problems } = parseSettings(env);
-  const commands = settings.commands === undefined ? [] : readCommands(read, settings.commands, problems);
+  const { settings, problems } = parseSettings(env, spelled);
+  const commands =
+    settings.commands === undefined ? [] : readCommands(read, spelled('STRESS_COMMANDS'), settings.commands, problems);
   const own = defaultThresholds === undefined ? undefined : settings.thresholds;
-  const thresholds = own === undefined ? defaultThresholds : readJson(read, 'STRESS_THRESHOLDS', own, problems);
-  const recovery = settings.recovery === undefined ? [] : readRecovery(read, settings.recovery, problems);
-  return { settings, commands, thresholds, recovery, problems };
+  const thresholds =
+    own === undefined ? defaultThresholds : readJson(read, spelled('STRESS_THRESHOLDS'), own, problems);
+  const recovery =
+    settings.recovery === undefined ? [] : readRecovery(read, spelled('STRESS_RECOVERY'), settings.recovery, problems);
+  return { settings, commands, thresholds, recovery, problems, spelled };
 };
 
-const given = (settings: Settings, names: readonly (keyof Settings)[]): string[] => {
-  const rows: Partial<Record<keyof Settings, string>> = {
-    rounds: 'STRESS_ROUNDS',
-    vus: 'STRESS_VUS',
-    durationMs: 'STRESS_DURATION',
-    rate: 'STRESS_RATE',
-    fleet: 'STRESS_FLEET',
-    only: 'STRESS_ONLY',
-    skip: 'STRESS_SKIP',
-  };
-  return names.filter((name) => settings[name] !== undefined).map((name) => rows[name] ?? name);
-};
+/** Those of the settings that were given, as the user spelled them. */
+const given = (settings: Settings, keys: readonly (SettingKey & keyof Settings)[], spelled: Spelling): string[] =>
+  settingsTable()
+    .filter(({ key }) => keys.some((each) => each === key && settings[each] !== undefined))
+    .map(({ name }) => spelled(name));
 
 /** What the settings ask of a scenario (`suite`: of the tests it is left with) that it can't do. */
-export const misfits = (scenario: string, settings: Settings): string[] => {
+export const settingConflicts = (scenario: string, settings: Settings, spelled: Spelling = asVariables): string[] => {
   if (scenario !== 'suite') {
-    const chosen = given(settings, ['only', 'skip']).map(
+    const chosen = given(settings, ['only', 'skip'], spelled).map(
       (name) => `${name}: expected with the suite; received with ${scenario}`,
     );
     if (!testsWithoutRounds.includes(scenario)) return chosen;
@@ -104,13 +110,14 @@ export const misfits = (scenario: string, settings: Settings): string[] => {
       scenario === 'memory'
         ? ['rounds', 'durationMs', 'rate', 'fleet']
         : ['rounds', 'vus', 'durationMs', 'rate', 'fleet'],
+      spelled,
     );
     return [...chosen, ...load.map((name) => `${name}: ${scenario} has no rounds of sessions that it could shape`)];
   }
-  const timed = given(settings, ['durationMs', 'rate']);
+  const timed = given(settings, ['durationMs', 'rate'], spelled);
   return [
     ...(chosenTests(settings).length === 0
-      ? ['STRESS_ONLY, STRESS_SKIP: expected a scenario to be left; received none']
+      ? [`${spelled('STRESS_ONLY')}, ${spelled('STRESS_SKIP')}: expected a scenario to be left; received none`]
       : []),
     ...timed.map(
       (name) => `${name}: the suite runs one scenario after the other; run concurrent by itself for a duration`,
@@ -128,7 +135,7 @@ export const readCriteria = (inputs: Inputs, tests: readonly TestRounds[]): read
   const parsed = parseThresholds(inputs.thresholds, tests, testNames);
   if ('criteria' in parsed) return parsed.criteria;
   const { thresholds } = inputs.settings;
-  const where = thresholds === undefined ? 'thresholds.json' : `STRESS_THRESHOLDS ${thresholds}`;
+  const where = thresholds === undefined ? 'thresholds.json' : `${inputs.spelled('STRESS_THRESHOLDS')} ${thresholds}`;
   inputs.problems.push(...parsed.problems.map((problem) => `${where}: ${problem}`));
   return [];
 };

@@ -1,73 +1,17 @@
 import { suggestion } from '../text/suggestion.ts';
 import { isObject } from '../jsonrpc/messages.ts';
-import { expectedZones, parseZones, type CloudSettings } from './cloud.ts';
+import { expectedZones, parseZones, type CloudSettings, type ZoneShare } from './cloud.ts';
 import { testNames } from './scenario-names.ts';
 
-/** What a run is asked to do, checked and frozen. Times are milliseconds. */
-export interface Settings {
-  url: string;
-  headers: Readonly<Record<string, string>>;
-  insecure: boolean;
-  rounds: readonly number[] | undefined;
-  vus: number | undefined;
-  durationMs: number | undefined;
-  rate: number | undefined;
-  /** Sessions that each VU carries; undefined for one. */
-  fleet: number | undefined;
-  pauseMs: number;
-  commands: string;
-  thresholds: string | undefined;
-  ackTimeoutMs: number;
-  messageTimeoutMs: number;
-  sessionTimeoutMs: number;
-  executeTimeoutS: number | undefined;
-  only: readonly string[] | undefined;
-  skip: readonly string[] | undefined;
-  limitedUrl: string | undefined;
-  downUrl: string;
-  lines: number;
-  width: number;
-  allowedCommand: string;
-  maxSessions: number | undefined;
-  recoveryTimeoutMs: number;
-  memoryDurationMs: number;
-  leakBytes: number;
-  /** The index of the cases that recovery replays. */
-  recovery: string | undefined;
-  helperUrl: string | undefined;
-  helperToken: string | undefined;
-  trace: 'off' | 'failures';
-  records: 'off' | 'failures' | 'all';
-  result: string | undefined;
-  runId: string | undefined;
-  /** Only set-up knows it: a VU's plan has none. */
-  cloud?: CloudSettings;
-}
+/** A setting's name in k6's `-e` and in the environment. */
+export type SettingName = `STRESS_${string}`;
 
-/** One row of the settings table: how a setting is written and what it means. */
-export interface SettingRow {
-  /** In k6's `-e` and in the environment. */
-  name: `STRESS_${string}`;
-  /** On `ws-stress run`'s command line; a boolean's takes no value. */
-  flag: `--${string}`;
-  type:
-    | 'text'
-    | 'name'
-    | 'url'
-    | 'duration'
-    | 'number'
-    | 'count'
-    | 'counts'
-    | 'boolean'
-    | 'headers'
-    | 'file'
-    | 'commands'
-    | 'choice'
-    | 'tests'
-    | 'zones'
-    | 'http';
+/** What a row of the table says of its setting. */
+interface Row {
+  name: SettingName;
+  type: SettingType;
   choices?: readonly string[];
-  /** Largest count that is taken for meant, where it is not that of sessions. */
+  /** The largest count accepted, where it is not that of sessions. */
   max?: number;
   default?: string;
   unit?: string;
@@ -79,327 +23,354 @@ export interface SettingRow {
   unrecorded?: boolean;
 }
 
-/** Largest number of VUs, sessions of a round, or sessions a second that is taken for meant. */
+/** One row of the settings table, with what follows from it. */
+export interface SettingRow extends Row {
+  /** Its member of the settings' values. */
+  key: SettingKey;
+  /** On `ws-stress run`'s command line; a boolean's takes no value. */
+  flag: `--${string}`;
+}
+
+/** The largest number of VUs, sessions of a round, or sessions a second that is accepted. */
 const maxCount = 100_000;
 
-/** The only place where settings are described: parsing, `--help`, docs/settings.md and error texts come from it. */
-export const settingsTable = (): readonly SettingRow[] => [
-  {
-    name: 'STRESS_URL',
-    flag: '--url',
-    type: 'url',
-    default: 'ws://localhost:8003/ws/mcp',
-    description: 'Address of the service under test, ws:// or wss://',
-    example: 'ws://localhost:8003/ws/mcp',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_ROUNDS',
-    flag: '--rounds',
-    type: 'counts',
-    description: "Sessions of each round; a round's sessions open together. Default: the scenario's own",
-    example: '5,10,20',
-  },
-  {
-    name: 'STRESS_VUS',
-    flag: '--vus',
-    type: 'count',
-    description:
-      'One round of so many sessions; with a duration, so many at a time, opened again and again; with a rate, the VUs held ready',
-    example: '50',
-  },
-  {
-    name: 'STRESS_DURATION',
-    flag: '--duration',
-    type: 'duration',
-    description: 'How long sessions are opened, with STRESS_VUS or STRESS_RATE',
-    example: '1m',
-  },
-  {
-    name: 'STRESS_RATE',
-    flag: '--rate',
-    type: 'number',
-    unit: 'sessions/s',
-    description: 'Open model: sessions started a second, whatever the service does; needs STRESS_DURATION',
-    example: '20',
-  },
-  {
-    name: 'STRESS_FLEET',
-    flag: '--fleet',
-    type: 'count',
-    max: 10_000,
-    description: 'Sessions that each VU carries at once, over k6/websockets: for very many open sessions. Default: one',
-    example: '100',
-  },
-  {
-    name: 'STRESS_PAUSE',
-    flag: '--pause',
-    type: 'duration',
-    default: '1s',
-    description: 'Pause between rounds',
-    example: '1s',
-  },
-  {
-    name: 'STRESS_COMMANDS',
-    flag: '--commands',
-    type: 'commands',
-    default: 'posix',
-    description: 'Commands of the concurrent sessions: posix, python, or a JSON file (docs/command-sets.md)',
-    example: 'python',
-  },
-  {
-    name: 'STRESS_THRESHOLDS',
-    flag: '--thresholds',
-    type: 'file',
-    description: 'Criteria to judge by, in place of the built-in thresholds.json (docs/thresholds.md)',
-    example: './my-thresholds.json',
-  },
-  {
-    name: 'STRESS_TOKEN',
-    flag: '--token',
-    type: 'text',
-    description: 'Bearer token, sent as the Authorization header',
-    example: '"$TOKEN"',
-    secret: true,
-  },
-  {
-    name: 'STRESS_HEADERS',
-    flag: '--headers',
-    type: 'headers',
-    default: '{}',
-    description: 'Further headers of the opening handshake, a JSON object of texts',
-    example: '{"X-Team":"core"}',
-    secret: true,
-  },
-  {
-    name: 'STRESS_SUBPROTOCOL',
-    flag: '--subprotocol',
-    type: 'text',
-    description: 'Sec-WebSocket-Protocol to ask for',
-    example: 'mcp',
-  },
-  {
-    name: 'STRESS_INSECURE',
-    flag: '--insecure',
-    type: 'boolean',
-    default: 'false',
-    description: "Do not verify the service's TLS certificate",
-    example: 'true',
-  },
-  {
-    name: 'STRESS_ACK_TIMEOUT',
-    flag: '--ack-timeout',
-    type: 'duration',
-    default: '30s',
-    description: 'Longest wait for the connected message, a response, or the pong before closing',
-    example: '10s',
-  },
-  {
-    name: 'STRESS_MESSAGE_TIMEOUT',
-    flag: '--message-timeout',
-    type: 'duration',
-    default: '30s',
-    description: 'Longest silence of a running command; heartbeats do not count',
-    example: '30s',
-  },
-  {
-    name: 'STRESS_SESSION_TIMEOUT',
-    flag: '--session-timeout',
-    type: 'duration',
-    default: '2m',
-    description: 'Longest session, from opening the connection',
-    example: '2m',
-  },
-  {
-    name: 'STRESS_EXECUTE_TIMEOUT',
-    flag: '--execute-timeout',
-    type: 'count',
-    unit: 'seconds',
-    description:
-      'Sent as `timeout` with each execute. Default: none is sent, and the service limits a command as it likes',
-    example: '60',
-  },
-  {
-    name: 'STRESS_ONLY',
-    flag: '--only',
-    type: 'tests',
-    description: 'The suite runs these scenarios only',
-    example: 'single,concurrent',
-  },
-  {
-    name: 'STRESS_SKIP',
-    flag: '--skip',
-    type: 'tests',
-    description: 'The suite leaves these scenarios out',
-    example: 'memory,service-down',
-  },
-  {
-    name: 'STRESS_LIMITED_URL',
-    flag: '--limited-url',
-    type: 'url',
-    description:
-      'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit. Default: STRESS_URL',
-    example: 'ws://localhost:8013/ws/mcp',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_DOWN_URL',
-    flag: '--down-url',
-    type: 'url',
-    default: 'ws://127.0.0.1:1/ws/mcp',
-    description: 'An address where nothing listens, for service-down',
-    example: 'ws://127.0.0.1:1/ws/mcp',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_LINES',
-    flag: '--lines',
-    type: 'count',
-    max: 10_000_000,
-    default: '10000',
-    description: 'Lines that each session of high-output prints',
-    example: '100000',
-  },
-  {
-    name: 'STRESS_WIDTH',
-    flag: '--width',
-    type: 'count',
-    max: 10_000_000,
-    unit: 'characters',
-    default: '100',
-    description: 'How many x each of these lines ends with',
-    example: '1000',
-  },
-  {
-    name: 'STRESS_ALLOWED_COMMAND',
-    flag: '--allowed-command',
-    type: 'text',
-    default: 'echo',
-    description: "A command that the service's allow-list has and that prints its arguments, for command-validation",
-    example: 'echo',
-  },
-  {
-    name: 'STRESS_MAX_SESSIONS',
-    flag: '--max-sessions',
-    type: 'count',
-    unit: 'sessions',
-    description: "The service's session limit, for session-limit. Default: what its /health says",
-    example: '3',
-  },
-  {
-    name: 'STRESS_RECOVERY_TIMEOUT',
-    flag: '--recovery-timeout',
-    type: 'duration',
-    default: '60s',
-    description: 'How long service-down waits for the service to be back',
-    example: '2m',
-  },
-  {
-    name: 'STRESS_MEMORY_DURATION',
-    flag: '--memory-duration',
-    type: 'duration',
-    default: '20s',
-    description: 'How long memory puts load on the service, hours if you like',
-    example: '1h',
-  },
-  {
-    name: 'STRESS_LEAK_BYTES',
-    flag: '--leak-bytes',
-    type: 'count',
-    max: 10_000_000,
-    unit: 'bytes/session',
-    default: '256',
-    description: 'Growth of resident memory that is no leak yet, for memory',
-    example: '1024',
-  },
-  {
-    name: 'STRESS_RECOVERY',
-    flag: '--recovery',
-    type: 'file',
-    description: 'The failures that recovery replays',
-    example: './recovery/index.json',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_HELPER_URL',
-    flag: '--helper-url',
-    type: 'http',
-    description:
-      'Where a helper stops and starts the service and reads its memory; ws-stress run serves one (docs/service-down.md)',
-    example: 'http://127.0.0.1:39001',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_HELPER_TOKEN',
-    flag: '--helper-token',
-    type: 'text',
-    description: 'What the helper asks for',
-    example: '"$TOKEN"',
-    secret: true,
-  },
-  {
-    name: 'STRESS_TRACE',
-    flag: '--trace',
-    type: 'choice',
-    choices: ['off', 'failures'],
-    default: 'off',
-    description: 'Show the first and last messages of failed sessions',
-    example: 'failures',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_RECORDS',
-    flag: '--records',
-    type: 'choice',
-    choices: ['off', 'failures', 'all'],
-    default: 'off',
-    description:
-      'Print a record a session, of those that failed or of all, and one a case: lines of JSON (docs/records.md)',
-    example: 'all',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_RESULT',
-    flag: '--result',
-    type: 'file',
-    description: "Write the run's verdict and figures to this JSON file",
-    example: 'result.json',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_RUN_ID',
-    flag: '--run-id',
-    type: 'name',
-    description: 'Id of the run in records and results. Default: a random one',
-    example: 'nightly-42',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_CLOUD_NAME',
-    flag: '--cloud-name',
-    type: 'text',
-    description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md). Default: that of the scenario",
-    example: 'nightly',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_CLOUD_PROJECT',
-    flag: '--cloud-project',
-    type: 'count',
-    max: Number.MAX_SAFE_INTEGER,
-    description: "Id of the run's project in Grafana Cloud k6. Default: the stack's default project",
-    example: '123456',
-    unrecorded: true,
-  },
-  {
-    name: 'STRESS_CLOUD_ZONES',
-    flag: '--cloud-zones',
-    type: 'zones',
-    description: 'Load zones of Grafana Cloud k6 with their percents of the load. Default: the one that it chooses',
-    example: 'amazon:us:ashburn=60,amazon:de:frankfurt=40',
-    unrecorded: true,
-  },
-];
+/**
+ * The only place where settings are described: type, parser, default, flag, `--help`, docs/settings.md, error texts and the
+ * member of `Settings` come from a setting's row. Times are milliseconds. A function, so that no VU keeps the table.
+ */
+const rows = () =>
+  ({
+    url: {
+      name: 'STRESS_URL',
+      type: 'url',
+      default: 'ws://localhost:8003/ws/mcp',
+      description: 'Address of the service under test, ws:// or wss://',
+      example: 'ws://localhost:8003/ws/mcp',
+      unrecorded: true,
+    },
+    rounds: {
+      name: 'STRESS_ROUNDS',
+      type: 'counts',
+      description: "Sessions of each round; a round's sessions open together. Default: the scenario's own",
+      example: '5,10,20',
+    },
+    vus: {
+      name: 'STRESS_VUS',
+      type: 'count',
+      description:
+        'One round of so many sessions; with a duration, so many at a time, opened again and again; with a rate, the VUs held ready',
+      example: '50',
+    },
+    durationMs: {
+      name: 'STRESS_DURATION',
+      type: 'duration',
+      description: 'How long sessions are opened, with STRESS_VUS or STRESS_RATE',
+      example: '1m',
+    },
+    rate: {
+      name: 'STRESS_RATE',
+      type: 'number',
+      unit: 'sessions/s',
+      description: 'Open model: sessions started a second, whatever the service does; needs STRESS_DURATION',
+      example: '20',
+    },
+    fleet: {
+      name: 'STRESS_FLEET',
+      type: 'count',
+      max: 10_000,
+      description:
+        'Sessions that each VU carries at once, over k6/websockets: for very many open sessions. Default: one',
+      example: '100',
+    },
+    pauseMs: {
+      name: 'STRESS_PAUSE',
+      type: 'duration',
+      default: '1s',
+      description: 'Pause between rounds',
+      example: '1s',
+    },
+    commands: {
+      name: 'STRESS_COMMANDS',
+      type: 'commands',
+      default: 'posix',
+      description: 'Commands of the concurrent sessions: posix, python, or a JSON file (docs/command-sets.md)',
+      example: 'python',
+    },
+    thresholds: {
+      name: 'STRESS_THRESHOLDS',
+      type: 'file',
+      description: 'Criteria to judge by, in place of the built-in thresholds.json (docs/thresholds.md)',
+      example: './my-thresholds.json',
+    },
+    token: {
+      name: 'STRESS_TOKEN',
+      type: 'text',
+      description: 'Bearer token, sent as the Authorization header',
+      example: '"$TOKEN"',
+      secret: true,
+    },
+    headers: {
+      name: 'STRESS_HEADERS',
+      type: 'headers',
+      default: '{}',
+      description: 'Further headers of the opening handshake, a JSON object of texts',
+      example: '{"X-Team":"core"}',
+      secret: true,
+    },
+    subprotocol: {
+      name: 'STRESS_SUBPROTOCOL',
+      type: 'text',
+      description: 'Sec-WebSocket-Protocol to ask for',
+      example: 'mcp',
+    },
+    insecure: {
+      name: 'STRESS_INSECURE',
+      type: 'boolean',
+      default: 'false',
+      description: "Do not verify the service's TLS certificate",
+      example: 'true',
+    },
+    ackTimeoutMs: {
+      name: 'STRESS_ACK_TIMEOUT',
+      type: 'duration',
+      default: '30s',
+      description: 'Longest wait for the connected message, a response, or the pong before closing',
+      example: '10s',
+    },
+    messageTimeoutMs: {
+      name: 'STRESS_MESSAGE_TIMEOUT',
+      type: 'duration',
+      default: '30s',
+      description: 'Longest silence of a running command; heartbeats do not count',
+      example: '30s',
+    },
+    sessionTimeoutMs: {
+      name: 'STRESS_SESSION_TIMEOUT',
+      type: 'duration',
+      default: '2m',
+      description: 'Longest session, from opening the connection',
+      example: '2m',
+    },
+    executeTimeoutS: {
+      name: 'STRESS_EXECUTE_TIMEOUT',
+      type: 'count',
+      unit: 'seconds',
+      description:
+        'Sent as `timeout` with each execute. Default: none is sent, and the service limits a command as it likes',
+      example: '60',
+    },
+    only: {
+      name: 'STRESS_ONLY',
+      type: 'tests',
+      description: 'The suite runs these scenarios only',
+      example: 'single,concurrent',
+    },
+    skip: {
+      name: 'STRESS_SKIP',
+      type: 'tests',
+      description: 'The suite leaves these scenarios out',
+      example: 'memory,service-down',
+    },
+    limitedUrl: {
+      name: 'STRESS_LIMITED_URL',
+      type: 'url',
+      description:
+        'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit. Default: STRESS_URL',
+      example: 'ws://localhost:8013/ws/mcp',
+      unrecorded: true,
+    },
+    downUrl: {
+      name: 'STRESS_DOWN_URL',
+      type: 'url',
+      default: 'ws://127.0.0.1:1/ws/mcp',
+      description: 'An address where nothing listens, for service-down',
+      example: 'ws://127.0.0.1:1/ws/mcp',
+      unrecorded: true,
+    },
+    lines: {
+      name: 'STRESS_LINES',
+      type: 'count',
+      max: 10_000_000,
+      default: '10000',
+      description: 'Lines that each session of high-output prints',
+      example: '100000',
+    },
+    width: {
+      name: 'STRESS_WIDTH',
+      type: 'count',
+      max: 10_000_000,
+      unit: 'characters',
+      default: '100',
+      description: 'How many x each of these lines ends with',
+      example: '1000',
+    },
+    allowedCommand: {
+      name: 'STRESS_ALLOWED_COMMAND',
+      type: 'text',
+      default: 'echo',
+      description: "A command that the service's allow-list has and that prints its arguments, for command-validation",
+      example: 'echo',
+    },
+    maxSessions: {
+      name: 'STRESS_MAX_SESSIONS',
+      type: 'count',
+      unit: 'sessions',
+      description: "The service's session limit, for session-limit. Default: what its /health says",
+      example: '3',
+    },
+    recoveryTimeoutMs: {
+      name: 'STRESS_RECOVERY_TIMEOUT',
+      type: 'duration',
+      default: '60s',
+      description: 'How long service-down waits for the service to be back',
+      example: '2m',
+    },
+    memoryDurationMs: {
+      name: 'STRESS_MEMORY_DURATION',
+      type: 'duration',
+      default: '20s',
+      description: 'How long memory puts load on the service, hours if you like',
+      example: '1h',
+    },
+    leakBytes: {
+      name: 'STRESS_LEAK_BYTES',
+      type: 'count',
+      max: 10_000_000,
+      unit: 'bytes/session',
+      default: '256',
+      description: 'Growth of resident memory that is no leak yet, for memory',
+      example: '1024',
+    },
+    recovery: {
+      name: 'STRESS_RECOVERY',
+      type: 'file',
+      description: 'The failures that recovery replays',
+      example: './recovery/index.json',
+      unrecorded: true,
+    },
+    helperUrl: {
+      name: 'STRESS_HELPER_URL',
+      type: 'http',
+      description:
+        'Where a helper stops and starts the service and reads its memory; ws-stress run serves one (docs/service-down.md)',
+      example: 'http://127.0.0.1:39001',
+      unrecorded: true,
+    },
+    helperToken: {
+      name: 'STRESS_HELPER_TOKEN',
+      type: 'text',
+      description: 'What the helper asks for',
+      example: '"$TOKEN"',
+      secret: true,
+    },
+    trace: {
+      name: 'STRESS_TRACE',
+      type: 'choice',
+      choices: ['off', 'failures'],
+      default: 'off',
+      description: 'Show the first and last messages of failed sessions',
+      example: 'failures',
+      unrecorded: true,
+    },
+    records: {
+      name: 'STRESS_RECORDS',
+      type: 'choice',
+      choices: ['off', 'failures', 'all'],
+      default: 'off',
+      description:
+        'Print a record a session, of those that failed or of all, and one a case: lines of JSON (docs/records.md)',
+      example: 'all',
+      unrecorded: true,
+    },
+    result: {
+      name: 'STRESS_RESULT',
+      type: 'file',
+      description: "Write the run's verdict and figures to this JSON file",
+      example: 'result.json',
+      unrecorded: true,
+    },
+    runId: {
+      name: 'STRESS_RUN_ID',
+      type: 'name',
+      description: 'Id of the run in records and results. Default: a random one',
+      example: 'nightly-42',
+      unrecorded: true,
+    },
+    cloudName: {
+      name: 'STRESS_CLOUD_NAME',
+      type: 'text',
+      description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md). Default: that of the scenario",
+      example: 'nightly',
+      unrecorded: true,
+    },
+    cloudProject: {
+      name: 'STRESS_CLOUD_PROJECT',
+      type: 'count',
+      max: Number.MAX_SAFE_INTEGER,
+      description: "Id of the run's project in Grafana Cloud k6. Default: the stack's default project",
+      example: '123456',
+      unrecorded: true,
+    },
+    cloudZones: {
+      name: 'STRESS_CLOUD_ZONES',
+      type: 'zones',
+      description: 'Load zones of Grafana Cloud k6 with their percents of the load. Default: the one that it chooses',
+      example: 'amazon:us:ashburn=60,amazon:de:frankfurt=40',
+      unrecorded: true,
+    },
+  }) as const satisfies Readonly<Record<string, Row>>;
+
+type Rows = ReturnType<typeof rows>;
+
+/** The member of a setting's value. */
+export type SettingKey = keyof Rows;
+
+/** The flag of a setting on the command line. */
+export const flagOf = (name: SettingName): `--${string}` =>
+  `--${name.slice('STRESS_'.length).toLowerCase().replaceAll('_', '-')}`;
+
+/** All settings, in the order in which help and docs list them. */
+export const settingsTable = (): readonly SettingRow[] => {
+  const table: SettingRow[] = [];
+  for (const [key, row] of Object.entries(rows()) as [SettingKey, Row][]) {
+    table.push({ ...row, key, flag: flagOf(row.name) });
+  }
+  return table;
+};
+
+/** The type of a row's value: one of its choices, or what the parser of its type returns. */
+type ValueOf<R extends Row> = R extends { choices: readonly (infer Choice)[] }
+  ? Choice
+  : Extract<ReturnType<(typeof parsers)[R['type']]>, { value: unknown }>['value'];
+
+/** The value of each setting; undefined where it is absent and has no default. */
+type Values = {
+  readonly [Key in SettingKey]: Rows[Key] extends { default: string }
+    ? ValueOf<Rows[Key]>
+    : ValueOf<Rows[Key]> | undefined;
+};
+
+/** The settings that are part of another member of `Settings` alone. */
+type Combined = 'token' | 'subprotocol' | 'cloudName' | 'cloudProject' | 'cloudZones';
+
+/** What a run is asked to do, checked and frozen. Times are milliseconds. */
+export interface Settings extends Omit<Values, Combined> {
+  /** Those of the opening handshake, the token and the subprotocol among them. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Only set-up knows it: a VU's plan has none. */
+  readonly cloud?: CloudSettings;
+}
+
+/** The settings that follow from several rows. */
+const combine = ({ token, subprotocol, cloudName, cloudProject, cloudZones, ...values }: Values): Settings => ({
+  ...values,
+  headers: Object.freeze({
+    ...values.headers,
+    ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+    ...(subprotocol !== undefined && { 'Sec-WebSocket-Protocol': subprotocol }),
+  }),
+  cloud: { name: cloudName, project: cloudProject, zones: cloudZones },
+});
 
 const maxDurationMs = 7 * 24 * 3600 * 1000;
 
@@ -462,171 +433,163 @@ export const recordedSettings = (env: Readonly<Record<string, string | undefined
   return recorded;
 };
 
-type Parsed = { value: unknown } | { expected: string };
+type Parsed<Value> = { value: Value } | { expected: string };
 
-const parseValue = (row: SettingRow, text: string): Parsed => {
-  switch (row.type) {
-    case 'url':
-      if (parseUrl(text)) return { value: text };
-      return /^https?:/i.test(text)
-        ? { expected: 'ws:// in place of http://, or wss:// in place of https://' }
-        : { expected: 'an address with ws:// or wss://, a host and a path' };
-    case 'count': {
-      const value = /^\d+$/.test(text) ? Number(text) : 0;
-      const { max = maxCount } = row;
-      return value >= 1 && value <= max ? { value } : { expected: `a whole number from 1 to ${max}` };
-    }
-    case 'counts': {
-      const values = text.split(',').map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
-      const fine = values.length <= 100 && values.every((value) => value >= 1 && value <= maxCount);
-      return fine
-        ? { value: values }
-        : { expected: `whole numbers from 1 to ${maxCount}, parted by commas, at most 100` };
-    }
-    case 'number': {
-      const value = /^\d+(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
-      return value > 0 && value <= maxCount
-        ? { value }
-        : { expected: `a number from 0.001 to ${maxCount} with at most three decimals` };
-    }
-    case 'duration': {
-      const value = parseDuration(text) ?? 0;
-      return value >= 1 && value <= maxDurationMs ? { value } : { expected: 'a duration of 1ms to 168h with its unit' };
-    }
-    case 'boolean':
-      return text === 'true' || text === 'false' ? { value: text === 'true' } : { expected: 'true or false' };
-    case 'headers': {
-      const value = parseHeaders(text);
-      return typeof value === 'string' ? { expected: value } : { value };
-    }
-    case 'commands':
-      return text === 'posix' || text === 'python' || text.endsWith('.json')
-        ? { value: text }
-        : { expected: 'posix, python, or the path of a .json file' };
-    case 'http':
-      return /^https?:\/\/[^\s/?#]+$/.test(text)
-        ? { value: text }
-        : { expected: 'an address such as http://127.0.0.1:39001, without a path' };
-    case 'choice':
-      return row.choices?.includes(text) === true ? { value: text } : { expected: row.choices?.join(' or ') ?? '' };
-    case 'tests': {
-      const tests = text.split(',').map((name) => name.trim());
-      const unknown = tests.find((name) => !testNames.includes(name));
-      if (unknown === undefined) return { value: tests };
-      return { expected: `scenarios (${testNames.join(', ')}), parted by commas${suggestion(unknown, testNames)}` };
-    }
-    case 'zones': {
-      const value = parseZones(text);
-      return value ? { value } : { expected: expectedZones };
-    }
-    case 'file':
-      return { value: text };
-    case 'name':
-      return isRunId(text)
-        ? { value: text }
-        : { expected: 'up to 100 letters, digits, hyphens, underscores and dots, the first no dot or hyphen' };
-    case 'text':
-    default:
-      return isFieldValue(text) ? { value: text } : { expected: 'a text without line ends' };
-  }
+/** What is expected of a setting's text, by its type, and the value that it becomes. */
+const parsers = {
+  text: (text: string): Parsed<string> =>
+    isFieldValue(text) ? { value: text } : { expected: 'a text without line ends' },
+  name: (text: string): Parsed<string> =>
+    isRunId(text)
+      ? { value: text }
+      : { expected: 'up to 100 letters, digits, hyphens, underscores and dots, the first no dot or hyphen' },
+  url: (text: string): Parsed<string> => {
+    if (parseUrl(text)) return { value: text };
+    return /^https?:/i.test(text)
+      ? { expected: 'ws:// in place of http://, or wss:// in place of https://' }
+      : { expected: 'an address with ws:// or wss://, a host and a path' };
+  },
+  http: (text: string): Parsed<string> =>
+    /^https?:\/\/[^\s/?#]+$/.test(text)
+      ? { value: text }
+      : { expected: 'an address such as http://127.0.0.1:39001, without a path' },
+  file: (text: string): Parsed<string> => ({ value: text }),
+  commands: (text: string): Parsed<string> =>
+    text === 'posix' || text === 'python' || text.endsWith('.json')
+      ? { value: text }
+      : { expected: 'posix, python, or the path of a .json file' },
+  choice: (text: string, { choices = [] }: Row): Parsed<string> =>
+    choices.includes(text) ? { value: text } : { expected: choices.join(' or ') },
+  boolean: (text: string): Parsed<boolean> =>
+    text === 'true' || text === 'false' ? { value: text === 'true' } : { expected: 'true or false' },
+  count: (text: string, { max = maxCount }: Row): Parsed<number> => {
+    const value = /^\d+$/.test(text) ? Number(text) : 0;
+    return value >= 1 && value <= max ? { value } : { expected: `a whole number from 1 to ${max}` };
+  },
+  counts: (text: string): Parsed<readonly number[]> => {
+    const value = text.split(',').map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
+    const fine = value.length <= 100 && value.every((each) => each >= 1 && each <= maxCount);
+    return fine ? { value } : { expected: `whole numbers from 1 to ${maxCount}, separated by commas, at most 100` };
+  },
+  number: (text: string): Parsed<number> => {
+    const value = /^\d+(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+    return value > 0 && value <= maxCount
+      ? { value }
+      : { expected: `a number from 0.001 to ${maxCount} with at most three decimals` };
+  },
+  duration: (text: string): Parsed<number> => {
+    const value = parseDuration(text) ?? 0;
+    return value >= 1 && value <= maxDurationMs ? { value } : { expected: 'a duration of 1ms to 168h with its unit' };
+  },
+  headers: (text: string): Parsed<Readonly<Record<string, string>>> => {
+    const value = parseHeaders(text);
+    return typeof value === 'string' ? { expected: value } : { value };
+  },
+  tests: (text: string): Parsed<readonly string[]> => {
+    const tests = text.split(',').map((name) => name.trim());
+    const unknown = tests.find((name) => !testNames.includes(name));
+    if (unknown === undefined) return { value: tests };
+    return { expected: `scenarios (${testNames.join(', ')}), separated by commas${suggestion(unknown, testNames)}` };
+  },
+  zones: (text: string): Parsed<readonly ZoneShare[]> => {
+    const value = parseZones(text);
+    return value ? { value } : { expected: expectedZones };
+  },
 };
+
+type SettingType = keyof typeof parsers;
+
+/** How the user spelled a setting, for an error that names it: `--vus` where it came as a flag. */
+export type Spelling = (name: SettingName) => string;
+
+/** Settings that came as variables. */
+export const asVariables: Spelling = (name) => name;
+
+/** A setting with a value, as the user would write it. */
+const written = (spelled: string, value: string | number): string =>
+  spelled.startsWith('--') ? `${spelled} ${value}` : `${spelled}=${value}`;
+
+/** What is wrong with settings that do not go together. */
+const conflicts = (
+  given: Readonly<Record<string, string | undefined>>,
+  { vus: wholeVus, fleet: wholeFleet, durationMs }: Partial<Values>,
+  spelled: Spelling,
+): string[] => {
+  const {
+    STRESS_ROUNDS: rounds,
+    STRESS_VUS: vus,
+    STRESS_DURATION: duration,
+    STRESS_RATE: rate,
+    STRESS_FLEET: fleet,
+  } = given;
+  const names = {
+    rounds: spelled('STRESS_ROUNDS'),
+    vus: spelled('STRESS_VUS'),
+    duration: spelled('STRESS_DURATION'),
+    rate: spelled('STRESS_RATE'),
+    fleet: spelled('STRESS_FLEET'),
+  };
+  // k6 takes no executor of less than a second, and an open model is cut half a period short of its duration.
+  const shortestMs = rate ? 2000 : 1000;
+  const list: readonly [isConflict: unknown, problem: string][] = [
+    [
+      rounds && (vus || duration || rate),
+      `${names.rounds}: expected alone; it does not go with ${names.vus}, ${names.duration} or ${names.rate}`,
+    ],
+    [
+      rate && !duration,
+      `${names.rate}: expected together with ${names.duration}, such as ${written(names.duration, '1m')}`,
+    ],
+    [fleet && rate, `${names.fleet}: expected without ${names.rate}, which starts sessions one by one`],
+    [
+      duration && wholeFleet !== undefined && wholeVus !== undefined && wholeVus % wholeFleet > 0,
+      `${names.fleet}: expected to divide ${names.vus} where there is a ${names.duration}, such as ${wholeVus}; received "${wholeFleet}"`,
+    ],
+    [
+      duration && !vus && !rate,
+      `${names.duration}: expected together with ${names.vus} or ${names.rate}, such as ${written(names.vus, 50)}`,
+    ],
+    [
+      durationMs !== undefined && durationMs < shortestMs && (vus || rate),
+      `${names.duration}: expected at least ${shortestMs / 1000}s here, such as 1m; received "${duration}"`,
+    ],
+  ];
+  return list.filter(([isConflict]) => Boolean(isConflict)).map(([, problem]) => problem);
+};
+
+const unknownSettings = (env: Readonly<Record<string, string | undefined>>, names: readonly string[]): string[] =>
+  Object.keys(env)
+    .filter((name) => name.startsWith('STRESS_') && !names.includes(name))
+    .map((name) => `${name}: no such setting${suggestion(name, names)}`);
 
 /**
  * Reads the settings from `STRESS_…` variables; an empty variable counts as absent. All problems come at once, each
- * with what was expected, what came, and an example; secret values are never repeated.
+ * with the setting as the user spelled it, what was expected, what was received, and an example; secret values are never
+ * repeated.
  */
 export const parseSettings = (
   env: Readonly<Record<string, string | undefined>>,
+  spelled: Spelling = asVariables,
 ): { settings: Settings; problems: string[] } => {
-  const problems: string[] = [];
-  const values: Record<string, unknown> = {};
   const table = settingsTable();
-  const names = table.map((row) => row.name as string);
-  for (const name of Object.keys(env)) {
-    if (name.startsWith('STRESS_') && !names.includes(name)) {
-      problems.push(`${name}: no such setting${suggestion(name, names)}`);
-    }
-  }
+  const problems = unknownSettings(
+    env,
+    table.map(({ name }) => name),
+  );
+  const values: Partial<Record<SettingKey, unknown>> = {};
   for (const row of table) {
     const text = env[row.name] || row.default;
-    if (text === undefined) continue;
-    const parsed = parseValue(row, text);
-    if ('value' in parsed) {
-      values[row.name] = parsed.value;
-      continue;
-    }
+    const parsed = text === undefined ? { value: undefined } : parsers[row.type](text, row);
+    values[row.key] = 'value' in parsed ? parsed.value : undefined;
+    if (text === undefined || 'value' in parsed) continue;
     const shown = row.type === 'url' ? shownUrl(text) : text;
     const received = row.secret === true ? 'something else (not shown)' : JSON.stringify(shown);
-    problems.push(`${row.name}: expected ${parsed.expected}, such as ${row.example}; received ${received}`);
+    problems.push(`${spelled(row.name)}: expected ${parsed.expected}, such as ${row.example}; received ${received}`);
   }
-  const { STRESS_ROUNDS: rounds, STRESS_VUS: vus, STRESS_DURATION: duration, STRESS_RATE: rate } = env;
-  if (rounds && (vus || duration || rate)) {
-    problems.push('STRESS_ROUNDS: expected alone; it does not go with STRESS_VUS, STRESS_DURATION or STRESS_RATE');
-  }
-  if (rate && !duration)
-    problems.push('STRESS_RATE: expected together with STRESS_DURATION, such as STRESS_DURATION=1m');
-  if (env.STRESS_FLEET && rate) {
-    problems.push('STRESS_FLEET: expected without STRESS_RATE, which starts sessions one by one');
-  }
-  const { STRESS_FLEET: fleet, STRESS_VUS: wholeVus } = values;
-  if (duration && typeof fleet === 'number' && typeof wholeVus === 'number' && wholeVus % fleet > 0) {
-    problems.push(
-      `STRESS_FLEET: expected to divide STRESS_VUS where there is a STRESS_DURATION, such as ${wholeVus}; received "${fleet}"`,
-    );
-  }
-  if (duration && !vus && !rate) {
-    problems.push('STRESS_DURATION: expected together with STRESS_VUS or STRESS_RATE, such as STRESS_VUS=50');
-  }
-  // k6 takes no executor of less than a second, and an open model is cut half a period short of its duration.
-  const shortest = rate ? 2000 : 1000;
-  const { STRESS_DURATION: durationMs } = values;
-  if (typeof durationMs === 'number' && durationMs < shortest && (vus || rate)) {
-    problems.push(`STRESS_DURATION: expected at least ${shortest / 1000}s here, such as 1m; received "${duration}"`);
-  }
-  const headers: Record<string, string> = { ...(values.STRESS_HEADERS as Record<string, string> | undefined) };
-  if (values.STRESS_TOKEN !== undefined) headers.Authorization = `Bearer ${values.STRESS_TOKEN as string}`;
-  if (values.STRESS_SUBPROTOCOL !== undefined) headers['Sec-WebSocket-Protocol'] = values.STRESS_SUBPROTOCOL as string;
-  const settings = {
-    url: values.STRESS_URL,
-    headers: Object.freeze(headers),
-    insecure: values.STRESS_INSECURE,
-    rounds: values.STRESS_ROUNDS,
-    vus: values.STRESS_VUS,
-    durationMs: values.STRESS_DURATION,
-    rate: values.STRESS_RATE,
-    fleet: values.STRESS_FLEET,
-    pauseMs: values.STRESS_PAUSE,
-    commands: values.STRESS_COMMANDS,
-    thresholds: values.STRESS_THRESHOLDS,
-    ackTimeoutMs: values.STRESS_ACK_TIMEOUT,
-    messageTimeoutMs: values.STRESS_MESSAGE_TIMEOUT,
-    sessionTimeoutMs: values.STRESS_SESSION_TIMEOUT,
-    executeTimeoutS: values.STRESS_EXECUTE_TIMEOUT,
-    only: values.STRESS_ONLY,
-    skip: values.STRESS_SKIP,
-    limitedUrl: values.STRESS_LIMITED_URL,
-    downUrl: values.STRESS_DOWN_URL,
-    lines: values.STRESS_LINES,
-    width: values.STRESS_WIDTH,
-    allowedCommand: values.STRESS_ALLOWED_COMMAND,
-    maxSessions: values.STRESS_MAX_SESSIONS,
-    recoveryTimeoutMs: values.STRESS_RECOVERY_TIMEOUT,
-    memoryDurationMs: values.STRESS_MEMORY_DURATION,
-    leakBytes: values.STRESS_LEAK_BYTES,
-    recovery: values.STRESS_RECOVERY,
-    helperUrl: values.STRESS_HELPER_URL,
-    helperToken: values.STRESS_HELPER_TOKEN,
-    trace: values.STRESS_TRACE,
-    records: values.STRESS_RECORDS,
-    result: values.STRESS_RESULT,
-    runId: values.STRESS_RUN_ID,
-    cloud: {
-      name: values.STRESS_CLOUD_NAME,
-      project: values.STRESS_CLOUD_PROJECT,
-      zones: values.STRESS_CLOUD_ZONES,
-    },
-  } as Settings;
-  return { settings: Object.freeze(settings), problems };
+  // The one place where the table's rows become its types: each value is under the key of its row.
+  const checked = values as Values;
+  problems.push(...conflicts(env, checked, spelled));
+  return { settings: Object.freeze(combine(checked)), problems };
 };
 
 /** The text that refuses a run: every problem on a line of its own. */
