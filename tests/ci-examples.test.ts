@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
@@ -93,10 +93,27 @@ const notChecked = new Set([
   'runtime/build',
 ]);
 
-/** A checkout of this repository, as a job finds it. */
-const checkout = (t: TestContext): string => {
+const environment = async (): Promise<NodeJS.ProcessEnv> => ({
+  ...cleanEnv(),
+  K6_BIN: await k6Path(),
+  CI: 'true',
+});
+
+/** A checkout of this repository, as a job finds it, after the steps that set it up. */
+const setUpCheckout = async (t: TestContext): Promise<string> => {
   const folder = path.join(temporaryDirectory(t), 'checkout');
   cpSync(packageRoot, folder, { recursive: true, filter: (file) => !notChecked.has(path.relative(packageRoot, file)) });
+  const { code, output } = await runScript(t, setUp.join('\n'), folder, await environment());
+  assert.equal(code, 0, output);
+  return folder;
+};
+
+/** A copy of a checkout, which shares what is installed. */
+const copyOf = (checkout: string, t: TestContext): string => {
+  const folder = path.join(temporaryDirectory(t), 'checkout');
+  const modules = path.join(checkout, 'node_modules');
+  cpSync(checkout, folder, { recursive: true, filter: (file) => file !== modules });
+  symlinkSync(modules, path.join(folder, 'node_modules'));
   return folder;
 };
 
@@ -126,12 +143,12 @@ const runScript = async (t: TestContext, script: string, cwd: string, env: NodeJ
 const left = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 
 /** Runs scripts one after another, up to the first that fails. */
-const runJob = async (t: TestContext, scripts: readonly string[], env: Record<string, string>) => {
-  const folder = checkout(t);
+const runJob = async (t: TestContext, checkout: string, scripts: readonly string[], env: Record<string, string>) => {
+  const folder = copyOf(checkout, t);
   const summary = path.join(folder, '..', 'step-summary.md');
   writeFileSync(summary, '');
   const port = await freePort();
-  const all = { ...cleanEnv(), K6_BIN: await k6Path(), GITHUB_STEP_SUMMARY: summary, CI: 'true', ...env };
+  const all = { ...(await environment()), GITHUB_STEP_SUMMARY: summary, ...env };
   let ended = { code: 0 as number | null, output: '' };
   for (const script of scripts) {
     // Others may have the port here, which nobody has in a job's own machine.
@@ -151,14 +168,23 @@ const runJob = async (t: TestContext, scripts: readonly string[], env: Record<st
   };
 };
 
+/** How every job begins; it is done once for all of them. */
+const setUp = ['npm ci', 'npm run build', 'npx ws-stress setup'];
+
+/** What a job runs after that. */
+const afterSetUp = (commands: readonly string[]): string[] => {
+  assert.deepEqual(commands.slice(0, setUp.length), setUp);
+  return commands.slice(setUp.length);
+};
+
 const githubScripts = (name: string): string[] =>
-  (workflow.jobs[name]?.steps ?? assert.fail(name)).flatMap(({ run }) => (run === undefined ? [] : [run]));
+  afterSetUp((workflow.jobs[name]?.steps ?? assert.fail(name)).flatMap(({ run }) => (run === undefined ? [] : [run])));
 
 const gitlabScripts = (name: string): string[] => {
   const job = gitlab[name] ?? assert.fail(name);
   const shared = gitlab[job.extends ?? ''];
   // One shell runs them all.
-  return [[...(shared?.before_script ?? []), ...(job.script ?? [])].join('\n')];
+  return [afterSetUp([...(shared?.before_script ?? []), ...(job.script ?? [])]).join('\n')];
 };
 
 const jobs = [
@@ -166,34 +192,49 @@ const jobs = [
   { system: 'GitLab', scripts: gitlabScripts },
 ];
 
-for (const { system, scripts } of jobs) {
-  void test(`${system}: the steps of a change’s job pass, and leave JUnit, Markdown and the report`, async (t) => {
-    const job = await runJob(t, scripts('change'), {});
-    assert.equal(job.code, 0, job.output);
-    assert.match(job.output, /^PASS: every criterion that was judged holds\n$/m);
-    assert.match(job.junit, /<testsuites /);
-    assert.match(system === 'GitHub' ? job.summary : job.summaryOfRun, /PASS/);
-    assert.match(job.report, /^<!doctype html>/i);
-  });
+// Beside each other, for they wait more than they work.
+void test('the jobs of the examples, run as their systems do', { concurrency: true }, async (t) => {
+  const checkout = await setUpCheckout(t);
+  const tests: Promise<void>[] = [];
+  for (const { system, scripts } of jobs) {
+    tests.push(
+      t.test(`${system}: the steps of a change’s job pass, and leave JUnit, Markdown and the report`, async (t) => {
+        const job = await runJob(t, checkout, scripts('change'), {});
+        assert.equal(job.code, 0, job.output);
+        assert.match(job.output, /^PASS: every criterion that was judged holds\n$/m);
+        assert.match(job.junit, /<testsuites /);
+        assert.match(system === 'GitHub' ? job.summary : job.summaryOfRun, /PASS/);
+        assert.match(job.report, /^<!doctype html>/i);
+      }),
+    );
 
-  void test(`${system}: the steps of a night’s job judge the service that the variables name, by the exit code`, async (t) => {
-    const token = 'not-to-be-shown';
-    const target = await startTarget({ port: 0, token, faults: ['lost-line'] });
-    t.after(() => target.close());
-    const few = { STRESS_URL: target.url, STRESS_ONLY: 'single,concurrent', STRESS_ROUNDS: '2' };
-    const job = await runJob(t, scripts('nightly'), { ...few, STRESS_TOKEN: token });
-    assert.equal(job.code, 99, job.output);
-    assert.match(job.junit, /<failure /);
-    assert.match(system === 'GitHub' ? job.summary : job.summaryOfRun, /FAIL/);
-    assert.match(job.report, /^<!doctype html>/i);
-    for (const text of Object.values(job)) assert.ok(!String(text).includes(token), 'the token is shown');
-  });
-}
+    tests.push(
+      t.test(
+        `${system}: the steps of a night’s job judge the service that the variables name, by the exit code`,
+        async (t) => {
+          const token = 'not-to-be-shown';
+          const target = await startTarget({ port: 0, token, faults: ['lost-line'] });
+          t.after(() => target.close());
+          const few = { STRESS_URL: target.url, STRESS_ONLY: 'single,concurrent', STRESS_ROUNDS: '2' };
+          const job = await runJob(t, checkout, scripts('nightly'), { ...few, STRESS_TOKEN: token });
+          assert.equal(job.code, 99, job.output);
+          assert.match(job.junit, /<failure /);
+          assert.match(system === 'GitHub' ? job.summary : job.summaryOfRun, /FAIL/);
+          assert.match(job.report, /^<!doctype html>/i);
+          for (const text of Object.values(job)) assert.ok(!String(text).includes(token), 'the token is shown');
+        },
+      ),
+    );
+  }
 
-void test('a night’s job whose service is not there fails, and says that nothing was run', async (t) => {
-  // A variable that is not set comes as an empty text.
-  const env = { STRESS_URL: `ws://127.0.0.1:${await freePort()}/ws/mcp`, STRESS_TOKEN: '' };
-  const job = await runJob(t, githubScripts('nightly'), env);
-  assert.equal(job.code, 108, job.output);
-  assert.doesNotMatch(job.summary, /PASS/);
+  tests.push(
+    t.test('a night’s job whose service is not there fails, and says that nothing was run', async (t) => {
+      // A variable that is not set comes as an empty text.
+      const env = { STRESS_URL: `ws://127.0.0.1:${await freePort()}/ws/mcp`, STRESS_TOKEN: '' };
+      const job = await runJob(t, checkout, githubScripts('nightly'), env);
+      assert.equal(job.code, 108, job.output);
+      assert.doesNotMatch(job.summary, /PASS/);
+    }),
+  );
+  await Promise.all(tests);
 });
