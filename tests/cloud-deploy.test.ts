@@ -4,6 +4,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { apiError, startCloud, type Asked, type FakeCloud } from './cloud-api.ts';
+import { compiledProgram } from './compiled-program.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -35,7 +36,7 @@ interface Deployed {
   stderr: string;
 }
 
-const program = path.join(packageRoot, 'tests/fixtures/cloud-deploy.ts');
+const program = compiledProgram('cloud-deploy.ts');
 
 /** Deploys a cloud.json to a fake cloud, and sees to it that the token is not shown. */
 const deployTo = async (
@@ -56,7 +57,7 @@ const deployTo = async (
     ...more,
   };
   cloud.asked = [];
-  const run = await runProgram(process.execPath, ['--import', 'tsx', program, name, ...args], { env });
+  const run = await runProgram(process.execPath, [program, name, ...args], { env });
   assert.ok(!`${run.stdout}${run.stderr}`.includes(cloud.token), `the token is shown: ${run.stdout}${run.stderr}`);
   assert.ok(!cloud.tests.some(({ script }) => script?.includes(cloud.token)), 'the token is in a script');
   return run;

@@ -11,6 +11,7 @@ import { changesBetween, historyOf, standingOf, type ScenarioHistory } from '../
 import { historyText, shownShare, sparkline } from '../cli/results/history-text.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
 import type { RunRecord } from '../lib/results/record-schema.ts';
+import { compiledProgram } from './compiled-program.ts';
 import { runProgram } from './k6.ts';
 import { runRecord } from './run-records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -47,12 +48,9 @@ const cli = (base: string, ...args: string[]) =>
 
 void test('two processes that append at once lose no run', async (t) => {
   const base = temporaryDirectory(t);
-  const script = path.join(packageRoot, 'tests/fixtures/append-runs.ts');
+  const script = compiledProgram('append-runs.ts');
   const ends = ['a', 'b'].map((name) =>
-    once(
-      spawn(process.execPath, ['--import', 'tsx', script, base, name, '200'], { cwd: packageRoot, stdio: 'inherit' }),
-      'exit',
-    ),
+    once(spawn(process.execPath, [script, base, name, '200'], { cwd: packageRoot, stdio: 'inherit' }), 'exit'),
   );
   assert.deepEqual(await Promise.all(ends), [
     [0, null],
