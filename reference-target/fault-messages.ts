@@ -1,5 +1,4 @@
-import { isObject } from '../lib/jsonrpc/messages.ts';
-import type { JsonRpcId } from './request.ts';
+import { isObject, type Id } from '../lib/jsonrpc/messages.ts';
 
 /** A JSON-RPC message that the target sends. */
 export interface OutgoingBody {
@@ -8,7 +7,7 @@ export interface OutgoingBody {
   params?: Record<string, unknown>;
   result?: object;
   error?: { code: number; message: string; data: unknown };
-  id?: JsonRpcId;
+  id?: Id;
 }
 
 /** A message on its way out; an `ack` is the result that answers an execute. */
@@ -133,7 +132,7 @@ export const swapLines = (): Interceptor => {
 
 /** Answers with another id. */
 export const onId =
-  (change: (id: JsonRpcId) => JsonRpcId): Interceptor =>
+  (change: (id: Id) => Id): Interceptor =>
   (message, next) => {
     const { id } = message.body;
     if (id === undefined) next(message);

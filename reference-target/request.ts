@@ -1,17 +1,11 @@
-import { isObject } from '../lib/jsonrpc/messages.ts';
+import { isObject, type Id } from '../lib/jsonrpc/messages.ts';
 import { messageOf } from '../lib/text/errors.ts';
-
-/** An id of JSON-RPC 2.0; `undefined` where a message has none. */
-export type JsonRpcId = string | number | null;
-
-/** The type of a control. */
-export type ControlType = 'PAUSE' | 'RESUME' | 'CANCEL';
 
 /** What a client's text message turned out to be. */
 export type Incoming =
-  | { kind: 'call'; id: JsonRpcId | undefined; method: string; params: unknown }
+  | { kind: 'call'; id: Id | undefined; method: string; params: unknown }
   | { kind: 'malformed'; reason: string }
-  | { kind: 'invalid'; id: JsonRpcId | undefined; reason: string };
+  | { kind: 'invalid'; id: Id | undefined; reason: string };
 
 /**
  * Reads one text message; `strict` asks for JSON-RPC 2.0 to the letter, otherwise it is as forgiving as the deployed
@@ -37,13 +31,13 @@ export const readMessage = (text: string, strict: boolean): Incoming => {
   return { kind: 'call', id, method, params };
 };
 
-const invalid = (id: JsonRpcId | undefined, reason: string): Incoming => ({ kind: 'invalid', id, reason });
+const invalid = (id: Id | undefined, reason: string): Incoming => ({ kind: 'invalid', id, reason });
 
 /**
  * Whether an id can be echoed exactly. The deployed service drops the connection at an id of another kind than string,
  * integer or null; that defect is not reproduced, such an id is answered with an error.
  */
-const isId = (id: unknown, strict: boolean): id is JsonRpcId | undefined => {
+const isId = (id: unknown, strict: boolean): id is Id | undefined => {
   if (typeof id !== 'number') return id === undefined || id === null || typeof id === 'string';
   if (!Number.isInteger(id)) return strict && Number.isFinite(id);
   return Number.isSafeInteger(id);

@@ -10,8 +10,9 @@ import type { Counters } from './metrics.ts';
 import type { TargetOptions } from './options.ts';
 import { OutputQueue, type OutputSink, type StreamName } from './output.ts';
 import type { ProcessEnd, ProcessTable, RunningProcess } from './process.ts';
-import { isObject } from '../lib/jsonrpc/messages.ts';
-import { readMessage, type ControlType, type JsonRpcId } from './request.ts';
+import { isObject, type Id } from '../lib/jsonrpc/messages.ts';
+import type { ControlType } from '../lib/session/session.ts';
+import { readMessage } from './request.ts';
 
 /** What all sessions of one target share. */
 export interface SessionContext {
@@ -188,7 +189,7 @@ export class Session {
     }
   }
 
-  private call(id: JsonRpcId | undefined, method: string, params: unknown): void {
+  private call(id: Id | undefined, method: string, params: unknown): void {
     const { dialect } = this.context;
     switch (method) {
       case 'execute':
@@ -211,7 +212,7 @@ export class Session {
     }
   }
 
-  private execute(id: JsonRpcId | undefined, params: unknown): void {
+  private execute(id: Id | undefined, params: unknown): void {
     const { dialect, options, counters, processes } = this.context;
     const { codes } = dialect;
     if (!this.hasExecuted) {
@@ -292,13 +293,13 @@ export class Session {
     return judgement.allowed ? undefined : `Command not allowed: ${judgement.reason}`;
   }
 
-  private soonControl(id: JsonRpcId | undefined, params: unknown): void {
+  private soonControl(id: Id | undefined, params: unknown): void {
     const lateMs = this.faults?.number('slow-control');
     if (lateMs === undefined) this.control(id, params);
     else this.timers.push(setTimeout(() => this.control(id, params), lateMs));
   }
 
-  private control(id: JsonRpcId | undefined, params: unknown): void {
+  private control(id: Id | undefined, params: unknown): void {
     const { dialect } = this.context;
     const type = readControlType(params);
     if (type === undefined) {
@@ -420,16 +421,16 @@ export class Session {
     };
   }
 
-  private succeed(id: JsonRpcId | undefined, result: object, kind: 'ack' | 'response' = 'response'): void {
+  private succeed(id: Id | undefined, result: object, kind: 'ack' | 'response' = 'response'): void {
     this.respond(id, false, { result }, kind);
   }
 
-  private fail(id: JsonRpcId | undefined, isNoCall: boolean, code: number, message: string): void {
+  private fail(id: Id | undefined, isNoCall: boolean, code: number, message: string): void {
     this.respond(id, isNoCall, { error: errorObject(code, message) }, 'response');
   }
 
   /** Answers a call, or (`isNoCall`) something that is neither request nor notification. */
-  private respond(id: JsonRpcId | undefined, isNoCall: boolean, body: OutgoingBody, kind: 'ack' | 'response'): void {
+  private respond(id: Id | undefined, isNoCall: boolean, body: OutgoingBody, kind: 'ack' | 'response'): void {
     const { dialect } = this.context;
     // JSON-RPC 2.0 §4.1: a notification is never answered, not even with an error.
     if (id === undefined && !isNoCall && dialect.strict) {
@@ -464,7 +465,7 @@ const errorObject = (code: number, message: string): NonNullable<OutgoingBody['e
 });
 
 /** A response; where its id is not known it carries null (JSON-RPC 2.0 §5), or none as the deployed service has it. */
-const withId = (dialect: Dialect, id: JsonRpcId | undefined, body: OutgoingBody): OutgoingBody => {
+const withId = (dialect: Dialect, id: Id | undefined, body: OutgoingBody): OutgoingBody => {
   if (id === undefined && !dialect.strict) return { jsonrpc: '2.0', ...body };
   return { jsonrpc: '2.0', ...body, id: id ?? null };
 };

@@ -5,12 +5,19 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * Runs `work` while no other process of this machine runs work under the same lock directory.
+ * Runs `work` while no other process on this machine runs work under the same lock directory.
  *
- * Each contender puts a claim, an empty file named for its process, into the directory, and then looks: alone among the
- * living it holds the lock, else it withdraws and tries again later. Of two that claim at once at least one sees the
- * other, so never two hold it. A claim whose process is gone counts for nothing, and as no name is ever used twice it
- * can be removed by whoever sees it.
+ * Each process puts a claim, an empty file named after it, into the directory and then lists the others. If no other
+ * living process has a claim, it holds the lock. Otherwise it withdraws and tries again later. Of two processes that claim
+ * at once, at least one sees the other, so two never hold the lock. Any process may remove the claim of a dead one, because
+ * no name is used twice.
+ *
+ * @template T
+ * @param {string} directory
+ * @param {() => Promise<T>} work
+ * @param {{ signal?: AbortSignal, onWait?: (holder: number) => void }} [options] `signal` ends the wait and its reason is
+ * thrown; `onWait` is called once, with the process id of the holder, if the lock is not free.
+ * @returns {Promise<T>}
  */
 export const withLock = async (directory, work, { signal, onWait } = {}) => {
   mkdirSync(directory, { recursive: true });
@@ -30,7 +37,7 @@ export const withLock = async (directory, work, { signal, onWait } = {}) => {
       isWaiting = true;
       onWait?.(Number.parseInt(holder, 10));
     }
-    // Uneven waits, so that two that withdrew together do not meet again.
+    // Random, so that two that withdrew together do not collide again.
     await delay(50 + Math.random() * 100);
   }
 
@@ -52,17 +59,17 @@ const livingClaim = (directory, own) =>
     return false;
   });
 
-/** When a process started, as a word; undefined when it has ended. With the process id it names one process for good. */
+/** When a process started, undefined if it has ended. Together with its id this identifies a process: ids are reused. */
 const startTimeOf = (pid) => {
   const [state, startTime] = process.platform === 'linux' ? statusFromProc(pid) : statusFromPs(pid);
-  // A zombie has ended, though nobody has collected it yet.
+  // A zombie has ended; its parent has not waited for it yet.
   return state === undefined || state.startsWith('Z') ? undefined : startTime;
 };
 
 const statusFromProc = (pid) => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // proc(5): the second field is the program's name in parentheses and may hold anything; field 3 follows it.
+    // proc(5): field 2 is the program's name in parentheses, which may contain anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return [fields[0], fields[19]];
   } catch (error) {
@@ -81,7 +88,7 @@ const statusFromPs = (pid) => {
     const [state, ...startTime] = line.trim().split(/\s+/);
     return [state, startTime.join('_')];
   } catch (error) {
-    // ps exits with 1 when there is no such process.
+    // ps exits with 1 if there is no such process.
     if (error.status === 1) return [];
     throw error;
   }
