@@ -1,4 +1,4 @@
-// What `npm start`, `npm test` and the like run. It works in a fresh clone: nothing but Node is needed to load it.
+// The npm scripts (`npm start`, `npm test`, …). It works in a fresh clone, because it imports only Node at first.
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -7,27 +7,29 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const OLDEST_NODE = [20, 19];
 const USAGE = `Usage: node cli/bootstrap.mjs <command> [arguments]
 
-Each command first installs and builds what it needs and is missing.
+Each command first installs and builds what it needs.
 
   start [arguments]        run the suite against the reference target
-  test [files] [--flags]   run the tests, all but those of the images or those in the files, with flags for node --test
+  test [files] [--flags]   run the tests in the files, or all but those of the images; flags go to node --test
                            (--name=value)
   check                    check types, lint, format and dead code
   build [--watch]          build dist/
-  verify-real [arguments]  run against a real service and write down what it showed
-  bench [arguments]        measure against others, side by side
+  verify-real [arguments]  run against a real service and document the results
+  bench [arguments]        compare with other tools, side by side
 `;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const wsStress = join(root, 'cli', 'ws-stress.mjs');
 
-/** Said on stderr, so that what a command prints on stdout stays its own. */
+/** Writes to stderr, because stdout belongs to the command. */
 const say = (text) => process.stderr.write(`bootstrap: ${text}\n`);
 
 const main = async ([command, ...args]) => {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
-    say(`Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.version}: https://nodejs.org/`);
+    say(
+      `expected Node.js ${OLDEST_NODE.join('.')} or newer, this is ${process.version}; get it from https://nodejs.org/`,
+    );
     return 1;
   }
   const commands = { start, test, check, build, 'verify-real': verifyReal, bench };
@@ -37,7 +39,7 @@ const main = async ([command, ...args]) => {
     (isHelp ? process.stdout : process.stderr).write(USAGE);
     return isHelp ? 0 : 2;
   }
-  // Loaded only now: an older Node.js might not even understand them.
+  // Imported only now, because an older Node.js might not be able to parse it.
   const { Failure } = await import('./bootstrap/child.mjs');
   try {
     return await commands[command](args);
@@ -48,11 +50,11 @@ const main = async ([command, ...args]) => {
   }
 };
 
-/** Where and how to set up: two at once take turns. */
+/** For installing and building; the lock makes two processes take turns. */
 const context = {
   lock: join(root, 'runtime', 'build', 'bootstrap.lock'),
   say,
-  onWait: (holder) => say(`another one is installing or building (process ${holder}); waiting for it`),
+  onWait: (holder) => say(`process ${holder} is installing or building; waiting for it`),
 };
 
 const installDependencies = async () => {
@@ -77,8 +79,8 @@ const verifyReal = async (args) => {
 };
 
 /**
- * Becomes ws-stress. In this process and not in a child: so its exit code, the terminal and each signal are its own, and
- * there is nothing in between that could forward a signal twice or leave it behind.
+ * Runs ws-stress in this process, not in a child: it then owns the exit code, the terminal and each signal, and nothing in
+ * between can forward a signal twice or leave it running.
  */
 const runWsStress = async (args) => {
   process.argv.splice(1, process.argv.length, wsStress, ...args);
@@ -91,7 +93,9 @@ const test = async (args) => {
   const named = args.filter((arg) => !arg.startsWith('-')).map((file) => resolve(file));
   const missing = named.filter((file) => !existsSync(file));
   if (missing.length > 0) {
-    say(`there is no ${missing.join(', ')}; expected test files such as tests/a.test.ts, and flags as --name=value`);
+    say(
+      `there is no ${missing.join(', ')}; expected test files such as tests/a.test.ts and flags such as --name=value`,
+    );
     return 2;
   }
   // Node.js 20 takes files only, no patterns.
@@ -114,7 +118,7 @@ const test = async (args) => {
 
 const bench = async (args) => await runWithK6([join('tests', 'bench', 'bench.ts'), ...args]);
 
-/** Runs TypeScript in Node.js once everything is built and k6 is there; returns the exit code. */
+/** Builds everything, sets up k6 and runs TypeScript in Node.js; returns the exit code. */
 const runWithK6 = async (args) => {
   await installAndBuild();
   const { run } = await import('./bootstrap/child.mjs');

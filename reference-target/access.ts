@@ -2,15 +2,15 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isLoopback, type TargetOptions } from './options.ts';
 
-/** Why a request is refused, as an HTTP answer. */
+/** The HTTP answer to a refused request. */
 export interface Refusal {
   status: number;
   reason: string;
 }
 
 /**
- * Refuses a request that names another host than the loopback one it came to: a web page that has its own name point at
- * 127.0.0.1 (DNS rebinding) would otherwise be of the same origin. Beyond loopback the token protects.
+ * Refuses a request on loopback whose Host header names another host. Otherwise a web page whose name resolves to 127.0.0.1
+ * (DNS rebinding) would have the same origin. Beyond loopback the token protects the target.
  */
 export const refuseHost = (request: IncomingMessage, options: TargetOptions): Refusal | undefined => {
   if (!isLoopback(options.host)) return undefined;
@@ -19,20 +19,20 @@ export const refuseHost = (request: IncomingMessage, options: TargetOptions): Re
   return { status: 403, reason: `The Host header must name ${options.host} or localhost` };
 };
 
-/** Refuses a browser's request unless its page's origin was named. */
+/** Refuses a browser's request unless --origin allows its origin. */
 export const refuseOrigin = (request: IncomingMessage, options: TargetOptions): Refusal | undefined => {
   const { origin } = request.headers;
   if (origin === undefined || options.origins.includes(origin)) return undefined;
-  return { status: 403, reason: 'This Origin may not connect; the target names those that may by --origin' };
+  return { status: 403, reason: 'This Origin may not connect; allow it with --origin' };
 };
 
-/** Refuses a request without the bearer token, where one is set. */
+/** Refuses a request without the bearer token, if one is set. */
 export const refuseToken = (request: IncomingMessage, options: TargetOptions): Refusal | undefined => {
   if (options.token === undefined) return undefined;
   const given = /^Bearer +(.*)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
-  // Digests have the same length, which the comparison in constant time asks for.
+  // timingSafeEqual needs inputs of equal length.
   if (timingSafeEqual(digest(given), digest(options.token))) return undefined;
-  return { status: 401, reason: 'Expected the header Authorization: Bearer with the token of the target' };
+  return { status: 401, reason: 'Expected the header "Authorization: Bearer <token>" with the token of the target' };
 };
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

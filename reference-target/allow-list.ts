@@ -1,24 +1,24 @@
-/** Whether a command may run, and if not, why. */
+/** Whether a command may run; if not, the reason. */
 export type Judgement = { allowed: true } | { allowed: false; reason: string };
 
 const allowedJudgement: Judgement = { allowed: true };
 const plainName = /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/;
 const blank = /[ \t]/;
 const ioNumber = /^[0-9]+$/;
-/** Redirections that open no file: to another descriptor, or to and from /dev/null. */
+/** Redirections that open no file: to another descriptor, or to or from /dev/null. */
 const harmlessRedirection = /^(?:>&[0-9]|>[ \t]*\/dev\/null|<[ \t]*\/dev\/null)(?=[ \t\n;|&]|$)/;
 const operator = /^(?:&&|\|\||[;|&\n])/;
 
-/** Builtins that evaluate arguments in one shell or another: as arithmetic, whose subscripts can run commands. */
+/** Builtins whose arguments some shells evaluate as arithmetic, in which a subscript can run a command. */
 const evaluating = new Set(
   'printf wait exit return shift break continue kill ulimit umask cd pushd popd dirs'.split(' '),
 );
-/** Builtins of which one shell or another takes a leading option that names a variable to set. */
+/** Builtins with a first option that sets a variable in some shells. */
 const optionSetsVariable = new Set(['printf', 'wait']);
-/** The conversion of a printf format that stores a count in a variable, as bash has it. */
+/** The printf conversion that stores a count in a variable (bash). */
 const storingConversion = /%[-+ #0-9.*'hlLjztq$]*n/;
 
-/** Words that run, redefine or look up other words in one shell or another, so that a list with them allows anything. */
+/** Words that run, redefine or look up other words in some shell: a list that has one of them allows anything. */
 const unjudgeable = new Set(
   (
     'if then else elif fi do done case esac while until for in function select time coproc ' +
@@ -27,7 +27,7 @@ const unjudgeable = new Set(
   ).split(' '),
 );
 
-/** Well-known programs that run other programs when their arguments say so. */
+/** Well-known programs that can run other programs or write any file. */
 const interpreters = new Set(
   (
     'sh ash bash dash ksh mksh zsh fish csh tcsh busybox toybox env xargs parallel nohup nice ionice setsid timeout ' +
@@ -38,7 +38,7 @@ const interpreters = new Set(
   ).split(' '),
 );
 
-/** What is wrong with the entries of an allow-list itself, one sentence each. */
+/** The problems of an allow-list itself, one sentence each. */
 export const allowListProblems = (allowed: readonly string[]): string[] => {
   const problems: string[] = [];
   if (allowed.length === 0) problems.push('expected at least one command name, for example echo,ls');
@@ -47,20 +47,20 @@ export const allowListProblems = (allowed: readonly string[]): string[] => {
       problems.push(`expected plain command names (letters, digits and _ . + -), received ${JSON.stringify(name)}`);
     } else if (unjudgeable.has(name)) {
       problems.push(
-        `"${name}" makes the shell run or redefine other words: what it does cannot be judged, leave it out`,
+        `"${name}" makes the shell run or redefine other words, so the target cannot judge what it does: leave it out`,
       );
     }
   }
   return problems;
 };
 
-/** Those entries of an allow-list that can start any program, so that the list protects from little. */
+/** The entries of an allow-list that can start any program: with them the list protects little. */
 export const interpretersIn = (allowed: readonly string[]): string[] =>
   allowed.filter((name) => interpreters.has(name.replace(/[0-9.]+$/, '')) || interpreters.has(name));
 
 /**
- * Judges a command for `/bin/sh`: allowed only if each command word of each simple command in it is a plain literal
- * name in the list, and if it holds nothing that could hide another one. What cannot be judged is refused.
+ * Judges a command for `/bin/sh`. It is allowed only if the command word of each simple command is a plain literal name in
+ * the list and nothing could hide another command. What cannot be judged is refused.
  */
 export const judge = (command: string, allowed: ReadonlySet<string>): Judgement => {
   const scanner = new Scanner(command, allowed);
@@ -68,13 +68,13 @@ export const judge = (command: string, allowed: ReadonlySet<string>): Judgement 
   return reason === undefined ? allowedJudgement : { allowed: false, reason };
 };
 
-/** Judges a command by its first word alone, as the deployed service does: whatever follows runs. */
+/** Judges a command only by its first word, as the deployed service does: whatever follows runs. */
 export const judgeFirstWord = (command: string, allowed: ReadonlySet<string>): Judgement => {
   const [word = ''] = command.trim().split(/\s/);
   return allowed.has(word) ? allowedJudgement : { allowed: false, reason: `"${word}" is not in the allow-list` };
 };
 
-/** Why an argument of a builtin cannot be judged, or undefined. */
+/** The reason to refuse an argument of a builtin, or undefined. */
 const argumentProblem = (name: string, word: Word, isFirst: boolean): string | undefined => {
   if (!evaluating.has(name)) return undefined;
   if (word.expands || /[$`]/.test(word.text)) {
@@ -92,13 +92,13 @@ const argumentProblem = (name: string, word: Word, isFirst: boolean): string | u
 /** A word after the shell's quote removal. */
 interface Word {
   text: string;
-  /** No quote, no backslash, nothing the shell expands: what stands there is what the shell sees. */
+  /** It has no quote, no backslash and nothing that the shell expands: its text is what the shell sees. */
   plain: boolean;
-  /** The shell may expand it (glob, brace, tilde), so its text is not known. */
+  /** The shell may expand it (glob, brace, tilde), so its final text is unknown. */
   expands: boolean;
 }
 
-/** Walks once over a command in the grammar of XCU §2.10, cut down to lists and pipelines of simple commands. */
+/** Scans a command once, by the part of the grammar of XCU §2.10 that has lists and pipelines of simple commands. */
 class Scanner {
   private readonly text: string;
   private readonly allowed: ReadonlySet<string>;
@@ -111,8 +111,8 @@ class Scanner {
 
   /** The reason to refuse, or undefined. */
   scan(): string | undefined {
-    // The shells differ in which control characters they take for blanks, and none belongs in a command.
-    // oxlint-disable-next-line no-control-regex -- they are what is looked for
+    // Shells differ in which control characters they treat as blanks, and no command needs one.
+    // oxlint-disable-next-line no-control-regex -- it looks for them
     if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(this.text)) return 'control characters are refused';
     this.skip(/[ \t\n]/);
     if (this.ended) return 'the command is empty';
@@ -122,7 +122,7 @@ class Scanner {
       const found = operator.exec(this.rest)?.[0];
       if (found === undefined) return undefined;
       this.at += found.length;
-      // After &&, || and | a command must follow, possibly on the next line; after ; & and newline it may.
+      // A command must follow &&, || and |, possibly on the next line; it may follow ; & and a newline.
       this.skip(found === ';' || found === '&' ? blank : /[ \t\n]/);
       const mayEnd = found === ';' || found === '&' || found === '\n';
       if (mayEnd) {
@@ -144,7 +144,7 @@ class Scanner {
     while (!this.ended && what.test(this.text.charAt(this.at))) this.at += 1;
   }
 
-  /** Reads a simple command up to the operator after it; the reason to refuse it, or undefined. */
+  /** Reads a simple command up to the next operator; returns the reason to refuse it, or undefined. */
   private simpleCommand(): string | undefined {
     const name = this.word();
     if (typeof name === 'string') return name;
@@ -168,17 +168,17 @@ class Scanner {
     }
   }
 
-  /** True if a harmless redirection was read, false if there is none here, the reason to refuse it otherwise. */
+  /** Returns true if it read a harmless redirection, false if there is none here, else the reason to refuse it. */
   private redirection(): boolean | string {
     const digits = /^[0-9]*(?=[<>])/.exec(this.rest)?.[0];
     if (digits === undefined) return false;
     const found = harmlessRedirection.exec(this.text.slice(this.at + digits.length))?.[0];
-    if (found === undefined) return 'redirections are refused, other than to a descriptor (2>&1) and /dev/null';
+    if (found === undefined) return 'redirections are refused, except to a descriptor (2>&1) and /dev/null';
     this.at += digits.length + found.length;
     return true;
   }
 
-  /** Reads one word; undefined if none starts here, the reason to refuse it as a string. */
+  /** Reads one word; returns undefined if none starts here, or the reason to refuse it as a string. */
   private word(): Word | string | undefined {
     const word: Word = { text: '', plain: true, expands: false };
     const start = this.at;
@@ -186,8 +186,8 @@ class Scanner {
       const character = this.text.charAt(this.at);
       if (' \t\n;&|'.includes(character)) break;
       if ('<>'.includes(character)) {
-        // `{name}>file` sets a variable in bash; digits alone would be a descriptor and are read as a redirection.
-        if (this.at === start || !ioNumber.test(word.text)) return 'a redirection right behind a word is refused';
+        // `{name}>file` sets a variable in bash; digits alone are a descriptor, which redirection() reads.
+        if (this.at === start || !ioNumber.test(word.text)) return 'a redirection directly after a word is refused';
         return 'redirections before the command are refused';
       }
       if ('()'.includes(character)) return 'parentheses (subshells, functions, patterns) are refused';
@@ -208,7 +208,7 @@ class Scanner {
     return this.at === start ? undefined : word;
   }
 
-  /** Reads a quotation or an escaped character into the word; the reason to refuse it, or undefined. */
+  /** Adds a quoted part or an escaped character to the word; returns the reason to refuse it, or undefined. */
   private quoted(quote: string, word: Word): string | undefined {
     word.plain = false;
     this.at += 1;

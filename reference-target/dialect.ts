@@ -1,7 +1,7 @@
-/** Name of one of the two forms of the protocol that clients meet. */
+/** The two forms of the protocol that clients meet. */
 export type DialectName = 'deployed' | 'documented';
 
-/** What differs between the service as it is deployed and as its documentation promises it. */
+/** The differences between the deployed service and its documentation. */
 export interface Dialect {
   readonly name: DialectName;
   readonly codes: {
@@ -16,21 +16,20 @@ export interface Dialect {
     readonly processLimit: number;
     readonly internal: number;
   };
-  /** The status of a cancelled process, and the last part of its notification's method. */
+  /** The status of a cancelled process, also the last part of its notification's method. */
   readonly cancelled: 'canceled' | 'cancelled';
-  /** Whether a cancelled process is reported by `process.completed` when it has ended. */
+  /** Whether `process.completed` also reports the end of a cancelled process. */
   readonly completesAfterCancel: boolean;
   /**
-   * Whether JSON-RPC 2.0 holds to the letter: `jsonrpc` is checked, notifications are never answered (§4.1), any id is
-   * echoed, and a response whose id is not known carries null (§5). Otherwise such a response has no `id` member.
+   * Whether the target follows JSON-RPC 2.0 to the letter: it checks `jsonrpc`, never answers notifications (§4.1), echoes any
+   * id, and sends id null where the id is unknown (§5). Otherwise a response to an unknown id has no `id` member.
    */
   readonly strict: boolean;
 }
 
-/** Whether a text names a dialect. */
 export const isDialectName = (name: string): name is DialectName => Object.hasOwn(dialects, name);
 
-/** The dialects by name; the codes are those of the table in the protocol's description. */
+/** The dialects by name; their codes are those of the table in the protocol's description. */
 export const dialects: Readonly<Record<DialectName, Dialect>> = {
   deployed: {
     name: 'deployed',

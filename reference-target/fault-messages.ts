@@ -10,64 +10,60 @@ export interface OutgoingBody {
   id?: Id;
 }
 
-/** A message on its way out; an `ack` is the result that answers an execute. */
+/** A message to send; an `ack` is the result that answers an execute. */
 export interface Outgoing {
   kind: 'ack' | 'response' | 'notification';
   body: OutgoingBody;
 }
 
-/** What a fault may do to the connection itself. */
+/** What a fault can do to the connection itself. */
 export interface Wire {
   send(data: string | Buffer): void;
   close(code: number, reason: string): void;
   /** Ends the TCP connection without a closing handshake. */
   drop(): void;
-  /** Ends the TCP connection by a reset. */
+  /** Resets the TCP connection. */
   reset(): void;
 }
 
 type Next = (message: Outgoing) => void;
 
-/** Passes a message on, changed, late, twice or not at all. */
+/** Passes a message on: changed, late, twice or not at all. */
 export type Interceptor = (message: Outgoing, next: Next, wire: Wire) => void;
 
-/** Makes the interceptor of one session; `onEnd` is called when the session has ended. */
+/** Makes the interceptor of one session; what it gives to `onEnd` runs when the session has ended. */
 export type InterceptorMaker = (number: number, onEnd: (clean: () => void) => void) => Interceptor;
 
-/** A message that came in. */
+/** A message from the client. */
 export interface Received {
   isBinary: boolean;
-  /** The JSON value; undefined if it is none. */
+  /** Its JSON value; undefined if it is binary or not JSON. */
   value: unknown;
 }
 
-/** Lines that `continueLate` makes up, and the time between them. */
+/** The number of lines that `continueLate` invents, and the time between them. */
 const lateLines = { count: 20, intervalMs: 100 };
-/** From here on nesting is deep. */
+/** Nesting of at least this depth is deep. */
 const deepLevels = 100;
-/** The codes that JSON-RPC 2.0 §5.1 defines itself. */
+/** The codes that JSON-RPC 2.0 §5.1 defines. */
 const jsonRpcCodes = new Set([-32_700, -32_600, -32_601, -32_602, -32_603]);
 
-/** A notification. */
 export const notification = (method: string, params: Record<string, unknown>): Outgoing => ({
   kind: 'notification',
   body: { jsonrpc: '2.0', method, params },
 });
 
-/** One line of stdout. */
+/** A `process.output` with one line of stdout. */
 export const output = (data: string): Outgoing => {
   const params = { type: 'stdout', data, truncated: false, chunk_index: null, total_chunks: null };
   return notification('process.output', params);
 };
 
-/** Whether a message is the notification of a method. */
 export const isNotification = (message: Outgoing, method: string): boolean =>
   message.kind === 'notification' && message.body.method === method;
 
-/** Whether a message says that a process has ended. */
 export const isCompleted = (message: Outgoing): boolean => isNotification(message, 'process.completed');
 
-/** Whether a message carries output. */
 export const isOutput = (message: Outgoing): boolean => isNotification(message, 'process.output');
 
 const isStdout = (message: Outgoing): boolean => isOutput(message) && message.body.params?.['type'] === 'stdout';
@@ -81,7 +77,7 @@ export const withParams = (message: Outgoing, changes: object): Outgoing => ({
   body: { ...message.body, params: { ...message.body.params, ...changes } },
 });
 
-/** Puts another character in the middle of a line, or one into an empty line. */
+/** Changes the character in the middle of a line, or adds one to an empty line. */
 export const alter = (data: string): string => {
   const characters = Array.from(data.replace(/\n$/, ''));
   const middle = Math.floor(characters.length / 2);
@@ -89,7 +85,7 @@ export const alter = (data: string): string => {
   return characters.join('') + (data.endsWith('\n') ? '\n' : '');
 };
 
-/** Does something to the second line of stdout, or to the only one, for which it holds the first back. */
+/** Harms the second line of stdout, or the only one; it holds the first back until it knows which. */
 export const onVictim = (harm: (message: Outgoing, next: (message: Outgoing) => void) => void): Interceptor => {
   let held: Outgoing | undefined;
   let done = false;
@@ -130,7 +126,7 @@ export const swapLines = (): Interceptor => {
   };
 };
 
-/** Answers with another id. */
+/** Changes the id of each answer. */
 export const onId =
   (change: (id: Id) => Id): Interceptor =>
   (message, next) => {
@@ -139,7 +135,7 @@ export const onId =
     else next({ ...message, body: { ...message.body, id: change(id) } });
   };
 
-/** Sends something else behind the answer to execute. */
+/** Sends `data` after the answer to execute. */
 export const afterAck =
   (data: string | Buffer): Interceptor =>
   (message, next, wire) => {
@@ -147,7 +143,7 @@ export const afterAck =
     if (message.kind === 'ack') wire.send(data);
   };
 
-/** Ends the connection after the first line of output, or in place of process.completed. */
+/** Ends the connection after the first line of output, or instead of process.completed. */
 export const midOutput =
   (end: (wire: Wire) => void): Interceptor =>
   (message, next, wire) => {
@@ -155,7 +151,7 @@ export const midOutput =
     if (isOutput(message) || isCompleted(message)) end(wire);
   };
 
-/** Sends notifications that must not disturb a client. */
+/** Adds notifications that a client must ignore. */
 export const sprinkle = (): Interceptor => {
   const extras = [
     notification('ping', { timestamp: 0 }),
@@ -170,14 +166,14 @@ export const sprinkle = (): Interceptor => {
   let sent = 0;
   return (message, next) => {
     next(message);
-    // Behind every message of a short session, and now and then in a flood of output.
+    // After every message of a short session, and now and then in a flood of output.
     sent += 1;
     if (isCompleted(message) || (sent > 20 && sent % 100 !== 0)) return;
     for (const extra of extras) next(extra);
   };
 };
 
-/** The same JSON with spaces between its tokens and the members of each object in reverse order. */
+/** The same JSON, with spaces between its tokens and the members of each object in reverse order. */
 export const spaced = (value: unknown): string => {
   if (Array.isArray(value)) return `[ ${value.map(spaced).join(' , ')} ]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
@@ -185,11 +181,11 @@ export const spaced = (value: unknown): string => {
   return `{ ${members.reverse().join(', ')} }`;
 };
 
-/** Whether a message says that a control was carried out. */
+/** Whether a message reports one of these outcomes of a control. */
 const isControlled = (message: Outgoing, ...outcomes: readonly string[]): boolean =>
   outcomes.some((outcome) => isNotification(message, `process.${outcome}`));
 
-/** Sends the last line of stdout once more when the process is resumed. */
+/** Repeats the last line of stdout when the process is resumed. */
 export const repeatOnResume = (): Interceptor => {
   let last: Outgoing | undefined;
   return (message, next) => {
@@ -212,7 +208,7 @@ export const loseOnResume = (): Interceptor => {
   };
 };
 
-/** Goes on with lines like those before when the process is cancelled; its end, if it is told, comes behind them. */
+/** Sends more lines like the last one after a cancel; process.completed, if the dialect has it, follows them. */
 export const continueLate = (_: number, onEnd: (clean: () => void) => void): Interceptor => {
   let line = output('Late 0\n');
   let held: Outgoing | undefined;
@@ -243,7 +239,7 @@ export const continueLate = (_: number, onEnd: (clean: () => void) => void): Int
   };
 };
 
-/** Answers with another code where JSON-RPC 2.0 has one of its own for the error. */
+/** Replaces the codes that JSON-RPC 2.0 defines. */
 export const withErrorCode =
   (wrong: number): Interceptor =>
   (message, next) => {
@@ -261,7 +257,7 @@ export const silentAfterError = (): Interceptor => {
   };
 };
 
-/** Whether arrays and objects lie in each other deeper than any message of the protocol has them. */
+/** Whether arrays and objects are nested deeper than in any message of the protocol. */
 export const isDeep = ({ value }: Received): boolean => {
   let level = [value];
   for (let depth = 0; depth < deepLevels; depth += 1) {
@@ -271,9 +267,9 @@ export const isDeep = ({ value }: Received): boolean => {
   return true;
 };
 
-/** Whether a message is JSON, but no object. */
+/** Whether a message is JSON but not an object. */
 export const isNoObject = ({ value }: Received): boolean => value !== undefined && !isObject(value);
 
-/** Whether a message has an id that is a number, but not a whole one. */
+/** Whether the id of a message is a number but not a whole one. */
 export const hasFractionId = ({ value }: Received): boolean =>
   isObject(value) && typeof value['id'] === 'number' && !Number.isInteger(value['id']);

@@ -5,7 +5,7 @@ type Key = keyof typeof faultTable;
 type Numbered = `${string}:${string}`;
 /** Name of a fault that takes no number. */
 export type FaultName = Exclude<Key, Numbered>;
-/** Name of a fault that takes a number, without it. */
+/** Name of a fault that takes a number, without the number. */
 export type NumberedFaultName = Key extends infer Name
   ? Name extends `${infer Bare}:${string}`
     ? Bare
@@ -14,13 +14,13 @@ export type NumberedFaultName = Key extends infer Name
 
 const definitions: Readonly<Record<string, FaultDefinition>> = faultTable;
 
-/** One line on each fault, for help; those whose ranges count opening handshakes are marked. */
+/** One line for each fault, for help; * marks those whose ranges count opening handshakes. */
 export const faultDescriptions = (): string[] =>
   Object.entries(definitions).map(
     ([name, { counts, description }]) => `${name}${counts === 'handshakes' ? '*' : ''}: ${description}`,
   );
 
-/** A fault that was asked for: which, with what number, for which ordinals. */
+/** One `--fault`: the fault, its number, and the first and last ordinal that it applies to. */
 interface FaultRequest {
   name: string;
   definition: FaultDefinition;
@@ -29,7 +29,7 @@ interface FaultRequest {
   last: number;
 }
 
-/** Reads `NAME` or `NAME:NUMBER` with an optional `@N`, `@N-M` or `@N-`; the problem as a string where it is none. */
+/** Reads `NAME` or `NAME:NUMBER` with an optional `@N`, `@N-M` or `@N-`; returns the problem as a string if it cannot. */
 const readFault = (text: string): FaultRequest | string => {
   const match = /^([a-z0-9-]+)(:[1-9][0-9]{0,8})?(?:@([1-9][0-9]{0,8})(-([1-9][0-9]{0,8})?)?)?$/.exec(text);
   const [, name = '', number, first, dash, last] = match ?? [];
@@ -47,17 +47,17 @@ const readFault = (text: string): FaultRequest | string => {
   return { name, definition, number: Number(number?.slice(1) ?? 0), first: from, last: to };
 };
 
-/** What is wrong with the faults that were asked for, one sentence each. */
+/** The problems of the values of `--fault`, one sentence each. */
 export const faultProblems = (faults: readonly string[], isLoopback = true): string[] =>
   faults.map(readFault).flatMap((fault) => {
     if (typeof fault === 'string') return fault;
     if (isLoopback || fault.definition.loopbackOnly !== true) return [];
-    return `"${fault.name}" would let others run any command: expected it on a loopback address only`;
+    return `"${fault.name}" would let others run any command: use it on a loopback address only`;
   });
 
 /** The faults of one session. */
 export class AppliedFaults {
-  /** Sends a message through the faults; undefined if none of them touches messages. */
+  /** Sends a message through the faults; undefined if none of them changes messages. */
   readonly intercept: ((message: Outgoing, wire: Wire) => void) | undefined;
   private readonly requests: readonly FaultRequest[];
   private readonly interceptors: Map<FaultRequest, Interceptor>;
@@ -80,17 +80,16 @@ export class AppliedFaults {
     this.intercept = interceptors.size === 0 ? undefined : chain([...interceptors.values()]);
   }
 
-  /** Whether the session has a fault. */
   has(name: FaultName): boolean {
     return this.requests.some((request) => request.name === name);
   }
 
-  /** The number that a fault was given; undefined if the session does not have it. */
+  /** The number of a fault; undefined if the session does not have the fault. */
   number(name: NumberedFaultName): number | undefined {
     return this.requests.find((request) => request.name === name)?.number;
   }
 
-  /** What becomes of the session at a message that came in. */
+  /** What a message from the client does to the session. */
   onMessage(data: Buffer, isBinary: boolean): 'drop' | 'hang' | undefined {
     const reactions = this.requests.flatMap(({ definition }) => definition.onMessage ?? []);
     if (reactions.length === 0) return undefined;
@@ -98,24 +97,24 @@ export class AppliedFaults {
     return reactions.map((react) => react(message)).find((reaction) => reaction !== undefined);
   }
 
-  /** These faults and those of another, each keeping what it remembers of the session. */
+  /** These faults and more; those of before keep their state. */
   and(requests: readonly FaultRequest[]): AppliedFaults {
     return new AppliedFaults([...this.requests, ...requests], this.interceptors, this.cleaners);
   }
 
-  /** Ends what the faults have under way. */
+  /** Stops the timers of the faults. */
   end(): void {
     for (const clean of this.cleaners) clean();
   }
 }
 
-/** All faults of a target, and who is next to meet them. */
+/** All faults of a target, and the counts that their ranges refer to. */
 export class FaultBook {
   private readonly requests: readonly FaultRequest[];
   private handshakes = 0;
   private executes = 0;
 
-  /** Throws at a fault that there is not: check with `faultProblems` first. */
+  /** Throws if a fault does not exist: check with `faultProblems` first. */
   constructor(faults: readonly string[]) {
     this.requests = faults.map((text) => {
       const fault = readFault(text);
@@ -124,24 +123,24 @@ export class FaultBook {
     });
   }
 
-  /** Whether a fault holds for all sessions. */
+  /** Whether a fault applies to all sessions. */
   hasForAll(name: FaultName): boolean {
     return this.requests.some((request) => request.name === name && isForAll(request));
   }
 
-  /** Whether a fault holds for the latest opening handshake, or for all of them. */
+  /** Whether a fault applies to the latest opening handshake, or to all of them. */
   hasNow(name: FaultName): boolean {
     return this.requests.some((request) => request.name === name && this.isForHandshake(request));
   }
 
-  /** The faults of the next opening handshake, and of its session from its start, if any. */
+  /** The faults of the next opening handshake, which its session has from the start, if any. */
   nextHandshake(): AppliedFaults | undefined {
     this.handshakes += 1;
     const requests = this.requests.filter((request) => this.isForHandshake(request));
     return requests.length === 0 ? undefined : new AppliedFaults(requests);
   }
 
-  /** The faults that begin with the next session's first execute, added to those it has. */
+  /** Adds the faults that begin with a session's first execute to those it has. */
   nextFirstExecute(current: AppliedFaults | undefined): AppliedFaults | undefined {
     this.executes += 1;
     const requests = this.requests.filter(
@@ -151,7 +150,7 @@ export class FaultBook {
     return current === undefined ? new AppliedFaults(requests) : current.and(requests);
   }
 
-  /** A fault for all sessions holds from a session's start, by whatever its range would count. */
+  /** A fault for all sessions applies from the start of a session, whatever its range would count. */
   private isForHandshake(request: FaultRequest): boolean {
     return isForAll(request) || (request.definition.counts === 'handshakes' && isFor(request, this.handshakes));
   }
@@ -177,7 +176,7 @@ const chain =
     pass(0, message);
   };
 
-/** The JSON value of a text message; undefined if it is none. */
+/** The JSON value of a text message; undefined if it has none. */
 const valueOf = (data: Buffer): unknown => {
   try {
     return JSON.parse(data.toString('utf8')) as unknown;

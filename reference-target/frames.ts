@@ -3,14 +3,14 @@ import type { StreamName } from './output.ts';
 const headOf = (stream: StreamName): string =>
   `{"jsonrpc":"2.0","method":"process.output","params":{"type":"${stream}","data":`;
 
-/** `process.output` around its data, which is all that differs from line to line. */
+/** `process.output` around its data: only the data differs from line to line. */
 const heads: Readonly<Record<StreamName, string>> = { stdout: headOf('stdout'), stderr: headOf('stderr') };
 const tail = ',"truncated":false,"chunk_index":null,"total_chunks":null}}';
 
-/** Shared by all sessions, as encoding never waits. */
+/** All sessions share it, because encoding is synchronous. */
 const scratch = Buffer.allocUnsafeSlow(512 * 1024);
 const finalTextFrame = 0x81;
-/** Longest header of a frame that a server sends (RFC 6455 §5.2: no mask). */
+/** The longest header of a server's frame (RFC 6455 §5.2: no mask). */
 const longestHeaderBytes = 10;
 
 /** Several WebSocket frames to write at once. */
@@ -23,7 +23,7 @@ export interface EncodedLines {
 
 /**
  * Encodes lines of `text` from index `at` on as `process.output` messages, one text frame each, as many as fit into the
- * scratch space: one write for hundreds of lines instead of two for each is what makes output fast.
+ * scratch space. Output is fast because hundreds of lines take one write instead of two writes each.
  */
 export const encodeLines = (stream: StreamName, text: string, at: number): EncodedLines => {
   const head = heads[stream];
@@ -34,12 +34,12 @@ export const encodeLines = (stream: StreamName, text: string, at: number): Encod
     const found = text.indexOf('\n', start);
     const end = found === -1 ? text.length : found + 1;
     const payload = head + JSON.stringify(text.slice(start, end)) + tail;
-    // UTF-8 takes at most three bytes for a UTF-16 code unit.
+    // A UTF-16 code unit takes at most three bytes in UTF-8.
     if (used + payload.length * 3 + longestHeaderBytes > scratch.length) {
       if (lines === 0) return { frames: frameOf(payload), lines: 1, next: end };
       break;
     }
-    // The header's length depends on the payload's, which is known before writing only if it is certain to be short.
+    // The header comes first and its length depends on the payload's, which is certain only for a short payload.
     if (payload.length * 3 < 65_536) {
       const length = scratch.write(payload, used + 4, 'utf8');
       scratch[used] = finalTextFrame;
@@ -55,7 +55,7 @@ export const encodeLines = (stream: StreamName, text: string, at: number): Encod
   return { frames: Buffer.from(scratch.subarray(0, used)), lines, next: start };
 };
 
-/** One text frame (RFC 6455 §5.2); output's payloads are always longer than the 125 bytes of the shortest form. */
+/** One text frame (RFC 6455 §5.2); a payload of output never fits the shortest form of 125 bytes. */
 const frameOf = (payload: string): Buffer => {
   const length = Buffer.byteLength(payload);
   const headerBytes = length < 65_536 ? 4 : longestHeaderBytes;

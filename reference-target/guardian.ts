@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 
 /**
- * Keeps a list of process groups by lines such as "+ 812" and "- 812", and a folder by a line "= /tmp/x"; when its input
- * ends, it kills the ones and removes the other.
+ * Reads lines: "+ 812" and "- 812" add and remove a process group, "= /tmp/x" names a folder. When its input ends, it kills
+ * the groups and removes the folder.
  */
 const script = `
 trap '' HUP INT TERM
@@ -21,42 +21,39 @@ for group in $live; do kill -s KILL -- "-$group"; done
 `;
 
 /**
- * A shell beside the target that kills the target's process groups when the target has died without doing so, as after
- * SIGKILL or a crash, and removes the target's folder: then the pipe between them closes.
+ * A shell that cleans up after a target that SIGKILL or a crash ended: the pipe between them closes, and the shell kills the
+ * target's process groups and removes its folder.
  */
 export class Guardian {
   private readonly pipe: Socket;
 
   constructor() {
-    // In a group of its own, lest a terminal's Ctrl-C end it before the target.
+    // In its own group, so that Ctrl-C in a terminal does not end it before the target.
     const child = spawn('/bin/sh', ['-c', script], {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     this.pipe = child.stdin as Socket;
-    // It is a second net below the target's own: without it the target works on, so its failure ends nothing.
+    // The target cleans up by itself too, so it can go on without the guardian.
     child.on('error', () => {});
     this.pipe.on('error', () => {});
     child.unref();
     this.pipe.unref();
   }
 
-  /** Puts a group on the list. */
   add(group: number): void {
     this.pipe.write(`+ ${group}\n`);
   }
 
-  /** Takes a group that is gone off the list. */
   remove(group: number): void {
     if (this.pipe.writable) this.pipe.write(`- ${group}\n`);
   }
 
-  /** Names the folder to be removed. */
+  /** Names the folder to remove. */
   remember(folder: string): void {
     this.pipe.write(`= ${folder}\n`);
   }
 
-  /** Ends the guardian. */
   close(): void {
     this.pipe.end();
   }

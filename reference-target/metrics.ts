@@ -1,4 +1,4 @@
-/** What the target has counted since it started, and what is so now. */
+/** The target's counters since its start, and its present state. */
 export interface TargetStats {
   activeSessions: number;
   sessionsTotal: number;
@@ -10,16 +10,15 @@ export interface TargetStats {
   messagesReceivedTotal: number;
   messagesSentTotal: number;
   outputLinesTotal: number;
-  /** Bytes that wait in the target for clients to read them. */
+  /** Bytes that wait in the target until clients read them. */
   bufferedBytes: number;
 }
 
-/** The part of the statistics that only grows. */
+/** The statistics that only grow. */
 export type Counters = {
   -readonly [Name in keyof TargetStats as Name extends `${string}Total` ? Name : never]: TargetStats[Name];
 };
 
-/** Counters at zero. */
 export const newCounters = (): Counters => ({
   sessionsTotal: 0,
   sessionsRefusedTotal: 0,
@@ -33,7 +32,7 @@ export const newCounters = (): Counters => ({
 
 type MetricRow = [name: string, type: 'gauge' | 'counter', help: string, value: number];
 
-/** Renders the statistics and the process's own figures in the Prometheus text format, version 0.0.4. */
+/** The statistics and the figures of the target's own process in the Prometheus text format, version 0.0.4. */
 export const renderMetrics = (stats: TargetStats): string => {
   const cpu = process.cpuUsage();
   const rows: MetricRow[] = [
@@ -46,7 +45,7 @@ export const renderMetrics = (stats: TargetStats): string => {
     [
       'process_cpu_seconds_total',
       'counter',
-      'Processor time of the target itself in seconds, its children left out.',
+      'Processor time of the target itself in seconds, without its children.',
       (cpu.user + cpu.system) / 1e6,
     ],
     [
@@ -59,13 +58,13 @@ export const renderMetrics = (stats: TargetStats): string => {
     ['target_sessions_total', 'counter', 'Sessions accepted.', stats.sessionsTotal],
     ['target_sessions_refused_total', 'counter', 'Sessions over the session limit.', stats.sessionsRefusedTotal],
     ['target_handshakes_total', 'counter', 'Opening handshakes, refused ones included.', stats.handshakesTotal],
-    ['target_connection_errors_total', 'counter', 'Connections that ended in an error.', stats.connectionErrorsTotal],
+    ['target_connection_errors_total', 'counter', 'Connections that ended with an error.', stats.connectionErrorsTotal],
     ['target_commands_total', 'counter', 'Commands started.', stats.commandsTotal],
     ['target_children', 'gauge', 'Process groups alive now.', stats.children],
     ['target_messages_received_total', 'counter', 'WebSocket messages received.', stats.messagesReceivedTotal],
     ['target_messages_sent_total', 'counter', 'WebSocket messages sent.', stats.messagesSentTotal],
-    ['target_output_lines_total', 'counter', 'Messages sent that carry output.', stats.outputLinesTotal],
-    ['target_buffered_bytes', 'gauge', 'Bytes that wait for clients to read them.', stats.bufferedBytes],
+    ['target_output_lines_total', 'counter', 'Messages with output sent.', stats.outputLinesTotal],
+    ['target_buffered_bytes', 'gauge', 'Bytes that wait until clients read them.', stats.bufferedBytes],
   ];
   return rows
     .map(([name, type, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${value}\n`)

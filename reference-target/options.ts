@@ -3,12 +3,12 @@ import { allowListProblems } from './allow-list.ts';
 import { dialects, type DialectName } from './dialect.ts';
 import { faultProblems } from './faults.ts';
 
-/** Everything that can be set on a target; times in milliseconds, sizes in bytes. */
+/** All options of a target; times in milliseconds, sizes in bytes. */
 export interface TargetOptions {
   host: string;
   port: number;
   dialect: DialectName;
-  /** Names of the commands that may run; undefined lets every command run. */
+  /** Names of the commands that may run; undefined allows every command. */
   allow: readonly string[] | undefined;
   token: string | undefined;
   origins: readonly string[];
@@ -26,7 +26,6 @@ export interface TargetOptions {
   faults: readonly string[];
 }
 
-/** The settings of a target that is asked for nothing else. */
 export const defaultOptions: Readonly<TargetOptions> = Object.freeze({
   host: '127.0.0.1',
   port: 8003,
@@ -48,7 +47,7 @@ export const defaultOptions: Readonly<TargetOptions> = Object.freeze({
   faults: [],
 });
 
-/** One row of the table that drives the command line, its help and the checks. */
+/** One row of the table from which the command line, its help and the checks follow. */
 export type OptionRow = {
   /** Name on the command line, without the dashes. */
   name: string;
@@ -65,14 +64,14 @@ export type OptionRow = {
 
 const dayMs = 86_400_000;
 
-/** Every setting of the target, in the order of the help. */
+/** Every option, in the order of the help. */
 export const optionTable: readonly OptionRow[] = [
   {
     name: 'host',
     key: 'host',
     type: 'text',
     unit: 'address',
-    description: 'address to listen on; beyond loopback --token and --allow are required',
+    description: 'address to listen on; an address beyond loopback also needs --token and --allow',
   },
   {
     name: 'port',
@@ -81,7 +80,7 @@ export const optionTable: readonly OptionRow[] = [
     min: 0,
     max: 65_535,
     unit: 'port',
-    description: '0 takes any free one',
+    description: 'port to listen on; 0 takes any free one',
   },
   {
     name: 'dialect',
@@ -89,7 +88,7 @@ export const optionTable: readonly OptionRow[] = [
     type: 'choice',
     choices: Object.keys(dialects),
     unit: 'deployed|documented',
-    description: 'form of the protocol: as the service is deployed, or as its documentation promises it',
+    description: 'form of the protocol: the deployed service, or its documentation',
   },
   {
     name: 'allow',
@@ -97,14 +96,16 @@ export const optionTable: readonly OptionRow[] = [
     type: 'list',
     separator: ',',
     unit: 'NAME,…',
-    description: 'the only commands that may run; every command word is judged, what cannot be judged is refused',
+    description:
+      'the only commands that may run; the target checks every command word and refuses what it cannot judge',
   },
   {
     name: 'token',
     key: 'token',
     type: 'text',
     unit: 'secret',
-    description: 'bearer token that clients must send; better given as WS_STRESS_TARGET_TOKEN, as others see arguments',
+    description:
+      'bearer token that clients must send; prefer WS_STRESS_TARGET_TOKEN, because other users can see arguments',
   },
   {
     name: 'origin',
@@ -112,7 +113,7 @@ export const optionTable: readonly OptionRow[] = [
     type: 'list',
     separator: undefined,
     unit: 'ORIGIN',
-    description: 'web origin that may connect, as in https://example.org; may be given again; others get 403',
+    description: 'web origin that may connect, such as https://example.org; repeatable; other origins get 403',
   },
   {
     name: 'max-sessions',
@@ -121,7 +122,7 @@ export const optionTable: readonly OptionRow[] = [
     min: 1,
     max: 100_000,
     unit: 'sessions',
-    description: 'sessions open at once; more are refused with an error and close 1008',
+    description: 'most sessions open at once; the target refuses more with an error and close 1008',
   },
   {
     name: 'max-children',
@@ -130,7 +131,7 @@ export const optionTable: readonly OptionRow[] = [
     min: 1,
     max: 100_000,
     unit: 'processes',
-    description: 'commands alive at once, those that are ending included',
+    description: 'most commands alive at once, including those that are ending',
   },
   {
     name: 'max-message',
@@ -157,7 +158,7 @@ export const optionTable: readonly OptionRow[] = [
     min: 65_536,
     max: 268_435_456,
     unit: 'bytes',
-    description: 'longest line of output that is numbered as one; a longer one comes in pieces of this length',
+    description: 'longest line of output sent as one numbered line; a longer line is sent in pieces of this length',
   },
   {
     name: 'high-water',
@@ -166,7 +167,8 @@ export const optionTable: readonly OptionRow[] = [
     min: 65_536,
     max: 268_435_456,
     unit: 'bytes',
-    description: 'output waiting for a client at which its process is no longer read, so that it blocks',
+    description:
+      'the most output to buffer for a client; above it the target stops reading its process, which then blocks',
   },
   {
     name: 'heartbeat',
@@ -184,7 +186,7 @@ export const optionTable: readonly OptionRow[] = [
     min: 1,
     max: dayMs,
     unit: 'duration',
-    description: 'time without a pong notification after which a session is closed',
+    description: 'time without a pong notification after which the target closes a session',
   },
   {
     name: 'session-timeout',
@@ -211,7 +213,7 @@ export const optionTable: readonly OptionRow[] = [
     min: 0,
     max: 3_600_000,
     unit: 'duration',
-    description: 'time that sessions and processes have to end when the target is stopped',
+    description: 'time for sessions and processes to end when the target stops',
   },
   {
     name: 'fault',
@@ -219,11 +221,11 @@ export const optionTable: readonly OptionRow[] = [
     type: 'list',
     separator: undefined,
     unit: 'NAME[@RANGE]',
-    description: 'misbehave on purpose, for tests of clients; may be given again; see below',
+    description: 'misbehave on purpose, to test clients; repeatable; see below',
   },
 ];
 
-/** Settings that cannot be: the message lists everything that is wrong with them. */
+/** Invalid options; the message lists every problem. */
 export class TargetOptionsError extends Error {
   readonly problems: readonly string[];
 
@@ -234,11 +236,11 @@ export class TargetOptionsError extends Error {
   }
 }
 
-/** Whether an address can be reached from this machine only. */
+/** Whether only this machine can reach an address. */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 
-/** Everything that is wrong with the settings, one sentence each, led by the option's name. */
+/** Every problem of the options, one sentence each, with the option's name first. */
 export const optionProblems = (options: TargetOptions): string[] => {
   const problems: string[] = [];
   const complain = (name: string, problem: string): void => {
@@ -258,10 +260,10 @@ export const optionProblems = (options: TargetOptions): string[] => {
       }
     }
   }
-  if (options.host === '') complain('host', 'expected an address such as 127.0.0.1, received nothing');
-  // RFC 6750 §2.1: what an Authorization header can carry behind "Bearer". The token itself is never shown.
+  if (options.host === '') complain('host', 'expected an address such as 127.0.0.1, received an empty text');
+  // RFC 6750 §2.1: the characters allowed after "Bearer". The message must not show the token.
   if (options.token !== undefined && !/^[A-Za-z0-9._~+/-]+=*$/.test(options.token)) {
-    complain('token', 'expected one or more letters, digits or - . _ ~ + / (RFC 6750), received something else');
+    complain('token', 'expected one or more letters, digits or - . _ ~ + / (RFC 6750), received other characters');
   }
   for (const origin of options.origins) {
     if (!isOrigin(origin)) {
@@ -278,7 +280,7 @@ export const optionProblems = (options: TargetOptions): string[] => {
     if (missing.length > 0) {
       complain(
         'host',
-        `${JSON.stringify(options.host)} is beyond loopback, where anyone could run commands: also give ${missing.join(' and ')}, or listen on 127.0.0.1`,
+        `${JSON.stringify(options.host)} is beyond loopback, where anyone could run commands: also pass ${missing.join(' and ')}, or listen on 127.0.0.1`,
       );
     }
   }

@@ -1,41 +1,39 @@
-/** The stream of a process that a piece of output came from. */
 export type StreamName = 'stdout' | 'stderr';
 
-/** Longest piece of output that goes into one message; a line over it comes in chunks. */
+/** The most bytes of output in one message; a longer line is sent in chunks. */
 export const chunkBytes = 65_536;
 
 const newline = 0x0a;
 
-/** Whole lines of one stream; `at` is the index in `text` of the first line not sent yet. */
+/** Whole lines of one stream; `at` is the index in `text` of the next line to send. */
 interface Lines {
   stream: StreamName;
   text: string;
   at: number;
 }
 
-/** A line over 64 KiB; `cuts` are the ends of its chunks and `index` is the first chunk not sent yet. */
+/** A line over 64 KiB; `cuts` are the ends of its chunks and `index` is the next chunk to send. */
 interface LongLine {
   stream: StreamName;
   bytes: Buffer;
   cuts: number[];
   index: number;
-  /** The line was longer than the longest one held, and goes on in the next piece. */
+  /** The line was too long to buffer and goes on in the next piece. */
   goesOn: boolean;
 }
 
-/** Where output goes, a message a line. */
+/** The receiver of output, one message a line. */
 export interface OutputSink {
-  /** Whether the receiver is so far behind that nothing should be added. */
+  /** Whether the receiver is too far behind to accept more. */
   readonly full: boolean;
-  /** Sends lines of `text` from index `at` on, at least one, and returns the index of the first line not sent. */
+  /** Sends at least one line of `text` from index `at` on, and returns the index of the next line to send. */
   lines(stream: StreamName, text: string, at: number): number;
-  /** Sends one chunk of a long line. */
   chunk(stream: StreamName, data: string, index: number, total: number, goesOn: boolean): void;
 }
 
 /**
- * Output between a process and its receiver: bytes in, lines out, in the order they came. It holds no more than what
- * was read at once and one unfinished line of each stream; `hasBacklog` says to stop reading.
+ * Turns the bytes that a process wrote into lines for the receiver, in order. It holds at most one read and one unfinished
+ * line of each stream, provided that nobody pushes more while `hasBacklog` is true.
  */
 export class OutputQueue {
   private readonly maxLineBytes: number;
@@ -49,12 +47,10 @@ export class OutputQueue {
     this.maxLineBytes = maxLineBytes;
   }
 
-  /** Whether output waits to be sent. */
   get hasBacklog(): boolean {
     return this.queue.length > 0;
   }
 
-  /** Adds what was read from a stream. */
   push(stream: StreamName, bytes: Buffer): void {
     let rest = bytes;
     const unfinished = this.unfinished[stream];
@@ -70,12 +66,12 @@ export class OutputQueue {
     if (end < rest.length) this.keep(stream, rest.subarray(end));
   }
 
-  /** Ends a stream: its last line, if it has no newline, is output as it is. */
+  /** Ends a stream: queues its last line as it is if it has no newline. */
   end(stream: StreamName): void {
     if (this.unfinished[stream].length > 0) this.flush(stream, false);
   }
 
-  /** Sends what waits, until nothing does or the sink is full. */
+  /** Sends the backlog until it is empty or the sink is full. */
   drainInto(sink: OutputSink): void {
     for (let next = this.queue[0]; next !== undefined && !sink.full; next = this.queue[0]) {
       if (sendSome(next, sink)) this.queue.shift();
@@ -85,7 +81,7 @@ export class OutputQueue {
   private keep(stream: StreamName, bytes: Buffer): void {
     const unfinished = this.unfinished[stream];
     let rest = bytes;
-    // A line longer than may be held loses nothing: it is sent in several pieces, each marked as going on.
+    // A line too long to buffer is sent in several pieces, each but the last marked as going on: nothing is lost.
     while (unfinished.length + rest.length > this.maxLineBytes) {
       const room = this.maxLineBytes - unfinished.length;
       unfinished.append(rest.subarray(0, room));
@@ -104,7 +100,7 @@ export class OutputQueue {
   }
 
   private add(stream: StreamName, bytes: Buffer, goesOn: boolean): void {
-    // What was read at once is at most 64 KiB, so only a line that came in several parts can be over it.
+    // One read has at most 64 KiB, so only a line from several reads can be longer.
     if (bytes.length > chunkBytes || goesOn) {
       this.queue.push({ stream, bytes, cuts: cutsOf(bytes), index: 0, goesOn });
     } else {
@@ -113,7 +109,7 @@ export class OutputQueue {
   }
 }
 
-/** Bytes that are added to one after the other; it costs no more memory than twice what it holds, however small the parts. */
+/** A buffer to append to; it takes at most twice the memory of its contents, however small the parts. */
 class GrowingBuffer {
   length = 0;
   private bytes = Buffer.alloc(0);
@@ -129,7 +125,7 @@ class GrowingBuffer {
     this.length = length;
   }
 
-  /** Hands over what it holds and begins anew. */
+  /** Returns its contents and empties it. */
   take(): Buffer {
     const bytes = this.bytes.subarray(0, this.length);
     this.bytes = Buffer.alloc(0);
@@ -138,7 +134,7 @@ class GrowingBuffer {
   }
 }
 
-/** Sends a part of what waits; true when that was its last. */
+/** Sends a part of `next`; returns whether that was the last. */
 const sendSome = (next: Lines | LongLine, sink: OutputSink): boolean => {
   if ('text' in next) {
     next.at = sink.lines(next.stream, next.text, next.at);
@@ -151,7 +147,7 @@ const sendSome = (next: Lines | LongLine, sink: OutputSink): boolean => {
   return next.index === cuts.length;
 };
 
-/** The ends of the chunks of a long line, each at most 64 KiB and none inside a character. */
+/** The ends of the chunks of a long line: each has at most 64 KiB and splits no character. */
 const cutsOf = (bytes: Buffer): number[] => {
   const cuts: number[] = [];
   let start = 0;
@@ -164,7 +160,7 @@ const cutsOf = (bytes: Buffer): number[] => {
   return cuts;
 };
 
-/** The last index up to `end` that is not inside a UTF-8 character; `end` itself where the bytes are no UTF-8. */
+/** The last index up to `end` that is not inside a UTF-8 character; `end` itself if the bytes are not UTF-8. */
 const characterEnd = (bytes: Buffer, end: number): number => {
   for (let back = 1; back <= 3 && back < end; back += 1) {
     const byte = bytes[end - back] ?? 0;

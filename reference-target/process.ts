@@ -11,7 +11,7 @@ import { PipeMaker, type Pipe } from './pipes.ts';
 export interface ProcessEnd {
   /** The exit code, or minus the number of the signal that ended it. */
   exitCode: number;
-  /** From start to end of all output, in milliseconds. */
+  /** From the start of the process to the end of its output, in milliseconds. */
   durationMs: number;
 }
 
@@ -19,27 +19,26 @@ export interface ProcessEnd {
 export interface ProcessEvents {
   output(stream: StreamName, bytes: Buffer): void;
   outputEnd(stream: StreamName): void;
-  /** The process has ended and all its output was reported. */
+  /** The process has ended and has reported all its output. */
   end(result: ProcessEnd): void;
   /** The process could not be started; nothing else is reported. */
   failed(reason: string): void;
 }
 
-/** After SIGKILL the pipes may still be held by processes that left the group; they are not waited for longer than this. */
+/** Processes that left the group may hold the pipes open after SIGKILL; the target waits this long for them. */
 const pipesAfterKillMs = 500;
 
-/** All process groups that are alive, to be killed with the target. */
+/** All process groups that are alive; they end with the target. */
 export class ProcessTable {
   private readonly alive = new Set<RunningProcess>();
   private pipes: PipeMaker | undefined;
   private guardian: Guardian | undefined;
 
-  /** Number of process groups alive. */
   get size(): number {
     return this.alive.size;
   }
 
-  /** Starts a command by the shell in a process group of its own; undefined where the system cannot. */
+  /** Runs a command by the shell in its own process group; returns undefined if the system cannot start it. */
   start(command: string, events: ProcessEvents, killGraceMs: number): RunningProcess | undefined {
     const pipes: Pipe[] = [];
     const fail = (reason: string): undefined => {
@@ -53,12 +52,12 @@ export class ProcessTable {
       const stderr = this.makePipe();
       pipes.push(stderr);
       const child = spawn('/bin/sh', ['-c', command], {
-        // A new group, so that signals reach all that the command starts (setsid: a terminal's Ctrl-C does not).
+        // A new group, so that signals reach everything that the command starts but Ctrl-C in a terminal does not (setsid).
         detached: true,
         stdio: ['ignore', stdout.writer, stderr.writer],
         env: childEnvironment(),
       });
-      // Some failures are thrown, others reported a moment later.
+      // Node throws some failures and reports others a moment later.
       child.once('error', (error) => fail(error.message));
       if (child.pid === undefined) return undefined;
       const streams = { stdout: stdout.reader, stderr: stderr.reader };
@@ -70,12 +69,12 @@ export class ProcessTable {
     }
   }
 
-  /** Ends all processes: SIGTERM, then SIGKILL after the grace period; resolves when none is left. */
+  /** Sends SIGTERM to all groups, and SIGKILL after the grace period; resolves when none is left. */
   async endAll(graceMs: number): Promise<void> {
     await Promise.all([...this.alive].map((running) => running.end(graceMs)));
   }
 
-  /** Kills all processes at once and clears up. */
+  /** Kills all processes at once and removes the pipes. */
   close(): void {
     for (const running of this.alive) running.kill();
     this.guardian?.close();
@@ -89,7 +88,7 @@ export class ProcessTable {
       this.pipes ??= this.newPipeMaker();
       return this.pipes.make();
     } catch (error) {
-      // Its folder may have fallen to a cleaner of temporary files; the next one begins anew.
+      // A cleaner of temporary files may have removed its folder; the next one makes a new folder.
       this.pipes?.close();
       this.pipes = undefined;
       if (codeOf(error) !== 'ENOENT') throw error;
@@ -115,7 +114,7 @@ export class ProcessTable {
   }
 }
 
-/** One command under way: a shell and whatever it started, in a process group of their own. */
+/** A running command: a shell and everything it started, in one process group. */
 export class RunningProcess {
   readonly pid: number;
   /** Resolves when the group has ended and its pipes are closed. */
@@ -139,7 +138,7 @@ export class RunningProcess {
     const startedAt = performance.now();
     const exited = new Promise<number>((resolve) => {
       child.once('exit', (code, signal) => {
-        // From now on until the pipes are closed, only what the leader left keeps the group's number from another use.
+        // The leader is gone: unless it left processes behind, the system may now give the group's number to another.
         this.signal(0);
         resolve(code ?? -constants.signals[signal ?? 'SIGKILL']);
       });
@@ -155,14 +154,14 @@ export class RunningProcess {
     this.gone = Promise.all([exited, ...closed]).then(([exitCode]) => {
       clearTimeout(this.killTimer);
       this.killAt = -Infinity;
-      // What the command left in the background would be beyond every limit: it ends with the command.
+      // Background processes of the command would escape every limit, so they end with it.
       this.signal('SIGKILL');
       this.groupGone = true;
       events.end({ exitCode, durationMs: performance.now() - startedAt });
     });
   }
 
-  /** Reads output or stops reading it; a process that nobody reads blocks as soon as its pipe is full. */
+  /** Whether the target reads the output; otherwise the process blocks as soon as its pipe is full. */
   set reading(wanted: boolean) {
     for (const stream of this.streams) {
       if (wanted) stream.resume();
@@ -170,26 +169,25 @@ export class RunningProcess {
     }
   }
 
-  /** Whether the group was asked to end. */
+  /** Whether the group was asked to end or has ended. */
   get isEnding(): boolean {
     return this.killAt < Infinity;
   }
 
-  /** Stops the group where it is. */
   pause(): void {
     this.signal('SIGSTOP');
   }
 
-  /** Lets a stopped group go on. */
   resume(): void {
     this.signal('SIGCONT');
   }
 
-  /** Asks the group to end and kills it after the grace period; SIGTERM waits in a stopped process, so it is continued. */
+  /** Asks the group to end and kills it after the grace period. */
   cancel(graceMs = this.killGraceMs): void {
     this.signal('SIGTERM');
+    // A stopped process does not see SIGTERM.
     this.signal('SIGCONT');
-    // Even when the group is gone, a process that left it may hold the pipes open. Asking again must not put the end off.
+    // A process that left the group may hold the pipes open after the group is gone. A second call must not delay the end.
     const killAt = performance.now() + graceMs;
     if (killAt >= this.killAt) return;
     this.killAt = killAt;
@@ -197,14 +195,13 @@ export class RunningProcess {
     this.killTimer = setTimeout(() => this.kill(), graceMs);
   }
 
-  /** Cancels the group, of which no more output is wanted; resolves when it is gone. */
+  /** Cancels the group and discards its output; resolves when the group is gone. */
   async end(graceMs?: number): Promise<void> {
     for (const stream of this.streams) stream.removeAllListeners('data').resume();
     this.cancel(graceMs);
     await this.gone;
   }
 
-  /** Kills the group at once. */
   kill(): void {
     clearTimeout(this.killTimer);
     this.killAt = -Infinity;
@@ -216,7 +213,7 @@ export class RunningProcess {
     for (const stream of this.streams) stream.destroy();
   }
 
-  /** Signals the whole group; false if it is gone, after which its number is never used again. */
+  /** Signals the whole group; returns false if it is gone, and never uses its number again. */
   private signal(signal: NodeJS.Signals | 0): boolean {
     if (this.groupGone) return false;
     try {
@@ -224,7 +221,7 @@ export class RunningProcess {
       return true;
     } catch (error) {
       const code = codeOf(error);
-      // EPERM: a group of which every process has changed its user; it exists, but is out of reach.
+      // EPERM: every process of the group has changed its user, so it exists but is out of reach.
       if (code !== 'ESRCH' && code !== 'EPERM') throw error;
       this.groupGone = code === 'ESRCH';
       return false;
@@ -232,7 +229,7 @@ export class RunningProcess {
   }
 }
 
-/** The target's own environment without the target's own secret. */
+/** The target's own environment without its secret. */
 const childEnvironment = (): NodeJS.ProcessEnv => {
   const { WS_STRESS_TARGET_TOKEN: _, ...environment } = process.env;
   return environment;

@@ -1,15 +1,15 @@
 import { isObject, type Id } from '../lib/jsonrpc/messages.ts';
 import { messageOf } from '../lib/text/errors.ts';
 
-/** What a client's text message turned out to be. */
+/** A text message from a client, by kind. */
 export type Incoming =
   | { kind: 'call'; id: Id | undefined; method: string; params: unknown }
   | { kind: 'malformed'; reason: string }
   | { kind: 'invalid'; id: Id | undefined; reason: string };
 
 /**
- * Reads one text message; `strict` asks for JSON-RPC 2.0 to the letter, otherwise it is as forgiving as the deployed
- * service, which looks at neither `jsonrpc` nor the type of `method`.
+ * Reads one text message. `strict` follows JSON-RPC 2.0 to the letter; otherwise it is as lenient as the deployed service,
+ * which checks neither `jsonrpc` nor the type of `method`.
  */
 export const readMessage = (text: string, strict: boolean): Incoming => {
   let value: unknown;
@@ -18,7 +18,7 @@ export const readMessage = (text: string, strict: boolean): Incoming => {
   } catch (error) {
     return { kind: 'malformed', reason: `Expected a JSON text: ${messageOf(error)}` };
   }
-  // JSON-RPC 2.0 §6 lets a server do without batches; one error answers the whole of it.
+  // JSON-RPC 2.0 §6 makes batches optional; one error answers the whole batch.
   if (Array.isArray(value)) return invalid(undefined, 'Expected one request object; batches are not supported');
   if (!isObject(value)) return invalid(undefined, 'Expected a request object');
 
@@ -34,8 +34,8 @@ export const readMessage = (text: string, strict: boolean): Incoming => {
 const invalid = (id: Id | undefined, reason: string): Incoming => ({ kind: 'invalid', id, reason });
 
 /**
- * Whether an id can be echoed exactly. The deployed service drops the connection at an id of another kind than string,
- * integer or null; that defect is not reproduced, such an id is answered with an error.
+ * Whether the target can echo an id exactly. At an id that is not a string, an integer or null, the deployed service drops
+ * the connection; the target does not reproduce this defect but answers with an error.
  */
 const isId = (id: unknown, strict: boolean): id is Id | undefined => {
   if (typeof id !== 'number') return id === undefined || id === null || typeof id === 'string';

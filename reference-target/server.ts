@@ -14,9 +14,9 @@ import { Session, type SessionContext } from './session.ts';
 
 /** A reference target that is listening. */
 export interface Target {
-  /** Address of the WebSocket endpoint, as in ws://127.0.0.1:8003/ws/mcp. */
+  /** URL of the WebSocket endpoint, such as ws://127.0.0.1:8003/ws/mcp. */
   readonly url: string;
-  /** Address of /health, /healthz and /metrics, as in http://127.0.0.1:8003. */
+  /** Base URL of /health, /healthz and /metrics, such as http://127.0.0.1:8003. */
   readonly httpUrl: string;
   readonly port: number;
   stats(): TargetStats;
@@ -25,14 +25,14 @@ export interface Target {
 }
 
 const endpoint = '/ws/mcp';
-/** Time a client has to answer a close frame before the connection is dropped. */
+/** Time for a client to answer a close frame before the target drops the connection. */
 const closeTimeoutMs = 10_000;
-/** Time that killed processes and dropped connections may take to be gone. */
+/** Time for killed processes and dropped connections to disappear. */
 const afterShutdownMs = 2_000;
-/** Time a client has to send a request's headers. */
+/** Time for a client to send a request's headers. */
 const headersTimeoutMs = 10_000;
 
-/** Starts a target; throws a TargetOptionsError for settings that cannot be, or an Error if it cannot listen. */
+/** Starts a target; throws a TargetOptionsError if options are invalid, or an Error if it cannot listen. */
 export const startTarget = async (options: Partial<TargetOptions>): Promise<Target> => {
   const complete: TargetOptions = { ...defaultOptions, ...options };
   const problems = optionProblems(complete);
@@ -46,7 +46,7 @@ class ListeningTarget implements Target {
   private readonly options: TargetOptions;
   private readonly http: Server;
   private readonly webSockets: WebSocketServer;
-  /** For sessions whose fault it is never to answer a WebSocket ping. */
+  /** For sessions with a fault that never answer a WebSocket ping. */
   private readonly pongless: WebSocketServer;
   private readonly counters = newCounters();
   private readonly processes = new ProcessTable();
@@ -54,9 +54,9 @@ class ListeningTarget implements Target {
   private readonly context: SessionContext;
   private readonly connections = new Set<Socket>();
   private readonly sessions = new Map<Session, Socket>();
-  /** Closing connections of refused sessions count for nothing but must end with the target. */
+  /** Refused sessions whose connection is closing: they take no slot but must end with the target. */
   private readonly refused = new Set<Session>();
-  /** Sessions that count though they are gone, and memory that nobody needs: faults. */
+  /** Slots and memory that faults leak. */
   private leakedSlots = 0;
   private leaked: Buffer[] = [];
   private readonly startedAt = performance.now();
@@ -84,7 +84,7 @@ class ListeningTarget implements Target {
     this.webSockets = new WebSocketServer(webSocketOptions);
     this.pongless = new WebSocketServer({ ...webSocketOptions, autoPong: false });
     this.http = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: headersTimeoutMs });
-    // Beyond the sessions there is room for those that are being refused, and for HTTP.
+    // Leaves room for sessions that are being refused, and for HTTP.
     this.http.maxConnections = options.maxSessions * 2 + 1_000;
     this.http.on('connection', (socket: Socket) => {
       this.connections.add(socket);
@@ -157,12 +157,12 @@ class ListeningTarget implements Target {
       for (const socket of this.connections) socket.destroy();
     };
     const timers = [setTimeout(dropConnections, shutdownMs)];
-    // Without sessions there is nobody to wait for, least of all a handshake that is never answered.
+    // Without sessions there is nothing to wait for; tcp-silent may have left handshakes unanswered.
     if (sessions.length === 0) dropConnections();
     this.http.closeIdleConnections();
     await Promise.race([
       Promise.all([closed, this.processes.endAll(Math.min(killGraceMs, shutdownMs))]),
-      // Not even SIGKILL ends a process that hangs in the kernel.
+      // SIGKILL does not end a process that hangs in the kernel.
       new Promise((resolve) => timers.push(setTimeout(resolve, shutdownMs + afterShutdownMs))),
     ]);
     for (const timer of timers) clearTimeout(timer);
@@ -224,9 +224,9 @@ class ListeningTarget implements Target {
       refuseHost(request, this.options) ??
       refuseOrigin(request, this.options) ??
       refuseToken(request, this.options) ??
-      (faults?.has('handshake-403') === true ? { status: 403, reason: 'Refused, as it was told to' } : undefined);
+      (faults?.has('handshake-403') === true ? { status: 403, reason: 'Refused (fault handshake-403)' } : undefined);
     if (refusal !== undefined) return refuseUpgrade(stream, refusal);
-    // Without TLS it is the TCP socket itself, of which a session needs more than a Duplex has.
+    // Without TLS it is the TCP socket itself; a session needs more of it than a Duplex has.
     if (stream instanceof Socket) this.accept(request, stream, head, faults);
     else stream.destroy();
   }
@@ -254,7 +254,7 @@ class ListeningTarget implements Target {
       this.sessions.set(session, stream);
       socket.once('close', (code) => {
         this.sessions.delete(session);
-        // RFC 6455 §7.1.5: 1006 stands for a connection that ended without a close frame.
+        // RFC 6455 §7.1.5: 1006 means that the connection ended without a close frame.
         if (has(code === 1006 ? 'slot-leak-vanished' : 'slot-leak-closed')) this.leakedSlots += 1;
       });
       this.leak(faults);
@@ -270,7 +270,7 @@ class ListeningTarget implements Target {
   private leak(faults: AppliedFaults | undefined): void {
     const isWarmingUp = this.counters.sessionsTotal <= warmUpSessions;
     for (const bytes of [faults?.number('leak'), isWarmingUp ? faults?.number('warm-up') : undefined]) {
-      // Filled, as memory that was never written to would not be resident.
+      // Filled, because memory that was never written to is not resident.
       if (bytes !== undefined) this.leaked.push(Buffer.alloc(bytes, 1));
     }
   }
@@ -303,7 +303,7 @@ const refuseUpgrade = (stream: Duplex, { status, reason }: Refusal): void => {
 
 const listenError = (error: Error, host: string, port: number): Error => {
   const hints: Record<string, string> = {
-    EADDRINUSE: 'something else listens there; choose another --port, or --port 0 for any free one',
+    EADDRINUSE: 'another program listens there; choose another --port, or --port 0 for any free one',
     EACCES: 'that port is reserved for the administrator; choose a --port over 1023',
     EADDRNOTAVAIL: 'this machine has no such address; choose another --host',
     ENOTFOUND: 'there is no such host; choose another --host',

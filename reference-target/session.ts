@@ -14,26 +14,26 @@ import { isObject, type Id } from '../lib/jsonrpc/messages.ts';
 import type { ControlType } from '../lib/session/session.ts';
 import { readMessage } from './request.ts';
 
-/** What all sessions of one target share. */
+/** The parts that all sessions of a target share. */
 export interface SessionContext {
   readonly options: TargetOptions;
   readonly dialect: Dialect;
   readonly counters: Counters;
   readonly processes: ProcessTable;
-  /** Names of the commands that may run; undefined lets every command run. */
+  /** Names of the commands that may run; undefined allows every command. */
   readonly allowed: ReadonlySet<string> | undefined;
   /** Adds the faults that begin with a session's first execute to those it has. */
   firstExecuteFaults(current: AppliedFaults | undefined): AppliedFaults | undefined;
 }
 
-/** A client that sends without reading its answers is no longer read when this many times the high-water mark waits. */
+/** When a client does not read its answers and this many times the high-water mark waits, the target stops reading. */
 const stopReadingFactor = 4;
 
 const controlTypes: readonly ControlType[] = ['PAUSE', 'RESUME', 'CANCEL'];
 const ignoring = { PAUSE: 'ignore-pause', RESUME: 'ignore-resume', CANCEL: 'ignore-cancel' } as const;
 const leftBehind = 'exec sleep 86400';
 
-/** A command of a session that is under way. */
+/** A running command of a session. */
 interface Execution {
   process: RunningProcess;
   output: OutputQueue;
@@ -44,20 +44,20 @@ interface Execution {
   ended: ProcessEnd | undefined;
 }
 
-/** One connection from opening handshake to close. */
+/** One WebSocket connection, opening handshake to close. */
 export class Session {
   private readonly socket: WebSocket;
   private readonly stream: Socket;
   private readonly context: SessionContext;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly sink: OutputSink;
-  /** Everything sent goes through these where there are faults; without any, output is encoded many lines at once. */
+  /** Every message goes through the faults; without faults, many lines of output are encoded at once. */
   private faults: AppliedFaults | undefined;
   private hasExecuted = false;
   private ended = false;
-  /** One at most, but for a fault. */
+  /** At most one, unless a fault allows more. */
   private executions: readonly Execution[] = [];
-  /** Nothing that comes in is heeded any more. */
+  /** Ignores all messages from the client. */
   private deaf = false;
   private lastPongAt = performance.now();
   private readonly wire: Wire = {
@@ -84,7 +84,7 @@ export class Session {
     });
   }
 
-  /** Greets the client and starts the session's clocks. */
+  /** Sends `connected` and starts the session's timers. */
   start(): void {
     const { heartbeatMs, sessionTimeoutMs } = this.context.options;
     this.timers.push(
@@ -98,7 +98,7 @@ export class Session {
     });
   }
 
-  /** Says that there are too many sessions, and closes. */
+  /** Reports that the session limit is reached, and closes. */
   refuse(): void {
     const { dialect, counters } = this.context;
     counters.sessionsRefusedTotal += 1;
@@ -161,10 +161,10 @@ export class Session {
   private receive(data: RawData, isBinary: boolean): void {
     const { dialect, counters, options } = this.context;
     counters.messagesReceivedTotal += 1;
-    // Messages may come in until the client has seen the close frame.
+    // Messages may arrive until the client has seen the close frame.
     if (!this.isOpen || this.deaf) return;
     if (this.socket.bufferedAmount > options.highWaterBytes * stopReadingFactor) this.socket.pause();
-    // ws hands over a Buffer as long as nobody asks for another type.
+    // ws passes a Buffer unless binaryType is changed.
     if (!Buffer.isBuffer(data)) throw new TypeError('Expected a message to be one Buffer');
     switch (this.faults?.onMessage(data, isBinary)) {
       case 'drop':
@@ -197,14 +197,14 @@ export class Session {
       case 'control':
         return this.soonControl(id, params);
       case 'hook_status':
-        // JSON-RPC 2.0 §4.2; the others judge their params themselves.
+        // JSON-RPC 2.0 §4.2; the other methods check their params themselves.
         if (dialect.strict && params !== undefined && (typeof params !== 'object' || params === null)) {
           return this.fail(id, false, dialect.codes.invalidParams, 'Expected params to be an object or an array');
         }
         return this.succeed(id, { enabled: false, message: 'The reference target has no hooks' });
       case 'pong':
         this.lastPongAt = performance.now();
-        // The deployed service never answers a pong, though it answers every other notification.
+        // The deployed service answers every notification but pong.
         if (id !== undefined && dialect.strict) this.succeed(id, {});
         return;
       default:
@@ -284,7 +284,7 @@ export class Session {
     this.notify('process.started', { ...started, exit_code: null, error: null });
   }
 
-  /** Why a command must not run, or undefined. */
+  /** The reason to refuse a command, or undefined. */
   private rejection(command: string): string | undefined {
     const { allowed } = this.context;
     if (command.trim() === '') return this.has('no-empty-check') ? undefined : 'Command cannot be empty';
@@ -308,7 +308,7 @@ export class Session {
     }
     const execution = this.executions.at(-1);
     const status = { PAUSE: 'paused', RESUME: 'resumed', CANCEL: dialect.cancelled }[type];
-    // What is about to end must not be stopped on its way.
+    // A process that is ending must not be stopped.
     if (execution === undefined || (type === 'PAUSE' && execution.process.isEnding)) {
       if (this.has('control-without-process-succeeds')) return this.succeed(id, { status });
       return this.fail(id, false, dialect.codes.noProcess, 'No process is running');
@@ -323,9 +323,9 @@ export class Session {
   private apply(type: ControlType, execution: Execution): void {
     if (type === 'CANCEL') {
       execution.cancelled = true;
-      // As SIGTERM waits in a stopped process; sent right behind SIGSTOP it might come first.
+      // SIGTERM would wait in a stopped process too, but right after SIGSTOP it might be delivered first.
       if (execution.paused && this.has('stuck-cancel')) return;
-      // What is neither sent nor ended is still there when the next execute comes.
+      // A paused execution sends nothing and does not end, so it blocks the next execute.
       if (this.has('cancel-leaves-running')) execution.paused = true;
       else this.cancel(execution);
       return;
@@ -342,7 +342,7 @@ export class Session {
     else setTimeout(() => process.resume(), lateMs).unref();
   }
 
-  /** Ends what runs, as CANCEL does but unasked. */
+  /** Ends the session's processes as CANCEL does. */
   endProcesses(): void {
     for (const execution of this.executions) this.cancel(execution);
   }
@@ -353,7 +353,7 @@ export class Session {
     this.pump(execution);
   }
 
-  /** Sends what output there is as far as the client keeps up; otherwise the process is not read and so blocks. */
+  /** Sends the output as long as the client keeps up; otherwise stops reading the process, so that it blocks. */
   private pump(execution: Execution): void {
     if (this.ended || !this.executions.includes(execution)) return;
     const { output, process, paused, ended } = execution;
@@ -366,7 +366,7 @@ export class Session {
   private complete(execution: Execution, { exitCode, durationMs }: ProcessEnd): void {
     this.executions = this.executions.filter((other) => other !== execution);
     clearTimeout(execution.timer);
-    // The deployed service says no more about a process that it has cancelled.
+    // The deployed service reports nothing more about a process that it has cancelled.
     if (execution.cancelled && !this.context.dialect.completesAfterCancel) return;
     const { pid } = execution.process;
     const timedOut = execution.timedOutAfterS;
@@ -410,7 +410,7 @@ export class Session {
         }
         const { frames, lines, next } = encodeLines(type, text, at);
         if (this.isOpen) {
-          // ws holds nothing back without compression, so frames written here keep their place among its own.
+          // Without compression ws writes at once, so frames written here stay in order with its own.
           stream.write(frames);
           counters.messagesSentTotal += lines;
           counters.outputLinesTotal += lines;
@@ -429,10 +429,10 @@ export class Session {
     this.respond(id, isNoCall, { error: errorObject(code, message) }, 'response');
   }
 
-  /** Answers a call, or (`isNoCall`) something that is neither request nor notification. */
+  /** Answers a call or, with `isNoCall`, a message that is neither request nor notification. */
   private respond(id: Id | undefined, isNoCall: boolean, body: OutgoingBody, kind: 'ack' | 'response'): void {
     const { dialect } = this.context;
-    // JSON-RPC 2.0 §4.1: a notification is never answered, not even with an error.
+    // JSON-RPC 2.0 §4.1: never answer a notification, not even with an error.
     if (id === undefined && !isNoCall && dialect.strict) {
       if (body.error === undefined || !this.has('answers-notifications')) return;
       this.send(kind, { jsonrpc: '2.0', ...body });
@@ -464,7 +464,7 @@ const errorObject = (code: number, message: string): NonNullable<OutgoingBody['e
   data: null,
 });
 
-/** A response; where its id is not known it carries null (JSON-RPC 2.0 §5), or none as the deployed service has it. */
+/** A response; if its id is unknown it has id null (JSON-RPC 2.0 §5), or no id in the deployed dialect. */
 const withId = (dialect: Dialect, id: Id | undefined, body: OutgoingBody): OutgoingBody => {
   if (id === undefined && !dialect.strict) return { jsonrpc: '2.0', ...body };
   return { jsonrpc: '2.0', ...body, id: id ?? null };

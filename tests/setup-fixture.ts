@@ -166,7 +166,7 @@ export const serve = async (t: TestContext, listener: RequestListener): Promise<
     server.closeAllConnections();
   });
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error(`a port was expected, received ${address}`);
+  if (address === null || typeof address === 'string') throw new Error(`expected a port, received ${address}`);
   return `http://127.0.0.1:${address.port}`;
 };
 

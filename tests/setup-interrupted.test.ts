@@ -37,7 +37,7 @@ for (const [signal, exitCode] of [
     run.child.kill(signal);
     const result = await run.finished;
     assert.equal(result.code, exitCode);
-    assert.match(result.stderr, new RegExp(`\nk6: set-up interrupted by ${signal}\n$`));
+    assert.match(result.stderr, new RegExp(`\nk6: setup was interrupted by ${signal}\n$`));
     await until('the end of what the build started', () => !isAlive(compiler));
     assert.deepEqual(madeFiles(fixture), []);
     assert.deepEqual(readdirSync(join(fixture.build, 'setup.lock')), []);
@@ -96,13 +96,13 @@ void test('of two at once the second waits, says so, and takes what the first ma
   const first = startSetup(t, fixture, '--print');
   await until('the first build', () => go.builds().length === 1);
   const second = startSetup(t, fixture, '--print');
-  await until('the second waiting', () => second.stderr().includes('another set-up is under way'));
-  assert.ok(second.stderr().includes(`(process ${first.child.pid}); waiting for it`));
+  await until('the second waiting', () => second.stderr().includes('waiting for another setup'));
+  assert.ok(second.stderr().includes(`waiting for another setup (process ${first.child.pid})`));
   writeFileSync(goOn, '');
   const [one, two] = await Promise.all([first.finished, second.finished]);
   assert.deepEqual([one.code, two.code], [0, 0], one.stderr + two.stderr);
   assert.equal(two.stdout, one.stdout);
-  assert.match(two.stderr, /is ready \(made before\)/);
+  assert.match(two.stderr, /is ready \(set up before\)/);
   assert.equal(go.builds().length, 1);
 });
 
@@ -111,7 +111,7 @@ void test('one that waits can be interrupted', async (t) => {
   fakeGo(fixture);
   await withLock(join(fixture.build, 'setup.lock'), async () => {
     const run = startSetup(t, fixture);
-    await until('the waiting', () => run.stderr().includes('another set-up is under way'));
+    await until('the waiting', () => run.stderr().includes('waiting for another setup'));
     run.child.kill('SIGINT');
     assert.equal((await run.finished).code, 130);
   });

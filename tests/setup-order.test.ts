@@ -56,7 +56,7 @@ const BAD_K6_BINS: [what: string, write: (path: string) => void, message: RegExp
   ['is not k6', (path) => writeExecutable(path, '#!/bin/sh\necho hello\n'), /is not k6: .* received: hello/],
   ['fails', (path) => writeExecutable(path, '#!/bin/sh\necho broken >&2\nexit 3\n'), /exited with 3: broken/],
   ['cannot be started', (path) => writeExecutable(path, '#!/no/such/shell\n'), /does not run: .* cannot be started/],
-  ['is too old', (path) => writeExecutable(path, k6Script('1.4.0')), /is k6 v1\.4\.0; 2\.0 or newer is needed/],
+  ['is too old', (path) => writeExecutable(path, k6Script('1.4.0')), /is k6 v1\.4\.0; expected 2\.0 or newer/],
 ];
 
 for (const [what, write, message] of BAD_K6_BINS) {
@@ -93,7 +93,7 @@ void test('a k6 on PATH that is too old is passed over, with a line that says so
   const result = await runEnsureK6(fixture, { env: { ...fixture.env, PATH: `${fixture.bin}:relative:${later}` } });
   assert.ok('k6' in result);
   assert.deepEqual(result.k6, { path, version: '2.3.0', source: 'PATH' });
-  assert.match(result.shown, /^k6: passing over a k6 on PATH: .*bin\/k6 is k6 v1\.3\.0; 2\.0 or newer is needed\n$/);
+  assert.match(result.shown, /^k6: skipping a k6 on PATH: .*bin\/k6 is k6 v1\.3\.0; expected 2\.0 or newer\n$/);
 });
 
 void test('without a k6 it is built with Go, once', async (t) => {
@@ -112,7 +112,7 @@ void test('without a k6 it is built with Go, once', async (t) => {
   assert.deepEqual(madeFiles(fixture), [first.k6.path.slice(fixture.build.length + 1)]);
 
   const second = await runEnsureK6(fixture);
-  assert.deepEqual(second, { k6: { ...first.k6, source: 'made before' }, shown: '' });
+  assert.deepEqual(second, { k6: { ...first.k6, source: 'set up before' }, shown: '' });
   assert.equal(go.builds().length, 1);
 });
 
@@ -128,7 +128,7 @@ void test('a changed pin is built anew', async (t) => {
   assert.equal(go.builds().length, 2);
 });
 
-void test('a k6 made before that no longer runs is made again', async (t) => {
+void test('a k6 set up before that no longer runs is set up again', async (t) => {
   const fixture = setupFixture(t);
   fakeGo(fixture);
   const first = await runEnsureK6(fixture);
@@ -137,7 +137,7 @@ void test('a k6 made before that no longer runs is made again', async (t) => {
   const second = await runEnsureK6(fixture);
   assert.ok('k6' in second);
   assert.deepEqual(second.k6, first.k6);
-  assert.match(second.shown, /^k6: making it again: .* is not k6/);
+  assert.match(second.shown, /^k6: setting it up again: .* is not k6/);
 });
 
 void test('a package that cannot be written to has its k6 in the user’s cache', async (t) => {
@@ -149,7 +149,7 @@ void test('a package that cannot be written to has its k6 in the user’s cache'
   assert.ok('k6' in first);
   assert.ok(first.k6.path.startsWith(join(fixture.directory, 'home', '.cache', 'websocket-mcp-stress', 'k6-')));
   const again = await runEnsureK6(fixture);
-  assert.deepEqual(again, { k6: { ...first.k6, source: 'made before' }, shown: '' });
+  assert.deepEqual(again, { k6: { ...first.k6, source: 'set up before' }, shown: '' });
 
   const XDG_CACHE_HOME = join(fixture.directory, 'xdg');
   const other = await runEnsureK6(fixture, { env: { ...fixture.env, XDG_CACHE_HOME } });
@@ -164,10 +164,10 @@ void test('where nothing works one message lists what was tried, why it failed a
   assert.ok('error' in result && result.error instanceof SetupError);
   assert.equal(result.error.exitCode, 1);
   const lines = result.error.message.split('\n');
-  assert.equal(lines[0], 'k6 could not be set up. What was tried:');
+  assert.equal(lines[0], 'Could not set up k6. These were tried:');
   assert.equal(lines[1], '  1. K6_BIN: not set');
-  assert.match(lines[2] ?? '', /^ {2}2\. k6 on PATH: .* is k6 v1\.3\.0; 2\.0 or newer is needed$/);
-  assert.match(lines[3] ?? '', /^ {2}3\. the k6 made before: none that runs in .*runtime\/build or .*\.cache/);
+  assert.match(lines[2] ?? '', /^ {2}2\. k6 on PATH: .* is k6 v1\.3\.0; expected 2\.0 or newer$/);
+  assert.match(lines[3] ?? '', /^ {2}3\. the k6 set up before: none that runs in .*runtime\/build or .*\.cache/);
   assert.match(lines[4] ?? '', /^ {2}4\. built with Go: "go build" of runtime\/ with go1\.26\.8 exited with 1$/);
   assert.equal(lines[5]?.trim(), 'main.go:3:8: no such package');
   assert.match(
@@ -181,19 +181,19 @@ void test('where nothing works one message lists what was tried, why it failed a
 });
 
 const OTHER_GOS: [what: string, go: string | undefined, message: RegExp][] = [
-  ['no Go', undefined, /built with Go: no go on PATH/],
+  ['no Go', undefined, /built with Go: there is no go on PATH/],
   [
     'a Go that is too old',
     '#!/bin/sh\necho go version go1.20.14 linux/amd64\n',
-    /is go1\.20\.14; 1\.25 or newer is needed/,
+    /is go1\.20\.14; expected Go 1\.25 or newer/,
   ],
-  ['a go that is something else', '#!/bin/sh\necho baduk\n', /"go version go1\.…" expected, received "baduk"/],
+  ['a go that is something else', '#!/bin/sh\necho baduk\n', /expected "go version go1\.…", received "baduk"/],
   ['a go that fails', '#!/bin/sh\necho no GOROOT >&2\nexit 2\n', /"go version" exited with 2 no GOROOT/],
   [
     'an older Go that may not fetch a toolchain',
     '#!/bin/sh\n[ $1 = version ] && echo go version go1.22.2 linux/amd64 && exit\n' +
       'echo "go: go.mod requires go >= 1.25.0 (running go 1.22.2; GOTOOLCHAIN=local)" >&2\nexit 1\n',
-    /with go1\.22\.2, if it can fetch the toolchain .*exited with 1\n +go: go\.mod requires go >= 1\.25\.0/,
+    /with go1\.22\.2, if it can download the toolchain .*exited with 1\n +go: go\.mod requires go >= 1\.25\.0/,
   ],
   [
     'a Go that builds something else',
@@ -214,11 +214,11 @@ for (const [what, go, message] of OTHER_GOS) {
   });
 }
 
-void test('a package without its runtime says that it is not complete', async (t) => {
+void test('a package without its runtime reports that it is incomplete', async (t) => {
   const fixture = setupFixture(t);
   const result = await runEnsureK6(fixture, { root: fixture.directory });
   assert.ok('error' in result && result.error instanceof SetupError);
-  assert.match(result.error.message, /the package is not complete: .*go\.mod.*; install it again/);
+  assert.match(result.error.message, /the package is incomplete: .*go\.mod.*; install it again/);
 });
 
 void test('the command prints the path alone on stdout, and what it does on stderr', async (t) => {
@@ -233,7 +233,7 @@ void test('the command prints the path alone on stdout, and what it does on stde
     code: 0,
     signal: null,
     stdout: '',
-    stderr: `k6: v2.2.0 is ready (made before): ${first.stdout}`,
+    stderr: `k6: v2.2.0 is ready (set up before): ${first.stdout}`,
   });
 });
 
@@ -242,7 +242,7 @@ void test('the command’s errors are a message and an exit code', async (t) => 
   const failed = await startSetup(t, fixture, '--print').finished;
   assert.equal(failed.code, 1);
   assert.equal(failed.stdout, '');
-  assert.match(failed.stderr, /k6 could not be set up/);
+  assert.match(failed.stderr, /Could not set up k6/);
   assert.doesNotMatch(failed.stderr, /\n {4}at /);
 
   const misused = await startSetup(t, fixture, '--prnt').finished;

@@ -46,7 +46,7 @@ const runWithRelease = async (fixture: SetupFixture, base: string): ReturnType<t
     stallTimeoutMs: 15_000,
   });
 
-void test('the release archive is fetched, verified, unpacked and kept', async (t) => {
+void test('the release archive is downloaded, verified, unpacked and kept', async (t) => {
   const fixture = setupFixture(t);
   const archive = tarOf(fixture);
   const checksums = `${'0'.repeat(64)}  k6-v2.2.0-linux-arm64.tar.gz\n${sha256(archive)}  ${ARCHIVE}\n`;
@@ -62,12 +62,12 @@ void test('the release archive is fetched, verified, unpacked and kept', async (
   assert.deepEqual(requests, [`/base/v2.2.0/${ARCHIVE}`]);
   assert.match(
     first.shown,
-    /k6: built with Go: no go on PATH\nk6: fetching http:.*\/k6-v2\.2\.0-linux-amd64\.tar\.gz\n$/,
+    /k6: built with Go: there is no go on PATH\nk6: downloading http:.*\/k6-v2\.2\.0-linux-amd64\.tar\.gz\n$/,
   );
   assert.deepEqual(madeFiles(fixture), [first.k6.path.slice(fixture.build.length + 1)]);
 
   const second = await runWithRelease(fixture, base);
-  assert.deepEqual(second, { k6: { ...first.k6, source: 'made before' }, shown: '' });
+  assert.deepEqual(second, { k6: { ...first.k6, source: 'set up before' }, shown: '' });
   assert.equal(requests.length, 1);
 });
 
@@ -113,22 +113,22 @@ const FAULTS: Fault[] = [
   {
     what: 'an archive that is not the one released',
     checksums: () => `${'ab'.repeat(32)}  ${ARCHIVE}\n`,
-    message: /amd64\.tar\.gz is not what was released: SHA-256 (ab){32} expected, received [0-9a-f]{64}$/m,
+    message: /amd64\.tar\.gz is not the released file: expected SHA-256 (ab){32}, received [0-9a-f]{64}$/m,
   },
   {
     what: 'a checksums file without the archive’s line',
     checksums: (sum) => `${sum}  k6-v2.2.0-linux-arm64.tar.gz\n`,
-    message: /the checksums file has no SHA-256 for k6-v2\.2\.0-linux-amd64\.tar\.gz, so it cannot be verified$/m,
+    message: /the checksums file has no SHA-256 for k6-v2\.2\.0-linux-amd64\.tar\.gz, so setup cannot verify it$/m,
   },
   {
     what: 'an archive that is not there',
     answer: (response) => response.writeHead(404, 'Not Found').end(),
-    message: /amd64\.tar\.gz: HTTP 200 expected, received 404 Not Found$/m,
+    message: /amd64\.tar\.gz: expected HTTP 200, received 404 Not Found$/m,
   },
   {
     what: 'a server that fails',
     answer: (response) => response.writeHead(503).end('busy'),
-    message: /amd64\.tar\.gz: HTTP 200 expected, received 503 Service Unavailable$/m,
+    message: /amd64\.tar\.gz: expected HTTP 200, received 503 Service Unavailable$/m,
   },
   {
     what: 'a body that ends early',
@@ -141,18 +141,18 @@ const FAULTS: Fault[] = [
   {
     what: 'a body of unknown length that ends early',
     answer: (response, archive) => response.end(archive.subarray(0, 50)),
-    message: /is not what was released/,
+    message: /is not the released file/,
   },
   {
     what: 'redirects without end',
     answer: (response) => response.writeHead(302, { location: `v2.2.0/${ARCHIVE}` }).end(),
-    message: /amd64\.tar\.gz: (redirect count exceeded|HTTP 200 expected, received 404)/,
+    message: /amd64\.tar\.gz: (redirect count exceeded|expected HTTP 200, received 404)/,
   },
   {
     what: 'an archive without k6 in it',
     checksums: () => `${sha256(Buffer.from('no archive'))}  ${ARCHIVE}\n`,
     answer: (response) => response.end('no archive'),
-    message: /k6-v2\.2\.0-linux-amd64 cannot be unpacked: tar exited with \d/,
+    message: /cannot extract k6-v2\.2\.0-linux-amd64: tar exited with \d/,
   },
   {
     what: 'a k6 that does not run here',
@@ -194,7 +194,7 @@ for (const [what, sent] of [
       stallTimeoutMs: 400,
     });
     assert.ok('error' in result && result.error instanceof SetupError);
-    assert.match(result.error.message, /amd64\.tar\.gz: no data for 0\.4 s$/m);
+    assert.match(result.error.message, /amd64\.tar\.gz: received no data for 0\.4 s$/m);
     assert.deepEqual(madeFiles(fixture), []);
   });
 }
@@ -205,7 +205,7 @@ void test('a platform without a release archive says which have one', async (t) 
   assert.ok('error' in result);
   assert.match(
     result.error.message,
-    /release archive: no release archive for win32-x64 is used; .* linux-x64, linux-arm64, darwin-x64, darwin-arm64$/m,
+    /release archive: there is no release archive for win32-x64, only for linux-x64, linux-arm64, darwin-x64, darwin-arm64$/m,
   );
 });
 
@@ -214,12 +214,12 @@ void test('an address that is none, and a proxy that is not used, are said', asy
   for (const [setting, message] of [
     [
       'ftp://mirror/k6',
-      /WS_STRESS_K6_RELEASES: an http or https URL such as https:.* expected, received "ftp:\/\/mirror\/k6"$/m,
+      /WS_STRESS_K6_RELEASES: expected an http or https URL such as https:.*, received "ftp:\/\/mirror\/k6"$/m,
     ],
-    ['mirror', /WS_STRESS_K6_RELEASES: an http or https URL .* expected, received "mirror"$/m],
+    ['mirror', /WS_STRESS_K6_RELEASES: expected an http or https URL .*, received "mirror"$/m],
     [
       'http://127.0.0.1:1',
-      /127\.0\.0\.1:1\/.*\(HTTPS_PROXY is set; Node\.js 24 and newer use it when NODE_USE_ENV_PROXY=1/,
+      /127\.0\.0\.1:1\/.*\(HTTPS_PROXY is set: Node\.js 24 and newer use it if NODE_USE_ENV_PROXY=1/,
     ],
   ] as const) {
     const result = await runEnsureK6(fixture, {

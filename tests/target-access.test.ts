@@ -231,8 +231,8 @@ void test('by default only this machine can connect, and beyond it a token and a
     '::ffff:0.0.0.0',
   ]) {
     assert.match((await problemsOf({ host })).join(), /beyond loopback.*--token.*and --allow/, host);
-    assert.match((await problemsOf({ host, token })).join(), /beyond loopback.*also give --allow/, host);
-    assert.match((await problemsOf({ host, allow: ['echo'] })).join(), /beyond loopback.*also give --token/, host);
+    assert.match((await problemsOf({ host, token })).join(), /beyond loopback.*also pass --allow/, host);
+    assert.match((await problemsOf({ host, allow: ['echo'] })).join(), /beyond loopback.*also pass --token/, host);
   }
 });
 

@@ -165,7 +165,7 @@ void test('a port in use is one clear message', async (t) => {
   assert.ok(typeof address === 'object' && address !== null);
   const { code, stdout, stderr } = await finished(t, ['--port', String(address.port)]);
   assert.deepEqual([code, stdout], [1, '']);
-  assert.match(stderr, new RegExp(`^Cannot listen on 127.0.0.1:${address.port}: something else listens there; .*\n$`));
+  assert.match(stderr, new RegExp(`^Cannot listen on 127.0.0.1:${address.port}: another program listens there; .*\n$`));
 });
 
 void test('the token comes from the environment too, and is never printed', async (t) => {
@@ -176,8 +176,8 @@ void test('the token comes from the environment too, and is never printed', asyn
   assert.equal((await client.ask('execute', { command: 'ls' })).error?.code, -32_001);
   running.child.kill('SIGTERM');
   assert.equal(await within('the end', running.exit), 0);
-  assert.match(running.stderr(), /^warning: --allow names python3, sh, which can start any other program/m);
-  assert.match(running.stderr(), /^faults switched on: notifications$/m);
+  assert.match(running.stderr(), /^warning: --allow includes python3, sh, which can start any other program/m);
+  assert.match(running.stderr(), /^active faults: notifications$/m);
   assert.ok(!`${running.stdout()}${running.stderr()}`.includes(token));
 
   const bad = await finished(t, ['--port', '0', '--token', 'two words']);

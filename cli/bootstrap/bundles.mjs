@@ -7,7 +7,7 @@ import { Failure, run } from './child.mjs';
 const SOURCE_DIRECTORIES = ['cli', 'lib', 'reference-target', 'scenarios', 'schemas'];
 const SOURCE_FILES = /^(build\.mjs|thresholds\.json|tsconfig\.json|package(-lock)?\.json)$/;
 
-/** Builds dist/ unless it was built from the sources as they are. */
+/** Builds dist/ unless it was built from the present sources. */
 export const ensureBundles = async (root, { lock, say, onWait }) => {
   if (isBuiltFrom(hashOfSources(root), root)) return;
   await withLock(
@@ -21,7 +21,7 @@ export const ensureBundles = async (root, { lock, say, onWait }) => {
   );
 };
 
-/** Builds dist/ whatever it is now; with `--watch`, again and again. */
+/** Builds dist/ in any case; with `--watch`, again at each change. */
 export const build = async (root, args, { lock, onWait }) => {
   if (args.includes('--watch')) {
     rmSync(stampPath(root), { force: true });
@@ -32,12 +32,12 @@ export const build = async (root, args, { lock, onWait }) => {
 };
 
 const buildOnce = async (root, args) => {
-  // Taken first: what changes while it is built makes the build stale.
+  // First, so that a change during the build makes it stale.
   const hash = hashOfSources(root);
   rmSync(stampPath(root), { force: true });
   const { code } = await run(process.execPath, ['build.mjs', ...args], { cwd: root });
-  if (code !== 0) throw new Failure(`the build failed with exit code ${code}; what it printed says why`, code);
-  // Last: a build that is interrupted has none.
+  if (code !== 0) throw new Failure(`the build failed with exit code ${code}; see its output above`, code);
+  // Last, so that an interrupted build has no stamp.
   const content = JSON.stringify({ hash, files: filesIn(root, 'dist') });
   writeFileSync(`${stampPath(root)}.new`, content);
   renameSync(`${stampPath(root)}.new`, stampPath(root));

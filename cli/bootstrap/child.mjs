@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
-/** How long a child may take to end after a signal before it is killed. */
+/** Time for a child to end after a signal before it is killed. */
 const GRACE_MS = 10_000;
 
 /** Ends the command with a message for the user and an exit code, without a stack trace. */
@@ -13,10 +13,10 @@ export class Failure extends Error {
 }
 
 /**
- * Runs a program to its end and answers with its exit code and, if asked for, what it printed on stdout.
+ * Runs a program to its end; returns its exit code and, with `capture`, its stdout.
  *
- * It runs in a process group of its own. So a signal reaches it once, though npm and a terminal may send us several, and
- * takes everything that it started along. After a signal this throws a Failure with the exit code that belongs to it.
+ * The program has its own process group: a signal reaches it once, although npm and a terminal may send several, and also
+ * ends everything that it started. After a signal this throws a Failure with the exit code of that signal.
  */
 export const run = async (command, args, { cwd, env = process.env, capture = false } = {}) => {
   const child = spawn(command, args, {
@@ -40,7 +40,7 @@ export const run = async (command, args, { cwd, env = process.env, capture = fal
   for (const signal of signals) process.on(signal, forward);
   try {
     const code = await new Promise((resolve, reject) => {
-      child.once('error', (error) => reject(new Failure(`${command} cannot be started: ${error.message}`)));
+      child.once('error', (error) => reject(new Failure(`cannot start ${command}: ${error.message}`)));
       child.once('close', (status, signal) => resolve(status ?? 128 + constants.signals[signal]));
     });
     const [signal] = received;
@@ -56,7 +56,7 @@ const signalGroup = (pid, signal) => {
   try {
     process.kill(-pid, signal);
   } catch (error) {
-    // ESRCH: it ended on its own between the decision and the signal.
+    // ESRCH: it has ended on its own.
     if (error.code !== 'ESRCH') throw error;
   }
 };

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { withLock } from '../shared/lock.mjs';
 import { Failure, run } from './child.mjs';
 
-/** Installs the dependencies with `npm ci` unless node_modules is already what package-lock.json says. */
+/** Installs the dependencies with `npm ci` unless node_modules already matches package-lock.json. */
 export const ensureDependencies = async (root, { lock, say, onWait }) => {
   if (whatIsWrong(root) === undefined) return;
   await withLock(
@@ -14,10 +14,10 @@ export const ensureDependencies = async (root, { lock, say, onWait }) => {
       if (reason === undefined) return;
       say(`installing the dependencies with npm ci: ${reason}`);
       const stamp = stampPath(root);
-      // Without them an installation that is interrupted cannot pass for a finished one.
+      // Without these two files an interrupted installation does not look finished.
       for (const path of [stamp, installedPath(root)]) rmSync(path, { force: true });
       const { code } = await runNpm(root, ['ci', '--include=dev']);
-      if (code !== 0) throw new Failure(`npm ci failed with exit code ${code}; what it printed says why`, code);
+      if (code !== 0) throw new Failure(`npm ci failed with exit code ${code}; see its output above`, code);
       writeFileSync(`${stamp}.new`, stampOf(root));
       renameSync(`${stamp}.new`, stamp);
     },
@@ -25,17 +25,17 @@ export const ensureDependencies = async (root, { lock, say, onWait }) => {
   );
 };
 
-/** Runs the npm that runs us, if one does, and otherwise the one on PATH. */
+/** Runs the npm that started this process, if there is one, otherwise the npm on PATH. */
 export const runNpm = async (root, args) => {
   const caller = process.env.npm_execpath;
-  // Under yarn or pnpm this names those.
+  // Under yarn or pnpm the variable names those.
   const isNpm = caller !== undefined && /^npm(-cli)?\.c?js$/.test(basename(caller));
   return isNpm ? await run(process.execPath, [caller, ...args], { cwd: root }) : await run('npm', args, { cwd: root });
 };
 
 const stampPath = (root) => join(root, 'node_modules', '.websocket-mcp-stress-stamp');
 
-/** What npm writes last of all when it has installed. */
+/** The file that npm writes last when it installs. */
 const installedPath = (root) => join(root, 'node_modules', '.package-lock.json');
 
 const stampOf = (root) => {
@@ -43,12 +43,10 @@ const stampOf = (root) => {
   return `${createHash('sha256').update(lock).digest('hex')} ${process.platform}-${process.arch}\n`;
 };
 
-/** Why node_modules cannot be used as it is; undefined when it can. */
+/** The reason to install; undefined if node_modules matches package-lock.json. */
 const whatIsWrong = (root) => {
   if (!existsSync(join(root, 'package-lock.json'))) {
-    throw new Failure(
-      `expected ${join(root, 'package-lock.json')}, and it is not there; restore it from the repository`,
-    );
+    throw new Failure(`${join(root, 'package-lock.json')} is missing; restore it from the repository`);
   }
   if (!existsSync(join(root, 'node_modules'))) return 'there is no node_modules';
   const stamp = stampPath(root);
@@ -56,17 +54,17 @@ const whatIsWrong = (root) => {
   return whyInstalledOtherwise(root);
 };
 
-/** Why what the user's own `npm ci` or `npm install` left differs from package-lock.json; undefined when it does not. */
+/** How the result of the user's own `npm ci` or `npm install` differs from package-lock.json; undefined if it does not. */
 const whyInstalledOtherwise = (root) => {
   const path = installedPath(root);
-  if (!existsSync(path)) return 'node_modules is not complete';
+  if (!existsSync(path)) return 'node_modules is incomplete';
   let installed;
   let wantedPackages;
   try {
     installed = packagesOf(path);
     wantedPackages = packagesOf(join(root, 'package-lock.json'));
   } catch (error) {
-    // It may be in the middle of being written; and if the fault is package-lock.json's, npm ci says so best.
+    // Another npm may be writing it; if package-lock.json is invalid, npm ci explains that best.
     return error.message;
   }
   const finishedAt = statSync(path).mtimeMs;
@@ -74,7 +72,7 @@ const whyInstalledOtherwise = (root) => {
     if (name === '') continue;
     const found = installed[name];
     if (found === undefined) {
-      // npm leaves out the packages for other platforms.
+      // npm leaves out packages for other platforms.
       if (wanted.optional === true || wanted.devOptional === true) continue;
       return `${name} is missing`;
     }
@@ -84,7 +82,7 @@ const whyInstalledOtherwise = (root) => {
     if (!suits(found.os, process.platform) || !suits(found.cpu, process.arch)) return `${name} is for another platform`;
     const manifest = join(root, name, 'package.json');
     if (!existsSync(manifest)) return `${name} is missing`;
-    // npm's own test for a node_modules that was changed since.
+    // npm uses the same test for a node_modules that has changed.
     if (statSync(join(root, name)).mtimeMs > finishedAt) return `${name} was changed since it was installed`;
   }
   return undefined;
@@ -94,11 +92,11 @@ const packagesOf = (path) => {
   try {
     return JSON.parse(readFileSync(path, 'utf8')).packages ?? {};
   } catch (error) {
-    throw new Error(`${path} cannot be read: ${error.message}`, { cause: error });
+    throw new Error(`cannot read ${path}: ${error.message}`, { cause: error });
   }
 };
 
-/** The `os` and `cpu` of a manifest: names that suit, or with a leading "!" names that do not. */
+/** Whether `os` or `cpu` of a manifest permits a value; a leading "!" excludes one. */
 const suits = (list, value) => {
   if (list === undefined || list.length === 0) return true;
   if (list.includes(`!${value}`)) return false;

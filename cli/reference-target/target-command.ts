@@ -21,7 +21,7 @@ const badUsage = 2;
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const byteUnits: Readonly<Record<string, number>> = { '': 1, KiB: 1_024, MiB: 1_048_576 };
 
-/** Runs the reference target until it is told to stop; resolves to the exit code. */
+/** Runs the reference target until a signal stops it; resolves to the exit code. */
 export const targetCommand = async (argv: string[]): Promise<number> => {
   const { options, help, problems } = readArguments(argv);
   if (help) {
@@ -137,12 +137,12 @@ const setQuantity = (
   return undefined;
 };
 
-/** Waits for the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
+/** Waits for the first SIGINT, SIGTERM or SIGHUP; the second one ends the process at once. */
 const stopSignal = (): { wait: () => Promise<void>; forget: () => void } => {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const stopping = new AbortController();
   const stop = (): void => {
-    // Exiting runs the exit handlers, which kill what is left of the processes.
+    // The exit handlers kill the remaining processes.
     if (stopping.signal.aborted) process.exit(1);
     stopping.abort();
   };
@@ -161,13 +161,13 @@ const warn = (options: TargetOptions): void => {
   const interpreters = interpretersIn(options.allow ?? []);
   if (interpreters.length > 0) {
     process.stderr.write(
-      `warning: --allow names ${interpreters.join(', ')}, which can start any other program or write any file\n`,
+      `warning: --allow includes ${interpreters.join(', ')}, which can start any other program or write any file\n`,
     );
   }
   if (!isLoopback(options.host)) {
     process.stderr.write('warning: the token and all output cross the network unencrypted; put TLS in front\n');
   }
-  if (options.faults.length > 0) process.stderr.write(`faults switched on: ${options.faults.join(', ')}\n`);
+  if (options.faults.length > 0) process.stderr.write(`active faults: ${options.faults.join(', ')}\n`);
 };
 
 const helpText = (): string => {
@@ -180,13 +180,13 @@ const helpText = (): string => {
   return [
     'Usage: ws-stress target [options]',
     '',
-    folded('Runs the reference target: a service that runs shell commands for whoever may connect.', 0),
+    folded('Runs the reference target: a service that runs shell commands for every client that may connect.', 0),
     '',
     'Options:',
     ...rows.map(([option, text]) => folded(`  ${option.padEnd(width)}  ${text}`, width + 4)),
     '',
     folded(
-      'Faults, as NAME, NAME@N, NAME@N-M or NAME@N-, with whole numbers for :MS and :BYTES, as in slow:250@3-; a range counts opening handshakes for those marked with *, otherwise sessions in the order of their first execute:',
+      'Faults: NAME, NAME@N, NAME@N-M or NAME@N-, with whole numbers for :MS and :BYTES, for example slow:250@3-. For faults marked with *, a range counts opening handshakes; for the others, sessions in the order of their first execute.',
       0,
     ),
     ...faultDescriptions().map((line) => folded(`  ${line}`)),

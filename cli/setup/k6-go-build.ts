@@ -3,20 +3,20 @@ import { runGroup } from '../shared/process-group.ts';
 import { SourceFailed, findOnPath, type SourceContext } from './k6-source.ts';
 
 const OLDEST_GO = { text: '1.25', minor: 25 };
-/** From here on Go fetches by itself the toolchain that a go.mod asks for, unless GOTOOLCHAIN forbids it. */
+/** Since this version Go downloads the toolchain that go.mod requires, unless GOTOOLCHAIN forbids it. */
 const OLDEST_GO_THAT_FETCHES_TOOLCHAINS = 21;
 const GO_VERSION_TIMEOUT_MS = 15_000;
 const GO_BUILD_TIMEOUT_MS = 60 * 60_000;
 const SHOWN_OUTPUT_LINES = 20;
 
-/** Builds the pinned k6 of `runtime/` with the local Go into the workplace, and answers with its path. */
+/** Builds the pinned k6 of `runtime/` with the local Go in the work directory; returns its path. */
 export const buildWithGo = async (context: SourceContext): Promise<string> => {
   const { root, pin, workplace, progress, signal } = context;
   const [go] = findOnPath('go', context.env.PATH);
-  if (go === undefined) throw new SourceFailed('no go on PATH');
+  if (go === undefined) throw new SourceFailed('there is no go on PATH');
 
   const env = { ...context.env, CGO_ENABLED: '0', GOWORK: 'off', GOTMPDIR: workplace };
-  // What is built has to run here, whatever the caller compiles for otherwise.
+  // The result must run here, even if the caller cross-compiles.
   for (const name of ['GOOS', 'GOARCH']) Reflect.deleteProperty(env, name);
 
   const goVersion = await localGoVersion(go, env, signal);
@@ -32,7 +32,7 @@ export const buildWithGo = async (context: SourceContext): Promise<string> => {
     else messages.push(line);
   });
   const result = await progress.during(
-    (seconds) => `k6: building, ${seconds} s: ${modules} modules fetched, ${packages} packages compiled`,
+    (seconds) => `k6: building, ${seconds} s: ${modules} modules downloaded, ${packages} packages compiled`,
     () =>
       runGroup(go, ['build', '-v', '-trimpath', '-mod=readonly', '-buildvcs=false', '-o', built, '.'], {
         cwd: join(root, 'runtime'),
@@ -50,7 +50,7 @@ export const buildWithGo = async (context: SourceContext): Promise<string> => {
 };
 
 const localGoVersion = async (go: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> => {
-  // GOTOOLCHAIN=local: without it, asking for the version may already fetch another toolchain.
+  // Without GOTOOLCHAIN=local, even "go version" may download another toolchain.
   const run = await runGroup(go, ['version'], {
     env: { ...env, GOTOOLCHAIN: 'local' },
     signal,
@@ -61,16 +61,16 @@ const localGoVersion = async (go: string, env: NodeJS.ProcessEnv, signal: AbortS
   }
   const match = /^go version (?:devel )?(go1\.(\d+)\S*)/.exec(run.stdout);
   if (match === null) {
-    throw new SourceFailed(`${go}: "go version go1.…" expected, received "${run.stdout.trim().slice(0, 200)}"`);
+    throw new SourceFailed(`${go}: expected "go version go1.…", received "${run.stdout.trim().slice(0, 200)}"`);
   }
   const [, text = '', minor] = match;
   if (Number(minor) < OLDEST_GO_THAT_FETCHES_TOOLCHAINS) {
-    throw new SourceFailed(`${go} is ${text}; ${OLDEST_GO.text} or newer is needed`);
+    throw new SourceFailed(`${go} is ${text}; expected Go ${OLDEST_GO.text} or newer`);
   }
-  return Number(minor) < OLDEST_GO.minor ? `${text}, if it can fetch the toolchain that go.mod asks for` : text;
+  return Number(minor) < OLDEST_GO.minor ? `${text}, if it can download the toolchain that go.mod requires` : text;
 };
 
-/** `go build -v` prints the import path of each package it compiles, and nothing else on that line. */
+/** `go build -v` prints the import path of each package that it compiles on a line of its own. */
 const isPackagePath = (line: string): boolean => /^[\w.~-]+(\/[\w.~+-]+)*$/.test(line);
 
 const lineReader = (onLine: (line: string) => void): ((text: string) => void) => {

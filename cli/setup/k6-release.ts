@@ -4,7 +4,7 @@ import { DownloadError, downloadFile, downloadText, type DownloadOptions } from 
 import { SourceFailed, isExecutable, type SourceContext } from './k6-source.ts';
 import { runGroup } from '../shared/process-group.ts';
 
-/** The setting that names another place to take release archives from. */
+/** The environment variable for a mirror of the release archives. */
 export const RELEASES_SETTING = 'WS_STRESS_K6_RELEASES';
 
 /** Where k6's releases are published: `<base>/<version>/k6-<version>-<platform>.<ending>`. */
@@ -22,20 +22,20 @@ const MAX_ARCHIVE_BYTES = 512 * MEBIBYTE;
 const MAX_CHECKSUMS_BYTES = MEBIBYTE;
 const EXTRACT_TIMEOUT_MS = 5 * 60_000;
 
-/** Takes the pinned k6 from its release archive into the workplace, checksum verified, and answers with its path. */
+/** Downloads the release archive of the pinned k6, verifies its checksum and extracts k6; returns its path. */
 export const takeRelease = async (context: SourceContext): Promise<string> => {
   const { pin, env, platform, arch, workplace, progress, signal, stallTimeoutMs } = context;
   const suffix = ARCHIVES[`${platform}-${arch}`];
   if (suffix === undefined) {
     const supported = Object.keys(ARCHIVES).join(', ');
-    throw new SourceFailed(`no release archive for ${platform}-${arch} is used; there is one for each of ${supported}`);
+    throw new SourceFailed(`there is no release archive for ${platform}-${arch}, only for ${supported}`);
   }
   const base = releasesBase(env);
   const name = `k6-${pin.version}-${suffix}`;
   const archive = join(workplace, name);
   const limits = { signal, stallTimeoutMs };
   try {
-    progress.note(`k6: fetching ${base}/${pin.version}/${name}`);
+    progress.note(`k6: downloading ${base}/${pin.version}/${name}`);
     const checksums = await downloadText(`${base}/${pin.version}/k6-${pin.version}-checksums.txt`, {
       ...limits,
       maxBytes: MAX_CHECKSUMS_BYTES,
@@ -43,7 +43,7 @@ export const takeRelease = async (context: SourceContext): Promise<string> => {
     const expected = checksumOf(name, checksums);
     const actual = await fetchShown(`${base}/${pin.version}/${name}`, archive, limits, context);
     if (actual !== expected) {
-      throw new SourceFailed(`${name} is not what was released: SHA-256 ${expected} expected, received ${actual}`);
+      throw new SourceFailed(`${name} is not the released file: expected SHA-256 ${expected}, received ${actual}`);
     }
   } catch (error) {
     if (error instanceof DownloadError) throw new SourceFailed(`${error.message}${proxyHint(env)}`, { cause: error });
@@ -56,7 +56,7 @@ const releasesBase = (env: NodeJS.ProcessEnv): string => {
   const base = (env[RELEASES_SETTING] || OFFICIAL_RELEASES).replace(/\/+$/, '');
   if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
     throw new SourceFailed(
-      `${RELEASES_SETTING}: an http or https URL such as ${OFFICIAL_RELEASES} expected, received "${base}"`,
+      `${RELEASES_SETTING}: expected an http or https URL such as ${OFFICIAL_RELEASES}, received "${base}"`,
     );
   }
   return base;
@@ -67,7 +67,7 @@ const checksumOf = (name: string, checksums: string): string => {
     const match = /^([0-9a-f]{64})\s+\*?(\S+)\s*$/i.exec(line);
     if (match?.[1] !== undefined && match[2] === name) return match[1].toLowerCase();
   }
-  throw new SourceFailed(`the checksums file has no SHA-256 for ${name}, so it cannot be verified`);
+  throw new SourceFailed(`the checksums file has no SHA-256 for ${name}, so setup cannot verify it`);
 };
 
 const fetchShown = async (
@@ -82,7 +82,7 @@ const fetchShown = async (
     shown = `${mebibytes(receivedBytes)}${total} MiB received`;
   };
   return await progress.during(
-    (seconds) => `k6: fetching, ${seconds} s: ${shown}`,
+    (seconds) => `k6: downloading, ${seconds} s: ${shown}`,
     () => downloadFile(url, path, { ...limits, maxBytes: MAX_ARCHIVE_BYTES, onProgress }),
   );
 };
@@ -92,7 +92,7 @@ const mebibytes = (bytes: number): string => (bytes / MEBIBYTE).toFixed(1);
 const proxyHint = (env: NodeJS.ProcessEnv): string => {
   const proxy = env.HTTPS_PROXY ?? env.https_proxy;
   if (proxy === undefined || proxy === '' || env.NODE_USE_ENV_PROXY === '1') return '';
-  return ' (HTTPS_PROXY is set; Node.js 24 and newer use it when NODE_USE_ENV_PROXY=1, older ones cannot)';
+  return ' (HTTPS_PROXY is set: Node.js 24 and newer use it if NODE_USE_ENV_PROXY=1, older versions cannot)';
 };
 
 const extract = async (archive: string, context: SourceContext): Promise<string> => {
@@ -101,7 +101,7 @@ const extract = async (archive: string, context: SourceContext): Promise<string>
   mkdirSync(directory);
   const isZip = archive.endsWith('.zip');
   const name = archive.slice(workplace.length + 1).replace(/\.(tar\.gz|zip)$/, '');
-  // bsdtar, which is macOS's tar, reads zip files; GNU tar does not.
+  // bsdtar, the tar of macOS, reads zip files; GNU tar does not.
   const commands = isZip
     ? [
         ['unzip', '-q', archive, '-d', directory],
@@ -115,9 +115,9 @@ const extract = async (archive: string, context: SourceContext): Promise<string>
     if (run.failure === undefined) {
       const executable = join(directory, name, 'k6');
       if (isExecutable(executable)) return executable;
-      throw new SourceFailed(`${archive} was expected to hold an executable ${name}/k6, and does not`);
+      throw new SourceFailed(`${archive}: expected an executable ${name}/k6 in it, found none`);
     }
     failures.push(`${command} ${run.failure} ${run.stderr.trim()}`.trimEnd());
   }
-  throw new SourceFailed(`${name} cannot be unpacked: ${failures.join('; ')}`);
+  throw new SourceFailed(`cannot extract ${name}: ${failures.join('; ')}`);
 };

@@ -6,7 +6,7 @@ export const OLDEST_K6 = '2.0';
 
 const VERSION_TIMEOUT_MS = 15_000;
 
-/** A k6 version in its parts; `text` is the whole, without the leading `v`. */
+/** A k6 version in parts; `text` is the whole version without the leading `v`. */
 export interface K6Version {
   text: string;
   major: number;
@@ -15,12 +15,12 @@ export interface K6Version {
   preRelease: string | undefined;
 }
 
-/** What an executable turned out to be: a k6 that will do, or why it will not. */
+/** Whether an executable is a usable k6: its version, or the reason why not. */
 export type Inspected = { usable: true; version: string } | { usable: false; reason: string };
 
 /**
- * Reads the first line of `k6 version`, such as `k6 v2.2.0 (go1.26.8, linux/amd64)`; undefined when it is not k6's. An
- * executable of another file name calls itself by that name.
+ * Reads the first line of `k6 version`, such as `k6 v2.2.0 (go1.26.8, linux/amd64)`; undefined if it is not from k6. k6
+ * prints the name of its executable file there.
  */
 export const parseK6Version = (output: string, fileName = 'k6'): K6Version | undefined => {
   const match = /^(\S+)\s+v?((\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?\S*)(?:\s+\(.*\bgo1\.)?/.exec(output.trimStart());
@@ -31,13 +31,13 @@ export const parseK6Version = (output: string, fileName = 'k6'): K6Version | und
   return { text, major: Number(major), minor: Number(minor), patch: Number(patch), preRelease };
 };
 
-/** Whether a version is 2.0 or newer, in the order of semantic versioning: 2.0.0-rc1 comes before 2.0.0. */
+/** Whether a version is 2.0.0 or newer by semantic versioning, in which 2.0.0-rc1 precedes 2.0.0. */
 export const isSupportedK6 = (version: K6Version): boolean => {
   const isBefore200 = version.minor === 0 && version.patch === 0 && version.preRelease !== undefined;
   return version.major > 2 || (version.major === 2 && !isBefore200);
 };
 
-/** Runs `<path> version` and judges the answer. */
+/** Runs `<path> version` and checks the answer. */
 export const inspectK6 = async (path: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Inspected> => {
   const run = await runGroup(path, ['version'], { env, signal, timeoutMs: VERSION_TIMEOUT_MS });
   if (run.failure !== undefined) {
@@ -47,11 +47,11 @@ export const inspectK6 = async (path: string, env: NodeJS.ProcessEnv, signal: Ab
   if (version === undefined) {
     return {
       usable: false,
-      reason: `${path} is not k6: "version" was expected to print "k6 v<number>", received${quoted(run.stdout) || ' nothing'}`,
+      reason: `${path} is not k6: expected "version" to print "k6 v<number>", received${quoted(run.stdout) || ' nothing'}`,
     };
   }
   if (!isSupportedK6(version)) {
-    return { usable: false, reason: `${path} is k6 v${version.text}; ${OLDEST_K6} or newer is needed` };
+    return { usable: false, reason: `${path} is k6 v${version.text}; expected ${OLDEST_K6} or newer` };
   }
   return { usable: true, version: version.text };
 };

@@ -11,10 +11,9 @@ import { withLock } from '../shared/lock.mjs';
 import { packageRoot } from '../shared/package-root.ts';
 import { progressOn, type Progress } from '../shared/progress.ts';
 
-/** Where a k6 came from. */
-type K6Source = 'K6_BIN' | 'PATH' | 'made before' | 'built with Go' | 'release archive';
+type K6Source = 'K6_BIN' | 'PATH' | 'set up before' | 'built with Go' | 'release archive';
 
-/** A k6 that was run and found new enough. */
+/** A k6 that runs and is new enough. */
 export interface K6 {
   /** Absolute. */
   path: string;
@@ -23,7 +22,7 @@ export interface K6 {
   source: K6Source;
 }
 
-/** What ensureK6 works on; everything has the default that the command line uses. */
+/** The defaults are those of the command line. */
 export interface EnsureK6Options {
   /** The package's directory. */
   root?: string;
@@ -31,11 +30,11 @@ export interface EnsureK6Options {
   platform?: NodeJS.Platform;
   arch?: string;
   progress?: Progress;
-  /** The longest silence of a download that is borne. */
+  /** The longest silence of a download to accept. */
   stallTimeoutMs?: number;
 }
 
-/** Set-up could not be finished; the message is for the user as it is, without a stack trace. */
+/** Setup failed; the user sees the message without a stack trace. */
 export class SetupError extends Error {
   readonly exitCode: number;
 
@@ -51,26 +50,26 @@ const INTERRUPTIONS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const USAGE = `Usage: ws-stress setup [--print]
 
-Sets up k6, which runs the tests, and says what it takes, in this order:
-  1. K6_BIN, the path of a k6
-  2. a k6 on PATH of version ${OLDEST_K6} or newer
-  3. the one it made before
-  4. one it builds with the local Go (1.25 or newer)
-  5. the official release archive for this platform, its checksum verified
+Sets up k6, which runs the tests. Uses the first of these that works:
+  1. the k6 at the path in K6_BIN
+  2. a k6 ${OLDEST_K6} or newer on PATH
+  3. the k6 that it set up before
+  4. a k6 that it builds with the local Go (1.25 or newer)
+  5. the official release archive for this platform, after verifying its checksum
 
 Options:
-  --print     print only the path of the k6 on standard output
+  --print     print the path of the k6 on standard output, and nothing else
   -h, --help  show this help
 
 Environment:
-  K6_BIN                 the k6 to use; nothing else is tried
-  ${RELEASES_SETTING}  where release archives are taken from; below it
-                         <version>/<archive>
+  K6_BIN                 the k6 to use; setup then tries nothing else
+  ${RELEASES_SETTING}  base URL of the release archives, which are at
+                         <base>/<version>/<archive>
                          (default:
                          ${OFFICIAL_RELEASES})
 `;
 
-/** Runs `ws-stress setup` and answers with its exit code. */
+/** Runs `ws-stress setup`; returns its exit code. */
 export const setupCommand = async (argv: string[]): Promise<number> => {
   let options;
   try {
@@ -99,8 +98,8 @@ export const setupCommand = async (argv: string[]): Promise<number> => {
 };
 
 /**
- * Finds or makes a k6 and answers with it; throws a SetupError when that is impossible or a signal interrupts it. SIGINT,
- * SIGTERM and SIGHUP are handled while it works: what it started is ended and what it half made is removed first.
+ * Finds a k6 or sets one up; throws a SetupError if that is impossible or a signal interrupts it. On SIGINT, SIGTERM and
+ * SIGHUP it first ends the processes that it started and removes unfinished files.
  */
 export const ensureK6 = async (options: EnsureK6Options = {}): Promise<K6> =>
   await interruptible((signal) =>
@@ -121,7 +120,7 @@ const interruptible = async <T>(work: (signal: AbortSignal) => Promise<T>): Prom
   const controller = new AbortController();
   const handlers = Object.entries(INTERRUPTIONS).map(([name, exitCode]) => ({
     name,
-    handle: () => controller.abort(new SetupError(`k6: set-up interrupted by ${name}`, exitCode)),
+    handle: () => controller.abort(new SetupError(`k6: setup was interrupted by ${name}`, exitCode)),
   }));
   for (const { name, handle } of handlers) process.on(name, handle);
   try {
@@ -140,7 +139,7 @@ const chooseK6 = async (settings: Settings): Promise<K6> => {
   for (const path of onPath) {
     const k6 = await inspectK6(path, env, settings.signal);
     if (k6.usable) return { path, version: k6.version, source: 'PATH' };
-    progress.note(`k6: passing over a k6 on PATH: ${k6.reason}`);
+    progress.note(`k6: skipping a k6 on PATH: ${k6.reason}`);
     tried.push(`k6 on PATH: ${k6.reason}`);
   }
   if (onPath.length === 0) tried.push('k6 on PATH: none');
@@ -157,7 +156,7 @@ const fromK6Bin = async (path: string, { env, signal }: Settings): Promise<K6> =
   return { path, version: k6.version, source: 'K6_BIN' };
 };
 
-/** Takes the k6 that was made before, or makes one; undefined, with the reasons added to `tried`, when neither works. */
+/** Takes the k6 set up before, or sets one up; undefined if neither works, with the reasons added to `tried`. */
 const fromPackage = async (settings: Settings, tried: string[]): Promise<K6 | undefined> => {
   const { root, env, progress, signal } = settings;
   const pin = pinOf(root);
@@ -166,21 +165,21 @@ const fromPackage = async (settings: Settings, tried: string[]): Promise<K6 | un
 
   for (const path of directories.map((directory) => join(directory, name))) {
     const before = await inspectMade(path, settings);
-    if (before?.usable === true) return { path, version: before.version, source: 'made before' };
+    if (before?.usable === true) return { path, version: before.version, source: 'set up before' };
   }
-  tried.push(`the k6 made before: none that runs in ${directories.join(' or ')}`);
+  tried.push(`the k6 set up before: none that runs in ${directories.join(' or ')}`);
 
   const directory = firstWritable(directories, progress);
   const onWait = (holder: number): void => {
-    progress.note(`k6: another set-up is under way (process ${holder}); waiting for it`);
+    progress.note(`k6: waiting for another setup (process ${holder})`);
   };
   return await withLock(
     join(directory, 'setup.lock'),
     async () => {
       const path = join(directory, name);
       const meanwhile = await inspectMade(path, settings);
-      if (meanwhile?.usable === true) return { path, version: meanwhile.version, source: 'made before' };
-      if (meanwhile !== undefined) progress.note(`k6: making it again: ${meanwhile.reason}`);
+      if (meanwhile?.usable === true) return { path, version: meanwhile.version, source: 'set up before' };
+      if (meanwhile !== undefined) progress.note(`k6: setting it up again: ${meanwhile.reason}`);
       return await make(directory, name, pin, settings, tried);
     },
     { signal, onWait },
@@ -192,14 +191,14 @@ const pinOf = (root: string): K6Pin => {
     return readK6Pin(root);
   } catch (error) {
     if (!isExpected(error)) throw error;
-    throw new SetupError(`k6: the package is not complete: ${error.message}; install it again`);
+    throw new SetupError(`k6: the package is incomplete: ${error.message}; install it again`);
   }
 };
 
 const inspectMade = async (path: string, { env, signal }: Settings): Promise<Inspected | undefined> =>
   existsSync(path) ? await inspectK6(path, env, signal) : undefined;
 
-/** Makes a k6 in a directory of its own below `directory` and moves it into place when it is whole and runs. */
+/** Makes a k6 in a temporary directory below `directory` and moves it into place once it runs. */
 const make = async (
   directory: string,
   name: string,
@@ -212,7 +211,7 @@ const make = async (
     { source: 'release archive', make: takeRelease },
   ] as const;
   for (const { source, make } of sources) {
-    // Only the holder of the lock works here, so whatever lies here was left by one that was killed.
+    // Only the holder of the lock works here, so any such directory is from a setup that was killed.
     for (const left of readdirSync(directory).filter((entry) => entry.startsWith(WORKPLACE_PREFIX))) {
       rmSync(join(directory, left), { recursive: true, force: true });
     }
@@ -240,7 +239,7 @@ const make = async (
 const giveUp = (tried: string[]): never => {
   throw new SetupError(
     [
-      'k6 could not be set up. What was tried:',
+      'Could not set up k6. These were tried:',
       ...tried.map((attempt, index) => `  ${index + 1}. ${attempt}`),
       'Install one of these and run this again:',
       `  - k6 ${OLDEST_K6} or newer: https://grafana.com/docs/k6/latest/set-up/install-k6/`,
@@ -250,9 +249,9 @@ const giveUp = (tried: string[]): never => {
   );
 };
 
-/** For packages installed where their user cannot write. */
+/** For a package in a folder that the user cannot write to. */
 const userCache = (env: NodeJS.ProcessEnv): string => {
-  // The XDG base directory specification: a path that is not absolute is to be ignored.
+  // XDG base directory specification: ignore a path that is not absolute.
   const base = env.XDG_CACHE_HOME && isAbsolute(env.XDG_CACHE_HOME) ? env.XDG_CACHE_HOME : undefined;
   return join(base ?? join(env.HOME || homedir(), '.cache'), 'websocket-mcp-stress');
 };
@@ -263,16 +262,16 @@ const firstWritable = (directories: string[], progress: Progress): string => {
     try {
       mkdirSync(directory, { recursive: true });
       accessSync(directory, constants.W_OK);
-      for (const problem of problems) progress.note(`k6: using ${directory}, for ${problem}`);
+      for (const problem of problems) progress.note(`k6: using ${directory}, because of ${problem}`);
       return directory;
     } catch (error) {
       if (!isExpected(error)) throw error;
       problems.push(error.message);
     }
   }
-  throw new SetupError(`k6: there is no place to put it: ${problems.join('; ')}`);
+  throw new SetupError(`k6: no folder to put it in is writable: ${problems.join('; ')}`);
 };
 
-/** Whether an error is an obstacle that can be met, such as a full disk, and not a mistake in this program. */
+/** Whether the environment caused an error, for example a full disk, rather than a bug. */
 const isExpected = (error: unknown): error is Error =>
   error instanceof SourceFailed || (error instanceof Error && 'syscall' in error);

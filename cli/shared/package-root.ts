@@ -5,7 +5,7 @@ import { codeOf, innermostMessage } from '../../lib/text/errors.ts';
 
 const PACKAGE_NAME = 'websocket-mcp-stress';
 
-/** The directory of this package above a module, whether that is a source file, a bundle or an installed copy. */
+/** The directory of this package, given the URL of a module in it: a source file, a bundle or an installed copy. */
 export const findPackageRoot = (moduleUrl: string): string => {
   const start = dirname(fileURLToPath(moduleUrl));
   for (let directory = start; ; directory = dirname(directory)) {
@@ -27,9 +27,7 @@ const packageNameIn = (directory: string): unknown => {
   }
 };
 
-/** The directory of the package that this code runs from. */
 export const packageRoot: string = findPackageRoot(import.meta.url);
 
-/** The version of this package. */
 export const packageVersion = (): string =>
   (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;

@@ -4,7 +4,6 @@ import { codeOf } from '../../lib/text/errors.ts';
 const GRACE_MS = 2_000;
 const KEPT_OUTPUT_CHARACTERS = 64 * 1024;
 
-/** How a program is run: where, with what environment, until when, and who reads its stderr as it comes. */
 export interface GroupOptions {
   signal: AbortSignal;
   timeoutMs: number;
@@ -13,7 +12,7 @@ export interface GroupOptions {
   onStderr?: (text: string) => void;
 }
 
-/** What a program printed (the last 64 KiB of each) and, unless it exited with 0, what went wrong. */
+/** The last 64 KiB of stdout and stderr, and the problem unless the program exited with 0. */
 export interface GroupResult {
   stdout: string;
   stderr: string;
@@ -21,7 +20,7 @@ export interface GroupResult {
 }
 
 /**
- * Runs a program in a process group of its own, so that an abort or a timeout ends its children with it; an abort throws
+ * Runs a program in its own process group, so that an abort or a timeout also ends its children. After an abort it throws
  * the signal's reason once they are gone.
  */
 export const runGroup = async (command: string, args: string[], options: GroupOptions): Promise<GroupResult> => {
@@ -46,7 +45,7 @@ export const runGroup = async (command: string, args: string[], options: GroupOp
     killGroup(child.pid, 'SIGTERM');
     killTimer = setTimeout(() => {
       killGroup(child.pid, 'SIGKILL');
-      // A process that left the group may still hold the pipes open; what it would print matters to nobody now.
+      // A process that left the group may still hold the pipes open; nobody needs its output.
       child.stdout.destroy();
       child.stderr.destroy();
     }, GRACE_MS);
@@ -73,7 +72,7 @@ const killGroup = (pid: number | undefined, signal: NodeJS.Signals): void => {
   try {
     process.kill(-pid, signal);
   } catch (error) {
-    // ESRCH: it ended on its own between the decision and the signal.
+    // ESRCH: it has ended on its own.
     if (codeOf(error) !== 'ESRCH') throw error;
   }
 };

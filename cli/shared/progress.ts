@@ -1,15 +1,14 @@
-/** Where progress is shown: process.stderr, or what a test puts in its place. */
+/** Where to show progress: process.stderr, or a replacement in a test. */
 export interface ProgressStream {
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number;
 }
 
-/** Shows what is going on: lines that stay, and for long work a status that is renewed while it lasts. */
 export interface Progress {
-  /** Shows a line that stays. */
+  /** Prints a line that stays. */
   note(text: string): void;
-  /** Shows `describe(elapsedSeconds)` again and again until the work has ended. */
+  /** Shows `describe(elapsedSeconds)` repeatedly until the work has ended. */
   during<T>(describe: (elapsedSeconds: number) => string, work: () => Promise<T>): Promise<T>;
 }
 
@@ -17,7 +16,7 @@ const TERMINAL_INTERVAL_MS = 250;
 const LOG_INTERVAL_MS = 5_000;
 const CLEAR_LINE = '\r\u001B[2K';
 
-/** Progress on a stream: one line rewritten in place on a terminal, a line every five seconds elsewhere. */
+/** On a terminal the status is one line that is rewritten; elsewhere a line every five seconds. */
 export const progressOn = (stream: ProgressStream): Progress => {
   const isTerminal = stream.isTTY === true;
   const showStatus = (text: string): void => {
