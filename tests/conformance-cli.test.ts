@@ -287,7 +287,7 @@ void test('the report has what is wrong, the worst first, and nothing that moves
   assert.match(reportText(report, true), /\nconforming {2}fine {2}RFC 1 §1\n/);
   assert.match(
     reportMarkdown(report, 'ws://x'),
-    /\n\| deviating \| `odd` \| RFC 1 §2 \| b \| c \\\| d \[2J&lt;b> \|\n/,
+    /\n\| deviating \| `odd` \| RFC 1 §2 \| b \| c \\\| d \\\[2J&lt;b&gt; \|\n/,
   );
 });
 

@@ -10,7 +10,7 @@ import {
   type RunFindings,
 } from '../cli/run/expected-findings.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import { cell } from '../cli/run/verify-real-document.ts';
+import { markdownText } from '../cli/shared/markdown.ts';
 import { allCases } from '../cli/conformance/conformance-run.ts';
 import { testNames } from '../lib/load/scenario-names.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
@@ -214,7 +214,7 @@ test('what a service says is one cell of a table, whatever it holds', () => {
     ['left\u202eright\u2028next', 'left right next'],
     ['x'.repeat(500), `${'x'.repeat(160)}…`],
   ];
-  for (const [text, shown] of cells) assert.equal(cell(text), shown);
+  for (const [text, shown] of cells) assert.equal(markdownText(text), shown);
 });
 
 const verify = async (folder: string, url: string, ...args: string[]) => {

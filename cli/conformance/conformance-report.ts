@@ -1,5 +1,6 @@
 import { findingKinds } from '../../lib/cases/case.ts';
 import type { CaseReport, ConformanceReport } from './conformance-run.ts';
+import { markdownTable, markdownText } from '../shared/markdown.ts';
 import { printable } from '../shared/printable.ts';
 
 const shownCharacters = 300;
@@ -41,9 +42,6 @@ export const reportText = (report: ConformanceReport, verbose: boolean): string 
   ].join('\n');
 };
 
-const cell = (text: string): string =>
-  printable(text, shownCharacters).replaceAll('\\', '\\\\').replaceAll('|', '\\|').replaceAll('<', '&lt;');
-
 /** The report as a document, with every case. */
 export const reportMarkdown = (report: ConformanceReport, url: string): string =>
   [
@@ -52,11 +50,15 @@ export const reportMarkdown = (report: ConformanceReport, url: string): string =
     `Service: \`${url}\`. ${countsText(report)}.`,
     '',
     ...downText(report).flatMap((line) => [`**${line}**`, '']),
-    '| finding | case | section | expected | received |',
-    '| --- | --- | --- | --- | --- |',
-    ...sorted(report, true).map(
-      ({ finding, name, section, expected, received }) =>
-        `| ${finding} | \`${name}\` | ${section} | ${cell(expected)} | ${cell(received)} |`,
+    ...markdownTable(
+      ['finding', 'case', 'section', 'expected', 'received'],
+      sorted(report, true).map(({ finding, name, section, expected, received }) => [
+        finding,
+        `\`${name}\``,
+        section,
+        markdownText(expected, shownCharacters),
+        markdownText(received, shownCharacters),
+      ]),
     ),
     '',
   ].join('\n');

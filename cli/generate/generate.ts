@@ -5,14 +5,16 @@ import { format, resolveConfig } from 'prettier';
 import { metricsTable, type MetricRow } from '../../lib/load/metrics.ts';
 import { settingsTable, type SettingRow } from '../../lib/load/settings.ts';
 import { cloudSchema } from '../cloud/cloud-json-schema.ts';
+import { markdownTable } from '../shared/markdown.ts';
 import { packageRoot } from '../shared/package-root.ts';
 import { detailSchema, runRecordSchema } from './record-json-schemas.ts';
 import { commandSetSchema, thresholdsSchema } from './schemas.ts';
 
 const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [header, header.map(() => '---'), ...rows]
-    .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
-    .join('\n');
+  markdownTable(
+    header,
+    rows.map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|'))),
+  ).join('\n');
 
 const code = (text: string): string => `\`${text}\``;
 

@@ -1,5 +1,5 @@
 import { printable } from '../shared/printable.ts';
-import { cell } from '../run/verify-real-document.ts';
+import { markdownTable, markdownText } from '../shared/markdown.ts';
 import {
   bounds,
   type ComparedCriterion,
@@ -134,7 +134,11 @@ export const comparisonText = (told: ToldComparison): string => {
   ].join('\n');
 };
 
-const row = (cells: readonly string[]): string => `| ${cells.map((each) => cell(each, 120)).join(' | ')} |`;
+const table = (names: readonly string[], rows: readonly (readonly string[])[]): string[] =>
+  markdownTable(
+    names,
+    rows.map((cells) => cells.map((each) => markdownText(each, 120))),
+  );
 
 /** A comparison as a Markdown document. */
 export const comparisonDocument = (told: ToldComparison): string => {
@@ -143,29 +147,31 @@ export const comparisonDocument = (told: ToldComparison): string => {
   return [
     '# Comparison of runs',
     '',
-    `**${cell(conclusion(told), 1000)}**`,
+    `**${markdownText(conclusion(told), 1000)}**`,
     '',
-    `- A: ${cell(told.a.join(', '), 5000)}`,
-    `- B: ${cell(told.b.join(', '), 5000)}`,
-    ...told.notes.map((note) => `- ${cell(note, 500)}`),
+    `- A: ${markdownText(told.a.join(', '), 5000)}`,
+    `- B: ${markdownText(told.b.join(', '), 5000)}`,
+    ...told.notes.map((note) => `- ${markdownText(note, 500)}`),
     '',
     `## Criteria: ${criteriaHead(told)}`,
     '',
     ...(changed.length === 0
       ? []
       : [
-          '| Criterion | A | B | Status |',
-          '| --- | --- | --- | --- |',
-          ...changed.map((each) => row([criterionName(each, tests), statuses(each.a), statuses(each.b), each.status])),
+          ...table(
+            ['Criterion', 'A', 'B', 'Status'],
+            changed.map((each) => [criterionName(each, tests), statuses(each.a), statuses(each.b), each.status]),
+          ),
           '',
         ]),
     '## Figures',
     '',
-    '| Figure | A, median | B, median | Change | Cliff’s delta | p | p of runs | Status |',
-    '| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |',
-    ...rowsOf(told).map(row),
+    ...table(
+      ['Figure', 'A, median:', 'B, median:', 'Change:', 'Cliff’s delta:', 'p:', 'p of runs:', 'Status'],
+      rowsOf(told),
+    ),
     '',
-    cell(method(told), 500),
+    markdownText(method(told), 500),
     '',
   ].join('\n');
 };

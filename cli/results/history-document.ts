@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { printable } from '../shared/printable.ts';
-import { cell } from '../run/verify-real-document.ts';
+import { markdownTable, markdownText } from '../shared/markdown.ts';
 import { historyFolder } from './history-file.ts';
 import { graduation, type Change, type Evolution, type PastRun, type ScenarioHistory } from './history-summary.ts';
 import {
@@ -74,15 +74,15 @@ const trendPicture = async (test: string, runs: readonly PastRun[]): Promise<str
 const mostChanges = 12;
 
 const valueCell = (value: string | undefined): string =>
-  value === undefined ? 'none' : value === '' ? '(empty)' : cell(value, 120);
+  value === undefined ? 'none' : value === '' ? '(empty)' : markdownText(value, 120);
 
 const changeItem = ({ what, before, after }: Change): string =>
-  `${cell(what, 200)}: ${valueCell(before)} → ${valueCell(after)}`;
+  `${markdownText(what, 200)}: ${valueCell(before)} → ${valueCell(after)}`;
 
-const metricsRow = (scenario: ScenarioHistory): string => {
+const metricsRow = (scenario: ScenarioHistory): string[] => {
   const neither = shownNeither(scenario);
-  return `| ${[
-    cell(scenario.test, 80),
+  return [
+    markdownText(scenario.test, 80),
     String(scenario.success),
     String(scenario.failure),
     `${scenario.executions}${neither && ` (neither: ${neither})`}`,
@@ -90,7 +90,7 @@ const metricsRow = (scenario: ScenarioHistory): string => {
     shownRatio(scenario),
     shownInterval(scenario),
     shownStanding(scenario),
-  ].join(' | ')} |`;
+  ];
 };
 
 const figuresOf = (run: PastRun): string => `${shownShare(successRate(run))} success and ${shownMs(run.p95Ms)} p95`;
@@ -99,15 +99,15 @@ const altText = ({ test, runs }: ScenarioHistory): string => {
   const [first, last] = [runs[0], runs.at(-1)];
   if (first === undefined || last === undefined) return '';
   return runs.length === 1
-    ? `${cell(test, 80)}: one run on ${shownTime(last.startedAt)} with ${figuresOf(last)}`
-    : `${cell(test, 80)}: success rate and p95 of ${runs.length} runs, from ${figuresOf(first)} on ${shownTime(first.startedAt)} to ${figuresOf(last)} on ${shownTime(last.startedAt)}`;
+    ? `${markdownText(test, 80)}: one run on ${shownTime(last.startedAt)} with ${figuresOf(last)}`
+    : `${markdownText(test, 80)}: success rate and p95 of ${runs.length} runs, from ${figuresOf(first)} on ${shownTime(first.startedAt)} to ${figuresOf(last)} on ${shownTime(last.startedAt)}`;
 };
 
 const evolutionOf = ({ from, to, at, changes }: Evolution): string[] => {
   const more = changes.length - mostChanges;
   const items = changes.slice(0, mostChanges).map((each) => `- ${changeItem(each)}`);
   if (more > 0) items.push(`- and ${more} more`);
-  return [`${shownTime(at)} UTC, run ${cell(to, 100)} (before: ${cell(from, 100)}):`, '', ...items, ''];
+  return [`${shownTime(at)} UTC, run ${markdownText(to, 100)} (before: ${markdownText(from, 100)}):`, '', ...items, ''];
 };
 
 const evolutionLines = ({ evolution, earlierEvolution }: ScenarioHistory): string[] => {
@@ -127,12 +127,22 @@ export const historyDocument = (scenarios: readonly ScenarioHistory[]): string =
     '',
     `A PASS is a success and a FAIL a failure; other verdicts are neither. ${graduation.successesForAFailure} successes for each failure, in ${graduation.leastRuns} runs or more, graduate a test. The interval is Wilson's, of 95 %, of the share of runs that succeed.`,
     '',
-    '| Scenario | Success | Failure | Total executions | Last updated | Success : failure | Interval | Standing |',
-    '| --- | ---: | ---: | --- | --- | --- | --- | --- |',
-    ...scenarios.map(metricsRow),
+    ...markdownTable(
+      [
+        'Scenario',
+        'Success:',
+        'Failure:',
+        'Total executions',
+        'Last updated',
+        'Success : failure',
+        'Interval',
+        'Standing',
+      ],
+      scenarios.map(metricsRow),
+    ),
     '',
     ...scenarios.flatMap((scenario) => [
-      `## ${cell(scenario.test, 80)}`,
+      `## ${markdownText(scenario.test, 80)}`,
       '',
       `![${altText(scenario)}](history/${pictureName(scenario.test)})`,
       '',

@@ -1,5 +1,6 @@
 import type { Figures, JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLine } from '../../lib/results/summary.ts';
+import { markdownTable } from '../shared/markdown.ts';
 import { observedText, runFacts } from './record-facts.ts';
 
 /** So many rows of a table are shown: a comment on a pull request has room for 65,536 characters. */
@@ -24,14 +25,10 @@ export const shownInMarkdown = (text: string): string => {
   return escaped === '' ? '' : `<code>${escaped}</code>`;
 };
 
-const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string[] => {
   const shown = rows.slice(0, mostRows);
   return [
-    row(head),
-    row(head.map(() => '---')),
-    ...shown.map(row),
+    ...markdownTable(head, shown),
     ...(rows.length > shown.length ? ['', `and ${rows.length - shown.length} more`] : []),
     '',
   ];

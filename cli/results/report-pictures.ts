@@ -5,6 +5,7 @@ import type { Distribution, RoundBars, Timeline } from './report-data.ts';
 import type { MemoryRecord } from '../../lib/results/record-schema.ts';
 import { colour, type ReportColour } from './report-style.ts';
 import type { PictureOption } from './report-draw.ts';
+import { medianOf } from './statistics.ts';
 
 /** A picture before it is drawn. */
 export interface Picture {
@@ -272,9 +273,6 @@ export const timelinePicture = ({ widthMs, sessions, lines }: Timeline): Picture
 
 const mebibyte = 2 ** 20;
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-
 /** The service's memory by sessions finished, with the slope through the middle of its readings where there is one. */
 export const memoryPicture = ({ samples, slopeBytes }: MemoryRecord): Picture => {
   const points = samples.map(([, sessions, bytes]) => [sessions, bytes / mebibyte] as const);
@@ -283,7 +281,10 @@ export const memoryPicture = ({ samples, slopeBytes }: MemoryRecord): Picture =>
   // The slope is of what is behind the warm-up; before it, it would tell of what it was not made of.
   const judgedFrom = first + leakDefaults.warmUpShare * (last - first);
   const judged = points.filter(([sessions]) => sessions >= judgedFrom);
-  const middle = [median(judged.map(([sessions]) => sessions)), median(judged.map(([, size]) => size))] as const;
+  const middle = [
+    medianOf(judged.map(([sessions]) => sessions)) ?? 0,
+    medianOf(judged.map(([, size]) => size)) ?? 0,
+  ] as const;
   const at = (sessions: number): [number, number] => [
     sessions,
     middle[1] + ((sessions - middle[0]) * (slopeBytes ?? 0)) / mebibyte,

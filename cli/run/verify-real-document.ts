@@ -1,10 +1,8 @@
 import { hide } from '../../lib/results/redact.ts';
 import type { Figures, JudgedCriterion, RunResult, SuccessCriterion } from '../../lib/results/record-schema.ts';
 import type { Difference, ExpectedOfService } from './expected-findings.ts';
-import { printable } from '../shared/printable.ts';
+import { markdownTable, markdownText } from '../shared/markdown.ts';
 
-/** How much of what a service said is shown. */
-const shownCharacters = 160;
 const reasonCharacters = 400;
 
 /** What a case came to, or why it was not asked. */
@@ -44,21 +42,8 @@ export interface Showing {
   secrets: readonly string[];
 }
 
-// Marks of direction and separators of lines that no table takes.
-const invisible = /[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
-
-/** A text that came from elsewhere as the cell of a Markdown table: on one line, short, and without any markup. */
-export const cell = (text: string, maxLength = shownCharacters): string =>
-  printable(text.replaceAll(invisible, ' '), maxLength)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll(/[\\`*_[\]|~#!]/g, String.raw`\$&`);
-
 const table = (columns: readonly string[], rows: readonly (readonly string[])[]): string[] => [
-  `| ${columns.map((column) => column.replace(/:$/, '')).join(' | ')} |`,
-  `| ${columns.map((column) => (column.endsWith(':') ? '---:' : '---')).join(' | ')} |`,
-  ...rows.map((row) => `| ${row.join(' | ')} |`),
+  ...markdownTable(columns, rows),
   '',
 ];
 
@@ -98,12 +83,12 @@ const eitherRows = ({ findings, sessions, criteria }: ExpectedOfService): string
   return [
     ...sessions.map(({ test, says, reason }) => [
       `${test}, its sessions`,
-      cell(says),
+      markdownText(says),
       'ok',
-      cell(reason, reasonCharacters),
+      markdownText(reason, reasonCharacters),
     ]),
     ...rows.flatMap(({ name, is, or, reason = '' }) =>
-      or === undefined ? [] : [[name, is, or, cell(reason, reasonCharacters)]],
+      or === undefined ? [] : [[name, is, or, markdownText(reason, reasonCharacters)]],
     ),
   ];
 };
@@ -134,7 +119,7 @@ const expectation = (
 /** The document of a run against a real service. */
 export const realServiceDocument = (showing: Showing): string => {
   const { result, success, findings, secrets } = showing;
-  const say = (text: string): string => cell(hide(text, secrets));
+  const say = (text: string): string => markdownText(hide(text, secrets));
   const asked = findings.filter((each) => !isExcuse(each));
   const sorted = findingOrder.flatMap((kind) => asked.filter(({ finding }) => finding === kind));
   const notHolding = result.criteria.filter(({ status }) => status !== 'PASS');
@@ -217,8 +202,8 @@ export const realServiceDocument = (showing: Showing): string => {
               each.finding,
               each.test,
               `\`${each.case}\``,
-              cell(each.section),
-              cell(each.expected),
+              markdownText(each.section),
+              markdownText(each.expected),
               say(each.received),
             ]),
           )

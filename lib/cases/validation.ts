@@ -68,6 +68,14 @@ const describeEnd = ({ exitCode, beginning, error }: CommandEnd): string => {
   return error === undefined ? `${output}, exit code ${exitCode}` : `${output}, then process.error ${excerpt(error)}`;
 };
 
+/** Tries a command, and how it ended or that it was rejected; then runs one that is allowed, for the session must go on. */
+const tries = function* (session: Session, command: string, allowed: string): Script<CommandEnd | Rejected> {
+  const { execution, rejection } = yield* session.attempt(plain(command));
+  const answer = execution ? yield* execution.ends() : rejection;
+  yield* runAllowed(session, allowed);
+  return answer;
+};
+
 /** A command, and how it shows that something ran which the list does not name. */
 interface Way {
   name: string;
@@ -95,12 +103,9 @@ const caseOf = ({ name, expected, command, hasRun }: Way, allowed: string): Case
   section,
   expected,
   *script(session) {
-    const { execution, rejection } = yield* session.attempt(plain(command));
-    const end = execution && (yield* execution.ends());
-    yield* runAllowed(session, allowed);
-    if (rejection) return { kind: 'conforming', received: describeRejection(rejection) };
-    const kind = end && hasRun(end) ? 'bypass' : 'conforming';
-    return { kind, received: `accepted: ${end && describeEnd(end)}` };
+    const answer = yield* tries(session, command, allowed);
+    if ('code' in answer) return { kind: 'conforming', received: describeRejection(answer) };
+    return { kind: hasRun(answer) ? 'bypass' : 'conforming', received: `accepted: ${describeEnd(answer)}` };
   },
 });
 
@@ -189,12 +194,10 @@ const rejectedCase = (
   section,
   expected,
   *script(session) {
-    const { execution, rejection } = yield* session.attempt(plain(command));
-    const end = execution && (yield* execution.ends());
-    yield* runAllowed(session, allowed);
-    if (end) return { kind: accepted(end), received: `accepted: ${describeEnd(end)}` };
-    const isRight = rejection !== undefined && notAllowedCodes.has(rejection.code);
-    return { kind: isRight ? 'conforming' : 'deviating', received: rejection ? describeRejection(rejection) : '' };
+    const answer = yield* tries(session, command, allowed);
+    if (!('code' in answer)) return { kind: accepted(answer), received: `accepted: ${describeEnd(answer)}` };
+    const kind = notAllowedCodes.has(answer.code) ? 'conforming' : 'deviating';
+    return { kind, received: describeRejection(answer) };
   },
 });
 

@@ -1,0 +1,20 @@
+import { printable } from './printable.ts';
+
+// Marks of direction and separators of lines that no table takes.
+const invisible = /[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
+
+/** A text of whatever origin in Markdown, in a table's cell too: on one line, of at most so many characters, without any markup. */
+export const markdownText = (text: string, maxLength = 160): string =>
+  printable(text.replaceAll(invisible, ' '), maxLength)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll(/[\\`*_[\]|~#!]/g, String.raw`\$&`);
+
+/** The lines of a table in Markdown, from cells that are Markdown already; a column whose name ends in a colon is one of numbers. */
+export const markdownTable = (columns: readonly string[], rows: readonly (readonly string[])[]): string[] =>
+  [
+    columns.map((column) => column.replace(/:$/, '')),
+    columns.map((column) => (column.endsWith(':') ? '---:' : '---')),
+    ...rows,
+  ].map((cells) => `| ${cells.join(' | ')} |`);
