@@ -1,16 +1,17 @@
 import { allowList, hasAllowList, validationCases } from '../lib/cases/validation.ts';
 import { scenario } from '../lib/k6/scenario.ts';
-import { asks } from '../lib/k6/stage.ts';
+import { askCases } from '../lib/k6/case-context.ts';
 import { describeOutcome } from '../lib/session/outcome.ts';
 
-/** Where a service has an allow-list: does it hold, and does a rejected command leave its session unharmed? */
 export const { definition, options, setup, handleSummary, run } = scenario('command-validation', {
-  cases: asks((stage) => {
-    const { allowedCommand, limitedUrl, url } = stage.settings;
+  question: 'Does the allow-list hold, and does a rejected command leave its session unharmed?',
+  needs: ['allow-list'],
+  cases: askCases((context) => {
+    const { allowedCommand, limitedUrl, url } = context.settings;
     const cases = validationCases(allowedCommand);
     const target = limitedUrl ?? url;
     let isListed = false;
-    const { outcome } = stage.session(
+    const { outcome } = context.session(
       allowList.name,
       function* (session) {
         isListed = yield* hasAllowList(session);
@@ -18,13 +19,17 @@ export const { definition, options, setup, handleSummary, run } = scenario('comm
       target,
     );
     if (outcome.kind !== 'ok') {
-      stage.found(allowList, 'breaking', describeOutcome(outcome));
+      context.report(allowList, 'breaking', describeOutcome(outcome));
     } else if (isListed) {
-      stage.ask(cases, target);
+      context.ask(cases, target);
     } else if (limitedUrl !== undefined) {
-      stage.found(allowList, 'bypass', 'it ran a command that no list has, though STRESS_LIMITED_URL is to have one');
+      context.report(
+        allowList,
+        'bypass',
+        'it ran a command that no list has, though STRESS_LIMITED_URL is to have one',
+      );
     } else {
-      stage.excuse(cases, 'not-applicable', 'the service runs whatever it is given: it has no allow-list');
+      context.skip(cases, 'not-applicable', 'the service runs whatever it is given: it has no allow-list');
     }
   }),
 });

@@ -1,29 +1,34 @@
 import { countsLeftovers, leak, leakFinding, leftOver, leftovers } from '../lib/cases/memory.ts';
 import { mostTimes, readingBefore, settlesMs, watchMemory } from '../lib/k6/memory-watch.ts';
 import { scenario } from '../lib/k6/scenario.ts';
-import { asks } from '../lib/k6/stage.ts';
+import { askCases } from '../lib/k6/case-context.ts';
 import { memoryReader, noFigures } from '../lib/k6/service.ts';
 import { memoryRecord } from '../lib/results/memory-record.ts';
 
-/** Does the service's memory grow with the sessions it has served, and is anything left when they have gone? */
 export const { definition, options, setup, handleSummary, run } = scenario('memory', {
+  question:
+    "Does the service's memory grow with the sessions it has served, and is anything left when they have ended?",
+  needs: ['memory-figures'],
+  usesVus: true,
+  serves: { 'output-memory': ['findings'] },
+  figures: [{ label: 'memory a session', metric: 'session_growth', of: 'avg' }],
   casesMs: ({ memoryDurationMs, sessionTimeoutMs }) => mostTimes * (memoryDurationMs + sessionTimeoutMs) + settlesMs,
-  cases: asks(async (stage) => {
-    const read = memoryReader(stage.settings);
-    if (!read) return stage.excuse([leak, leftovers], 'not-run', noFigures);
-    const before = await readingBefore(stage, read);
-    const { judgement, samples, ...load } = await watchMemory(stage, read);
-    stage.record((run) => memoryRecord(run, 'memory', leak.name, { ...judgement, samples }));
-    if (judgement.slopeBytes !== undefined) stage.figure('session_growth', leak, judgement.slopeBytes);
+  cases: askCases(async (context) => {
+    const read = memoryReader(context.settings);
+    if (!read) return context.skip([leak, leftovers], 'not-run', noFigures);
+    const before = await readingBefore(context, read);
+    const { judgement, samples, ...load } = await watchMemory(context, read);
+    context.record((run) => memoryRecord(run, 'memory', leak.name, { ...judgement, samples }));
+    if (judgement.slopeBytes !== undefined) context.figure('session_growth', leak, judgement.slopeBytes);
     const finding = leakFinding(judgement, load);
-    if (finding.kind) stage.found(leak, finding.kind, finding.received);
-    else stage.inconclusive(leak, finding.received);
+    if (finding.kind) context.report(leak, finding.kind, finding.received);
+    else context.inconclusive(leak, finding.received);
 
     if (!countsLeftovers(before)) {
-      return stage.excuse([leftovers], 'not-run', 'nobody counts its sessions or child processes');
+      return context.skip([leftovers], 'not-run', 'nobody counts its sessions or child processes');
     }
-    const left = await stage.eventually(settlesMs, () => leftOver(before, read()));
-    stage.found(leftovers, left === undefined ? 'conforming' : 'breaking', left ?? 'nothing is left');
+    const left = await context.eventually(settlesMs, () => leftOver(before, read()));
+    context.report(leftovers, left === undefined ? 'conforming' : 'breaking', left ?? 'nothing is left');
   }),
 });
 

@@ -1,38 +1,40 @@
 import { judgeCount, judgeEnds, judgeFill, judgeRefusals, limitCases } from '../lib/cases/limit.ts';
-import { emptyHouse, notFilled } from '../lib/k6/guest.ts';
+import { createSessionPool, reportNotFilled } from '../lib/k6/session-pool.ts';
 import { scenario } from '../lib/k6/scenario.ts';
-import { asks } from '../lib/k6/stage.ts';
+import { askCases } from '../lib/k6/case-context.ts';
 import { sessionsOf } from '../lib/k6/service.ts';
 
-/** Is the session limit kept cleanly: refusals by error and close, nobody disturbed, every slot free again? */
 export const { definition, options, setup, handleSummary, run } = scenario('session-limit', {
-  cases: asks(async (stage) => {
-    const url = stage.settings.limitedUrl ?? stage.settings.url;
-    const { guests, others, limit, problem, fill, knock, slotAfter, slotAfterVanished } = await emptyHouse(stage, url);
-    if (problem !== undefined) return stage.excuse(Object.values(limitCases), 'not-run', problem);
+  question: 'Is the session limit kept cleanly: refusals by error and close, nobody disturbed, every slot free again?',
+  needs: ['limit'],
+  cases: askCases(async (context) => {
+    const url = context.settings.limitedUrl ?? context.settings.url;
+    const pool = await createSessionPool(context, url);
+    const { held, others, limit, problem, fill, expectFreeSlot } = pool;
+    if (problem !== undefined) return context.skip(Object.values(limitCases), 'not-run', problem);
     const full = await fill(limit - others - 1);
-    if (full !== undefined && (guests.length === 0 || !/session limit/.test(full))) {
-      await notFilled(stage, guests, full);
+    if (full !== undefined && (held.length === 0 || !/session limit/.test(full))) {
+      await reportNotFilled(context, held, full);
       return;
     }
-    stage.found(limitCases.fill, ...judgeFill(guests.length, limit - others, full));
+    context.report(limitCases.fill, ...judgeFill(held.length, limit - others, full));
 
-    await slotAfterVanished();
+    await pool.expectFreeSlotAfterVanished();
 
-    await guests.pop()?.leave();
-    await slotAfter(limitCases.closed);
+    await held.pop()?.close();
+    await expectFreeSlot(limitCases.closed);
 
-    const counted = sessionsOf(stage.settings, url).active;
-    if (counted === undefined) stage.excuse([limitCases.health], 'not-applicable', '/health counts no sessions');
-    else stage.found(limitCases.health, ...judgeCount(counted, guests.length + others));
-    const working = await Promise.all(guests.map((guest) => guest.work()));
-    stage.found(limitCases.beyond, ...judgeRefusals(await knock(3)));
+    const counted = sessionsOf(context.settings, url).active;
+    if (counted === undefined) context.skip([limitCases.health], 'not-applicable', '/health counts no sessions');
+    else context.report(limitCases.health, ...judgeCount(counted, held.length + others));
+    const working = await Promise.all(held.map((session) => session.runCommand()));
+    context.report(limitCases.beyond, ...judgeRefusals(await pool.tryToOpen(3)));
 
-    const first = await guests.pop()?.leave();
-    await slotAfter(limitCases.refused);
+    const first = await held.pop()?.close();
+    await expectFreeSlot(limitCases.refused);
 
-    const ends = await Promise.all(guests.map((guest) => guest.leave()));
-    stage.found(limitCases.undisturbed, ...judgeEnds(first ? [first, ...ends] : ends, working.includes(true)));
+    const ends = await Promise.all(held.map((session) => session.close()));
+    context.report(limitCases.undisturbed, ...judgeEnds(first ? [first, ...ends] : ends, working.includes(true)));
   }),
 });
 

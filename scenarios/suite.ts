@@ -10,18 +10,21 @@ import { definition as serviceDown } from './service-down.ts';
 import { definition as sessionLimit } from './session-limit.ts';
 import { definition as single } from './single.ts';
 
-/** Does the service fulfil the six success criteria? Everything, one scenario after the other, in one run. */
-export const { options, setup, handleSummary, run } = suite([
-  single,
-  concurrent,
-  processControl,
-  highOutput,
-  commandValidation,
-  sessionLimit,
-  conformance,
-  memory,
-  recovery,
-  serviceDown,
-]);
+export const { definition, options, setup, handleSummary, run } = suite(
+  'suite',
+  'All of them, one after the other, in one run: do the six success criteria hold?',
+  [
+    single,
+    concurrent,
+    processControl,
+    highOutput,
+    commandValidation,
+    sessionLimit,
+    conformance,
+    memory,
+    recovery,
+    serviceDown,
+  ],
+);
 
 export default run;

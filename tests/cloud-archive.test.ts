@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { createTar, parseTar } from 'nanotar';
 import { makeArchive, readArchive, type MadeArchive } from '../cli/cloud/archive.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import { scenarioNames, testsOf } from '../lib/load/scenario-names.ts';
+import { scenarioNames, scenariosOf } from '../cli/shared/scenarios.ts';
 import { k6Thresholds, parseThresholds } from '../lib/load/thresholds.ts';
 import { casesAsked } from '../lib/results/verdict.ts';
 import { startTarget } from '../reference-target/server.ts';
@@ -29,7 +29,7 @@ const optionsOf = ({ options }: MadeArchive): Options => options as unknown as O
 const shipped: unknown = JSON.parse(readFileSync(path.join(packageRoot, 'thresholds.json'), 'utf8'));
 
 void test('the archive of every scenario is its bundle and its settings, with all criteria, and nothing else', async () => {
-  for (const scenario of scenarioNames) {
+  for (const scenario of scenarioNames()) {
     const archive = await archiveOf(scenario);
     const files = parseTar(archive.bytes.slice().buffer);
     const contents = files.filter(({ size }) => size > 0).map(({ name }) => name);
@@ -51,8 +51,8 @@ void test('the archive of every scenario is its bundle and its settings, with al
     assert.ok(Object.keys(scenarios).length > 0 && Object.values(scenarios).every(({ exec }) => exec === 'run'));
     const rounds = (test: string): number =>
       Object.keys(scenarios).filter((name) => name.startsWith(`${test}-round-`)).length;
-    const tests = testsOf(scenario).map((name) => ({ name, rounds: rounds(name) }));
-    const parsed = parseThresholds(shipped, tests, testsOf('suite'));
+    const tests = scenariosOf(scenario).map(({ name }) => ({ name, rounds: rounds(name) }));
+    const parsed = parseThresholds(shipped, tests, scenarioNames(), scenario);
     assert.ok('criteria' in parsed, scenario);
     for (const [selector, expressions] of Object.entries(k6Thresholds(parsed.criteria))) {
       assert.deepEqual(thresholds[selector], expressions, `${scenario}: ${selector}`);

@@ -10,7 +10,8 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { readinessOf, type Readiness } from '../cli/doctor/readiness.ts';
 import { factsOf, type ServiceFacts } from '../cli/doctor/service-facts.ts';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { factsOf as scenarioFacts } from '../lib/load/scenario-facts.ts';
+import { allScenarios, factsOrUnknown } from '../cli/shared/scenarios.ts';
 import { cleanEnv, runCli } from './k6.ts';
 import { targetFor, within } from './target-client.ts';
 
@@ -131,7 +132,9 @@ for (const [name, faults, expected] of failures) {
     const facts = await ask(target.url);
     assert.match(facts.problem ?? 'no problem', expected);
     assert.match(facts.problem ?? '', /\.$/);
-    const none = readinessOf(facts, ['single', 'conformance', 'suite']).every(({ ready }) => ready === 'no');
+    const none = readinessOf(facts, ['single', 'conformance', 'suite'].map(factsOrUnknown)).every(
+      ({ ready }) => ready === 'no',
+    );
     assert.ok(none, 'it can be put through nothing');
   });
 }
@@ -303,36 +306,23 @@ const good: ServiceFacts = {
   deviations: [],
 };
 
-const allScenarios = [
-  'single',
-  'concurrent',
-  'process-control',
-  'high-output',
-  'command-validation',
-  'session-limit',
-  'conformance',
-  'memory',
-  'recovery',
-  'service-down',
-  'suite',
-];
-
 const readiness = (facts: ServiceFacts): Record<string, Readiness> =>
-  Object.fromEntries(readinessOf(facts, allScenarios).map((row) => [row.scenario, row]));
+  Object.fromEntries(readinessOf(facts, allScenarios()).map((row) => [row.scenario, row]));
 
 void test('which scenarios: each that there is, and one of somebody’s own needs its commands to be allowed', () => {
   assert.deepEqual(
-    readinessOf(good, scenarioNames).map(({ scenario }) => scenario),
-    scenarioNames,
+    readinessOf(good, allScenarios()).map(({ scenario }) => scenario),
+    allScenarios().map(({ name }) => name),
   );
-  assert.equal(readinessOf(good, ['new-one'])[0]?.ready, 'yes');
-  assert.equal(readinessOf({ ...good, allowList: true }, ['new-one'])[0]?.ready, 'perhaps');
+  const own = scenarioFacts({ name: 'new-one', question: 'Is it new?', rounds: [1], needs: ['commands'] });
+  assert.equal(readinessOf(good, [own])[0]?.ready, 'yes');
+  assert.equal(readinessOf({ ...good, allowList: true }, [own])[0]?.ready, 'perhaps');
 });
 
 void test('which scenarios: an open service', () => {
   const rows = readiness(good);
   const ready = Object.values(rows).filter(({ ready }) => ready === 'yes');
-  assert.equal(ready.length, allScenarios.length - 1);
+  assert.equal(ready.length, allScenarios().length - 1);
   assert.match(rows['command-validation']?.why ?? '', /there is no allow-list; .*--limited-url/);
   assert.match(rows['service-down']?.why ?? '', /--stop-command and --start-command/);
   assert.deepEqual(rows.suite, { scenario: 'suite', ready: 'yes', why: 'without command-validation' });

@@ -149,7 +149,7 @@ const wholeTest = (world: World, testId: string, instances: number): WholeTest =
     instanceLabel: 'instance_id',
     instances,
     withinMs: 3_600_000,
-    criteria: readCriteria(inputs, [{ name: 'concurrent', rounds: 1 }]),
+    criteria: readCriteria(inputs, 'concurrent', [{ name: 'concurrent', rounds: 1 }], ['concurrent']),
     profile: wholeProfile('concurrent', inputs.settings),
   };
 };

@@ -9,7 +9,7 @@ import { packageRoot } from '../cli/shared/package-root.ts';
 import { commandClasses } from '../lib/commands/command.ts';
 import { parseCommandSet } from '../lib/commands/command-set.ts';
 import { metricsTable } from '../lib/load/metrics.ts';
-import { testNames } from '../lib/load/scenario-names.ts';
+import { allScenarios } from '../cli/shared/scenarios.ts';
 import { parseThresholds, tagValues } from '../lib/load/thresholds.ts';
 
 const read = (file: string): string => readFileSync(path.join(packageRoot, file), 'utf8');
@@ -27,6 +27,7 @@ const compile = (file: string): ValidateFunction => {
   return ajv.compile(JSON.parse(read(file)) as object);
 };
 
+const testNames = allScenarios().flatMap(({ name, scenarios }) => (scenarios ? [] : [name]));
 const validThresholds = compile('schemas/thresholds.schema.json');
 const validCommandSet = compile('schemas/command-set.schema.json');
 
@@ -38,7 +39,7 @@ const thresholdsFile = (selectors: unknown): object => ({
 
 const thresholdsAccepted = (file: unknown): boolean => {
   const mostRounds = 100;
-  return 'criteria' in parseThresholds(file, [{ name: 'concurrent', rounds: mostRounds }], testNames);
+  return 'criteria' in parseThresholds(file, [{ name: 'concurrent', rounds: mostRounds }], testNames, 'concurrent');
 };
 
 const commandSetAccepted = (set: unknown): boolean => 'commands' in parseCommandSet(JSON.stringify(set));

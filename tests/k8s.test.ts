@@ -7,7 +7,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { renderManifests, type Rendered } from '../cli/k8s/manifest.ts';
 import { imageProblem, neededMiB } from '../cli/k8s/options.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { scenarioNames } from '../cli/shared/scenarios.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -68,7 +68,7 @@ const checked = (document: unknown): TestRun => {
 
 const testRunOf = (yaml: string): TestRun => checked(documentsOf(yaml).find(({ kind }) => kind === 'TestRun'));
 
-for (const scenario of scenarioNames) {
+for (const scenario of scenarioNames()) {
   test(`${scenario} is rendered as the operator's schema has it, in less than a ConfigMap holds`, async () => {
     const { code, stdout, stderr } = await render([scenario, ...image]);
     assert.equal(code, 0, stderr);

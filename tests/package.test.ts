@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { scenarioNames } from '../cli/shared/scenarios.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -57,7 +57,7 @@ void test('the package, installed elsewhere, works', async (t) => {
     );
     const criteria = ['thresholds.json', ...schemas];
     const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs/settings.md'];
-    const bundles = scenarioNames.map((name) => `dist/${name}.js`);
+    const bundles = scenarioNames().map((name) => `dist/${name}.js`);
     const command = ['package.json', 'cli/ws-stress.mjs', 'dist/cli.mjs'];
     const needed = [...runtime, ...criteria, ...texts, ...bundles, ...command];
     for (const file of needed) assert.ok(files.includes(file), `expected ${file} in the package`);
@@ -99,7 +99,7 @@ void test('the package, installed elsewhere, works', async (t) => {
     assert.match(help.stdout, /Usage: ws-stress <command>/);
     const list = await wsStress('list');
     assert.equal(list.code, 0, list.stderr);
-    for (const name of scenarioNames) {
+    for (const name of scenarioNames()) {
       const bundle = path.join(installed, 'dist', `${name}.js`);
       assert.ok(list.stdout.includes(`${name}  ${bundle}\n`), list.stdout);
       assert.ok(existsSync(bundle));

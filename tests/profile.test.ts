@@ -7,7 +7,7 @@ import { parseSettings } from '../lib/load/settings.ts';
 const plan = (env: Record<string, string>) => {
   const { settings, problems } = parseSettings(env);
   assert.deepEqual(problems, []);
-  return planLoad(settings, [{ name: 'concurrent', rounds: [5, 10, 20] }]);
+  return planLoad(settings, [{ name: 'concurrent', rounds: [5, 10, 20], takesLoad: true }]);
 };
 
 const executorsOf = (env: Record<string, string>): unknown[] =>
@@ -61,8 +61,8 @@ test('STRESS_FLEET lets each VU carry so many sessions; the last one the rest', 
 test('in a suite STRESS_FLEET carries the sessions of concurrent alone', () => {
   const { settings } = parseSettings({ STRESS_FLEET: '10' });
   const { scenarios, before } = planLoad(settings, [
-    { name: 'concurrent', rounds: [5, 20] },
-    { name: 'high-output', rounds: [4] },
+    { name: 'concurrent', rounds: [5, 20], takesLoad: true },
+    { name: 'high-output', takesLoad: false, rounds: [4] },
   ]);
   assert.deepEqual(
     Object.values(scenarios).map(({ vus }) => vus),
@@ -142,10 +142,10 @@ test('property: k6 starts exactly the sessions that an open model owes', () => {
 
 const several = (env: Record<string, string>) =>
   planLoad(parseSettings(env).settings, [
-    { name: 'single', rounds: [1] },
-    { name: 'concurrent', rounds: [5, 10] },
-    { name: 'process-control', rounds: [1], casesMs: 60_000 },
-    { name: 'conformance', rounds: [], casesMs: 30_000 },
+    { name: 'single', takesLoad: false, rounds: [1] },
+    { name: 'concurrent', rounds: [5, 10], takesLoad: true },
+    { name: 'process-control', takesLoad: false, rounds: [1], casesMs: 60_000 },
+    { name: 'conformance', takesLoad: false, rounds: [], casesMs: 30_000 },
   ]);
 
 test('several tests run one after the other, cases after the rounds of their test', () => {
@@ -183,7 +183,7 @@ test('among several tests the settings shape the rounds of concurrent alone', ()
 
 test('a test with cases alone has no rounds, whatever the settings say', () => {
   const { settings } = parseSettings({ STRESS_VUS: '50', STRESS_DURATION: '1m' });
-  const { scenarios, rounds } = planLoad(settings, [{ name: 'memory', rounds: [], casesMs: 1000 }]);
+  const { scenarios, rounds } = planLoad(settings, [{ name: 'memory', takesLoad: false, rounds: [], casesMs: 1000 }]);
   assert.deepEqual([Object.keys(scenarios), rounds], [['memory-cases'], []]);
 });
 
@@ -192,7 +192,9 @@ test('for a duration, or at a rate, the sessions of the rounds alone are run', (
     { STRESS_VUS: '5', STRESS_DURATION: '2s' },
     { STRESS_RATE: '5', STRESS_DURATION: '2s' },
   ]) {
-    const { cases } = planLoad(parseSettings(env).settings, [{ name: 'process-control', rounds: [1], casesMs: 1000 }]);
+    const { cases } = planLoad(parseSettings(env).settings, [
+      { name: 'process-control', takesLoad: false, rounds: [1], casesMs: 1000 },
+    ]);
     assert.deepEqual(cases, []);
   }
 });

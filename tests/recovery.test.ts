@@ -10,9 +10,11 @@ import { changeCases, readCases, recoveryIndex } from '../cli/results/recovery-s
 import type { Command } from '../lib/commands/command.ts';
 import { isCaseName, recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
 import type { Outcome } from '../lib/session/outcome.ts';
+import { sessionRecord } from '../lib/results/record.ts';
+import { hiding } from '../lib/results/redact.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { runBundle, runProgram } from './k6.ts';
-import { findingLine, sessionLine } from './records.ts';
+import { findingLine } from './records.ts';
 import { runRecord } from './run-records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -217,20 +219,25 @@ const folderWith = (base: string, lines: readonly string[]): ReturnType<typeof r
   return folder;
 };
 
-void test('a command that holds a secret of the run is not kept, and it is said', async (t) => {
+void test('a command that holds a secret of the run is not in its record, is not kept, and the run says so', async (t) => {
   const base = temporaryDirectory(t);
-  const commands = path.join(base, 'commands.json');
+  const keep = (command: Command, secrets: readonly string[]): Promise<string | undefined> => {
+    const run = { id: 'r1', marker: 'm', test: 'concurrent', startedAt: seen.at };
+    const place = { test: 'concurrent', round: 1, session: 0, vu: 1, startedAtMs: 0 };
+    const result = { outcome: lost, durationMs: 1, messagesReceived: 1, controls: [], commands: [] };
+    const line = sessionRecord(run, place, result, hiding(secrets), command);
+    assert.ok(!line.includes('SECRETVALUE') || secrets.length === 0);
+    return keepFailures(folderWith(base, [line]), runRecord('r1', { verdict: 'FAIL' }));
+  };
   const command = { ...echo, command: 'echo SECRETVALUE', proof: { lines: ['SECRETVALUE'] } };
-  writeFileSync(commands, JSON.stringify({ version: 1, commands: [command] }));
-  const folder = folderWith(base, [sessionLine(lost)]);
-  const record = runRecord('r1', { verdict: 'FAIL', settings: { STRESS_COMMANDS: commands } });
-  const told = await keepFailures(folder, record, ['SECRETVALUE']);
-  assert.match(told ?? '', /1 failed session not kept: concurrent: its command holds a secret/);
-  assert.deepEqual((await readCases(base)).cases, []);
   assert.match(
-    (await keepFailures(folder, record, ['another secret'])) ?? '',
-    /kept as recovery cases: concurrent-echo/,
+    (await keep(command, ['SECRETVALUE'])) ?? '',
+    /1 failed session not kept: concurrent: its command holds a secret/,
   );
+  assert.deepEqual((await readCases(base)).cases, []);
+  assert.match((await keep(echo, ['another secret'])) ?? '', /kept as recovery cases: concurrent-echo/);
+  const [kept] = (await readCases(base)).cases;
+  assert.deepEqual(kept?.command, echo);
 });
 
 void test('what an interrupt cut off of a replay is no failure of its case', async (t) => {

@@ -935,17 +935,17 @@ test('probe: a binary message is sent as such, and shows in the trace by its siz
   assert.equal(session.result?.trace?.[1], '> 3 bytes');
 });
 
-test('holds: waits until a poke finds that it is so, and takes what comes meanwhile', () => {
+test('holds: waits until a notify finds that it is so, and takes what comes meanwhile', () => {
   let open = false;
   const session = play(
     during(function* (run, { holds }) {
       yield* holds(() => open);
       yield* run.completes();
     }, short),
-    [connected, started(1), ...lines(1, 3), passes(30_000), (each) => each.events.poke(), isSettled(false)],
+    [connected, started(1), ...lines(1, 3), passes(30_000), (each) => each.events.notify(), isSettled(false)],
   );
   open = true;
-  session.events.poke();
+  session.events.notify();
   session.events.message(completed());
   session.events.pong();
   assert.equal(session.result?.outcome.kind, 'ok', JSON.stringify(session.result?.outcome));
@@ -961,15 +961,15 @@ test('holds: it holds already → no wait', () => {
   assert.equal(session.result?.outcome.kind, 'ok');
 });
 
-test('a poke that nothing waits for, or before or after the session, changes nothing', () => {
+test('a notify that nothing waits for, or before or after the session, changes nothing', () => {
   const session = startInMemory(executeAndComplete(echo));
   const events: Event[] = [connected, started(1), output('hi'), completed(), pong];
   for (const event of events) {
-    session.events.poke();
+    session.events.notify();
     if (typeof event === 'string') session.events.message(event);
     else event(session);
   }
-  session.events.poke();
+  session.events.notify();
   assert.equal(session.result?.outcome.kind, 'ok');
   assert.equal(session.settledTimes, 1);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { factsOf } from '../lib/load/scenario-facts.ts';
 import { readInputs, settingConflicts } from '../lib/load/inputs.ts';
 import {
   parseDuration,
@@ -85,6 +86,8 @@ test('a flag is its setting in small letters', () => {
   assert.deepEqual([flags.get('STRESS_VUS'), flags.get('STRESS_ACK_TIMEOUT')], ['--vus', '--ack-timeout']);
 });
 
+const memory = factsOf({ name: 'memory', question: '', usesVus: true });
+
 const problemsAsSpelled = (asked: Record<string, string>, variables: Record<string, string>): string[] => {
   const spelled = spellingOf(asked, variables);
   const inputs = readInputs(
@@ -95,7 +98,7 @@ const problemsAsSpelled = (asked: Record<string, string>, variables: Record<stri
     {},
     spelled,
   );
-  return [...inputs.problems, ...settingConflicts('memory', inputs.settings, spelled)];
+  return [...inputs.problems, ...settingConflicts(memory, inputs.settings, ['memory'], spelled)];
 };
 
 const named = (texts: readonly string[]): string[] => texts.map((text) => text.split(/[: ]/)[0] ?? '').toSorted();
@@ -132,8 +135,8 @@ const bad: [name: string, value: string, message: RegExp][] = [
   ['STRESS_VUS', '0', /whole number/],
   ['STRESS_LINES', '10000001', /a whole number from 1 to 10000000/],
   ['STRESS_TRACE', 'true', /expected off or failures/],
-  ['STRESS_ONLY', 'single,concurent', /expected scenarios \(single, .*did you mean concurrent\?/],
-  ['STRESS_SKIP', 'suite', /expected scenarios/],
+  ['STRESS_ONLY', 'single,,concurrent', /expected names of scenarios, separated by commas/],
+  ['STRESS_SKIP', 'Memory Leak', /expected names of scenarios, separated by commas/],
   ['STRESS_LIMITED_URL', 'http://h/x', /expected ws:\/\/ in place of http/],
   ['STRESS_HELPER_URL', 'localhost:80', /expected an address such as http/],
   ['STRESS_VUS', '-1', /whole number/],

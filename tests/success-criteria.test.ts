@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { testNames, testsWithoutRounds } from '../lib/load/scenario-names.ts';
+import { scenariosOf } from '../cli/shared/scenarios.ts';
 import { parseThresholds } from '../lib/load/thresholds.ts';
 import { successCriteria } from '../lib/results/success-criteria.ts';
 import { judgeRun, type Metrics } from '../lib/results/verdict.ts';
@@ -10,11 +10,15 @@ import type { JudgedCriterion } from '../lib/results/record-schema.ts';
 
 const shipped: unknown = JSON.parse(readFileSync(new URL('../thresholds.json', import.meta.url), 'utf8'));
 
+const scenarios = scenariosOf('suite');
+const testNames = scenarios.map(({ name }) => name);
+
 const criteriaOf = (tests: readonly string[]) => {
   const parsed = parseThresholds(
     shipped,
-    tests.map((name) => ({ name, rounds: testsWithoutRounds.includes(name) ? 0 : 1 })),
+    tests.map((name) => ({ name, rounds: scenarios.find((each) => each.name === name)?.rounds.length === 0 ? 0 : 1 })),
     testNames,
+    'suite',
   );
   assert.ok('criteria' in parsed, JSON.stringify(parsed));
   return parsed.criteria;
@@ -32,7 +36,7 @@ const judged = (
   });
 
 const statuses = (criteria: readonly JudgedCriterion[], tests: readonly string[] = testNames): CriterionStatus[] =>
-  successCriteria(criteria, tests).map(({ status }) => status);
+  successCriteria(criteria, scenarios, tests).map(({ status }) => status);
 
 const all = (status: CriterionStatus): CriterionStatus[] => Array.from({ length: 6 }, () => status);
 
@@ -93,7 +97,7 @@ test('the worst part decides, and is told', () => {
         ? 'FAIL'
         : undefined,
   );
-  const [, , , memory] = successCriteria(criteria, testNames);
+  const [, , , memory] = successCriteria(criteria, scenarios, testNames);
   assert.deepEqual([memory?.status, memory?.decidedBy?.test], ['FAIL', 'high-output']);
 });
 

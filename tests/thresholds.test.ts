@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { testNames } from '../lib/load/scenario-names.ts';
+import { scenarioNames } from '../cli/shared/scenarios.ts';
 import { k6Thresholds, parseThresholds, type Criterion } from '../lib/load/thresholds.ts';
 
 const shipped: unknown = JSON.parse(readFileSync(new URL('../thresholds.json', import.meta.url), 'utf8'));
 
 const parse = (scenarios: unknown, rounds = 3): ReturnType<typeof parseThresholds> =>
-  parseThresholds({ version: 1, scenarios }, [{ name: 'concurrent', rounds }], testNames);
+  parseThresholds({ version: 1, scenarios }, [{ name: 'concurrent', rounds }], scenarioNames(), 'concurrent');
 
 const criteriaOf = (parsed: ReturnType<typeof parseThresholds>): Criterion[] => {
   assert.ok('criteria' in parsed, JSON.stringify(parsed));
@@ -15,7 +15,9 @@ const criteriaOf = (parsed: ReturnType<typeof parseThresholds>): Criterion[] => 
 };
 
 test('the shipped criteria are those that the tool promises', () => {
-  const concurrent = k6Thresholds(criteriaOf(parseThresholds(shipped, [{ name: 'concurrent', rounds: 3 }], testNames)));
+  const concurrent = k6Thresholds(
+    criteriaOf(parseThresholds(shipped, [{ name: 'concurrent', rounds: 3 }], scenarioNames(), 'concurrent')),
+  );
   assert.deepEqual(concurrent, {
     session_success: ['rate>=0.9'],
     'evidence{of:session_success,real:yes}': ['count>0'],
@@ -38,7 +40,9 @@ test('the shipped criteria are those that the tool promises', () => {
     'command_duration{round:3,class:simple}': ['p(95)<5000'],
     'evidence{of:command_duration,round:3,class:simple}': ['count>0'],
   });
-  const single = k6Thresholds(criteriaOf(parseThresholds(shipped, [{ name: 'single', rounds: 1 }], testNames)));
+  const single = k6Thresholds(
+    criteriaOf(parseThresholds(shipped, [{ name: 'single', rounds: 1 }], scenarioNames(), 'concurrent')),
+  );
   assert.deepEqual(single.session_success, ['rate==1']);
   assert.deepEqual(single['command_duration{class:simple}'], ['p(95)<5000']);
 });
@@ -146,7 +150,7 @@ for (const [name, scenarios, message] of bad) {
 
 test('refused: a file that is no thresholds file, and all problems of one at once', () => {
   for (const file of [null, [], 'x', {}, { version: 2, scenarios: {} }, { version: 1 }]) {
-    assert.ok('problems' in parseThresholds(file, [{ name: 'concurrent', rounds: 1 }], testNames));
+    assert.ok('problems' in parseThresholds(file, [{ name: 'concurrent', rounds: 1 }], scenarioNames(), 'concurrent'));
   }
   const parsed = parse({ '*': { a: ['rate>0'], timeouts: ['x', 'y'] }, b: {} });
   assert.equal('problems' in parsed && parsed.problems.length, 4);

@@ -19,6 +19,7 @@ const parsed = parseThresholds(
   },
   [{ name: 'concurrent', rounds: 2 }],
   ['concurrent'],
+  'concurrent',
 );
 assert.ok('criteria' in parsed);
 const { criteria } = parsed;
@@ -99,6 +100,7 @@ test('of a run that was cut short only what failed stands; what it closed itself
     { version: 1, scenarios: { '*': { [closed]: ['count==0'] } } },
     [{ name: 'concurrent', rounds: 2 }],
     ['concurrent'],
+    'concurrent',
   );
   assert.ok('criteria' in closes);
   const judged = judgeRun(closes.criteria, { ...good, [closed]: { values: { count: 3 } } }, profile, 'cut short');

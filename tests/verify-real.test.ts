@@ -12,7 +12,9 @@ import {
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { markdownText } from '../cli/shared/markdown.ts';
 import { allCases } from '../cli/conformance/conformance-run.ts';
-import { testNames } from '../lib/load/scenario-names.ts';
+import { scenariosOf } from '../cli/shared/scenarios.ts';
+
+const testNames = scenariosOf('suite').map(({ name }) => name);
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { targetFor } from './target-client.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 import { k6Build } from '../build.mjs';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { placeOf } from '../lib/load/profile.ts';
-import { scenarioNames } from '../lib/load/scenario-names.ts';
+import { scenarioNames } from '../cli/shared/scenarios.ts';
 import type { RunResult } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { k6Path, runBundle, runProgram, type K6Run } from './k6.ts';
@@ -74,12 +74,14 @@ void test('webpack and esbuild make the same of every scenario', async (t) => {
   await Promise.all([k6Build(byEsbuild).then(build), webpack('--output-path', byWebpack)]);
 
   await t.test('a bundle a scenario', () => {
-    const files = scenarioNames.map((name) => `${name}.js`).toSorted();
+    const files = scenarioNames()
+      .map((name) => `${name}.js`)
+      .toSorted();
     assert.deepEqual(readdirSync(byEsbuild).toSorted(), files);
     assert.deepEqual(readdirSync(byWebpack).toSorted(), files);
   });
 
-  const sameOptions = scenarioNames.map((name) =>
+  const sameOptions = scenarioNames().map((name) =>
     t.test(`${name}: k6 is given the same options`, async () => {
       const one = await inspect(path.join(byEsbuild, `${name}.js`));
       const other = await inspect(path.join(byWebpack, `${name}.js`));

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import { scenarioNames } from '../../lib/load/scenario-names.ts';
 import { settingsTable } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { runProblems } from '../run/run-inputs.ts';
+import { scenarioNames } from '../shared/scenarios.ts';
 import { scheduleProblems, scheduleSchema } from './schedule.ts';
 
 /** Their archives are held in memory, half a megabyte each. */
@@ -12,23 +12,24 @@ const mostTests = 100;
 
 const settings = v.record(v.string(), v.string());
 
-const testSchema = v.strictObject({
-  name: v.pipe(
-    v.string(),
-    v.minLength(1),
-    v.maxLength(300),
-    // oxlint-disable-next-line no-control-regex -- a name with one can't be told from another by eye
-    v.regex(/^[^\u0000-\u001f\u007f-\u009f]+$/),
-    v.description('Name of the load test, by which it is found again'),
-  ),
-  scenario: v.pipe(v.picklist(scenarioNames), v.description('What it runs')),
-  settings: v.optional(v.pipe(settings, v.description('Its settings, beside those of the file'))),
-  schedule: v.optional(
-    v.nullable(
-      v.pipe(scheduleSchema, v.description('When it runs; null removes the schedule, without it none is touched')),
+const testSchema = () =>
+  v.strictObject({
+    name: v.pipe(
+      v.string(),
+      v.minLength(1),
+      v.maxLength(300),
+      // oxlint-disable-next-line no-control-regex -- a name with one can't be told from another by eye
+      v.regex(/^[^\u0000-\u001f\u007f-\u009f]+$/),
+      v.description('Name of the load test, by which it is found again'),
     ),
-  ),
-});
+    scenario: v.pipe(v.picklist(scenarioNames()), v.description('What it runs')),
+    settings: v.optional(v.pipe(settings, v.description('Its settings, beside those of the file'))),
+    schedule: v.optional(
+      v.nullable(
+        v.pipe(scheduleSchema, v.description('When it runs; null removes the schedule, without it none is touched')),
+      ),
+    ),
+  });
 
 const project = v.pipe(
   v.number(),
@@ -45,16 +46,17 @@ const topMembers = {
 };
 
 /** cloud.json: the load tests of a project in Grafana Cloud k6. */
-export const cloudFileSchema = v.strictObject({
-  ...topMembers,
-  tests: v.pipe(v.array(testSchema), v.minLength(1), v.maxLength(mostTests)),
-});
+export const cloudFileSchema = () =>
+  v.strictObject({
+    ...topMembers,
+    tests: v.pipe(v.array(testSchema()), v.minLength(1), v.maxLength(mostTests)),
+  });
 
 /** A test of cloud.json, checked, with the settings of the file and its own. */
-export type CloudTest = v.InferOutput<typeof testSchema> & { settings: v.InferOutput<typeof settings> };
+export type CloudTest = v.InferOutput<ReturnType<typeof testSchema>> & { settings: v.InferOutput<typeof settings> };
 
 /** cloud.json, checked. */
-export type CloudFile = Pick<v.InferOutput<typeof cloudFileSchema>, 'project'> & { tests: CloudTest[] };
+export type CloudFile = Pick<v.InferOutput<ReturnType<typeof cloudFileSchema>>, 'project'> & { tests: CloudTest[] };
 
 /** Settings that cloud.json can't give, and why. */
 const refusedSettings = (): Map<string, string> =>
@@ -109,7 +111,7 @@ const issueText = (issue: v.BaseIssue<unknown>): string => {
   const path = v.getDotPath(issue);
   const received = issue.received.length > 100 ? `${issue.received.slice(0, 100)}…` : issue.received;
   const near =
-    issue.type === 'picklist' && typeof issue.input === 'string' ? suggestion(issue.input, scenarioNames) : '';
+    issue.type === 'picklist' && typeof issue.input === 'string' ? suggestion(issue.input, scenarioNames()) : '';
   return `${path === null ? '' : `${path}: `}expected ${expectedBy(issue)}; received ${received}${near}`;
 };
 
@@ -117,7 +119,7 @@ const readTest = (
   value: unknown,
   shared: Readonly<Record<string, string>>,
 ): { test?: CloudTest; problems: string[]; name: string | undefined } => {
-  const parsed = v.safeParse(testSchema, value);
+  const parsed = v.safeParse(testSchema(), value);
   const given = typeof value === 'object' && value !== null ? (value as { name?: unknown }).name : undefined;
   const name = typeof given === 'string' ? given : undefined;
   if (!parsed.success) return { problems: parsed.issues.map(issueText), name };

@@ -12,7 +12,7 @@ const at = (schema: unknown, path: readonly string[]): Record<string, unknown> =
 
 /** The JSON Schema of cloud.json. */
 export const cloudSchema = (): JsonSchema => {
-  const { $schema: _, ...schema } = toJsonSchema(cloudFileSchema, {
+  const { $schema: _, ...schema } = toJsonSchema(cloudFileSchema(), {
     target: 'draft-2020-12',
     // A check has no form that a schema could tell.
     errorMode: 'ignore',

@@ -128,7 +128,7 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
     ),
     ...fileProblems('--json', values.json),
     ...fileProblems('--markdown', values.markdown),
-    ...runProblems(env, 'single', ca, spellingOf(given)),
+    ...runProblems(env, undefined, ca, spellingOf(given)),
   ];
   if (problems.length > 0) return refuse(problems);
 

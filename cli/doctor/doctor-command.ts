@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { scenarioNames } from '../../lib/load/scenario-names.ts';
 import { parseSettings, settingsTable } from '../../lib/load/settings.ts';
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import { hiding, secretsOf } from '../../lib/results/redact.ts';
@@ -18,6 +17,7 @@ import {
   settingsEnvironment,
   settingsOptions,
 } from '../shared/parse-options.ts';
+import { allScenarios } from '../shared/scenarios.ts';
 import { spellingOf } from '../shared/settings-options.ts';
 
 /** Long enough for a service that is slow at its first command, short enough to be waited for. */
@@ -88,7 +88,7 @@ export const doctorCommand = async (argv: string[]): Promise<number> => {
   const problems = [
     ...emptyOptions(values),
     ...(pid === undefined || pid === '' ? [] : processIdProblems(pid)),
-    ...runProblems(env, 'single', ca, spellingOf(asked)),
+    ...runProblems(env, undefined, ca, spellingOf(asked)),
   ];
   if (problems.length > 0) return refuse(problems);
 
@@ -102,7 +102,7 @@ export const doctorCommand = async (argv: string[]): Promise<number> => {
   };
   const found = await factsOf(connection, limits, pid === undefined ? undefined : Number(pid));
   const facts = withoutSecrets(found, secretsOf(settings));
-  const scenarios = readinessOf(facts, scenarioNames);
+  const scenarios = readinessOf(facts, allScenarios());
   if (values.json === true) {
     console.log(JSON.stringify({ type: 'doctor', version: 1, ...facts, scenarios }, undefined, 2));
   } else {

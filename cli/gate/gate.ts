@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { readCriteria, readInputs } from '../../lib/load/inputs.ts';
+import { knownScenarios } from '../../lib/load/thresholds.ts';
 import { parseDuration, settingsTable, type SettingRow } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
-import { testNames, testsWithoutRounds } from '../../lib/load/scenario-names.ts';
 import { summaryText, verdictLine } from '../../lib/results/summary.ts';
 import type { RunResult } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
@@ -10,13 +10,14 @@ import { printable } from '../shared/printable.ts';
 import { refusing } from '../shared/refusal.ts';
 import { emptyOptions, helpEntry, readOptions, settingsEnvironment } from '../shared/parse-options.ts';
 import { spellingOf } from '../shared/settings-options.ts';
+import { allScenarios } from '../shared/scenarios.ts';
 import { shippedThresholds } from '../shared/shipped-thresholds.ts';
 import { GateError, type Connection } from './prometheus.ts';
 import { bucketGrowth, isTooNear, questionsFor, untranslatable } from './promql.ts';
 import { judgeWhole, wholeProfile, type WholeTest } from './whole-test.ts';
 
 /** The scenarios whose sessions can be split over several machines. */
-const splittable = testNames.filter((name) => !testsWithoutRounds.includes(name));
+const splittable = (): string[] => allScenarios().flatMap(({ name, rounds }) => (rounds.length > 0 ? [name] : []));
 
 /** The settings of a run that its judgement needs. */
 const needed: ReadonlySet<string> = new Set([
@@ -43,7 +44,7 @@ data, 108 nothing was judged, 110 invalid. Wrong options: 2.
 Options:
 ${helpEntry('--prometheus URL', 'Where Prometheus answers queries.')}
 ${helpEntry('--test-id ID', 'The id that marks the test: the value of its label.')}
-${helpEntry('--scenario NAME', `What was run: ${splittable.join(', ')}.`)}
+${helpEntry('--scenario NAME', `What was run: ${splittable().join(', ')}.`)}
 ${helpEntry('--instances N', 'How many k6 processes ran it; with fewer the test is INVALID.')}
 ${helpEntry('--test-label NAME', 'The label that marks a test. Default: testrun_name, which the k6-operator sets.')}
 ${helpEntry('--instance-label NAME', 'The label that tells k6 processes apart. Default: instance_id, which the k6-operator sets.')}
@@ -179,10 +180,10 @@ const readAsked = (
     ...(testId.length > 0 && testId.length <= 200
       ? []
       : ['--test-id: expected the id that marks the test, of 1 to 200 characters, such as nightly-42']),
-    ...(splittable.includes(scenario)
+    ...(splittable().includes(scenario)
       ? []
       : [
-          `--scenario: expected one whose sessions can be split (${splittable.join(', ')}); received ${scenario || 'none'}${suggestion(scenario, splittable)}`,
+          `--scenario: expected one whose sessions can be split (${splittable().join(', ')}); received ${scenario || 'none'}${suggestion(scenario, splittable())}`,
         ]),
     ...(count >= 1 && count <= mostInstances
       ? []
@@ -201,8 +202,15 @@ const readAsked = (
   if (profile !== undefined && profile.rounds.length > 1 && count > 1) {
     problems.push('--rounds: expected one round, for several k6 processes can run no more, such as --vus 300');
   }
-  const known = splittable.includes(scenario);
-  const criteria = known ? readCriteria(inputs, [{ name: scenario, rounds: profile?.rounds.length ?? 100 }]) : [];
+  const known = splittable().includes(scenario);
+  const criteria = known
+    ? readCriteria(
+        inputs,
+        scenario,
+        [{ name: scenario, rounds: profile?.rounds.length ?? 100 }],
+        knownScenarios(shippedThresholds(), [scenario]),
+      )
+    : [];
   for (const { selector, expression, metric } of criteria) {
     const why = untranslatable({ metric, expression });
     if (why !== undefined) inputs.problems.push(`${selector} ${expression}: ${why}`);

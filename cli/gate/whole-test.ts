@@ -33,7 +33,7 @@ export interface WholeResult {
 export const wholeProfile = (scenario: string, settings: Settings): Profile => {
   const { rounds, vus, durationMs } = settings;
   if (rounds !== undefined || vus !== undefined || durationMs !== undefined) {
-    return planLoad(settings, [{ name: scenario, rounds: [1] }]);
+    return planLoad(settings, [{ name: scenario, rounds: [1], takesLoad: true }]);
   }
   const round = { test: scenario, number: 1, label: 'sessions of all machines', sessions: undefined };
   return { scenarios: {}, rounds: [round], cases: [], before: {}, owed: undefined };

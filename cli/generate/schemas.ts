@@ -1,12 +1,15 @@
 import { commandClasses } from '../../lib/commands/command.ts';
 import { metricsTable, type MetricRow } from '../../lib/load/metrics.ts';
-import { testNames } from '../../lib/load/scenario-names.ts';
+import { allScenarios } from '../shared/scenarios.ts';
 import { tagValues } from '../../lib/load/thresholds.ts';
 
 /** A JSON Schema, or a part of one. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 type MetricType = MetricRow['type'];
+
+/** The scenarios that criteria can be about: all but suites. */
+const singleNames = (): string[] => allScenarios().flatMap(({ name, scenarios }) => (scenarios ? [] : [name]));
 
 const draft = 'https://json-schema.org/draft/2020-12/schema';
 
@@ -63,7 +66,7 @@ const selectableTags = (row: MetricRow): string[] => row.tags.filter((tag) => ta
 const valuePattern = (tag: string): string => {
   if (tag === 'round') return '(?:each|[1-9]\\d*)';
   if (tag === 'case') return '[a-z0-9]+(?:-[a-z0-9]+)*';
-  return `(?:${(tag === 'test' ? testNames : (tagValues[tag] ?? [])).join('|')})`;
+  return `(?:${(tag === 'test' ? singleNames() : (tagValues[tag] ?? [])).join('|')})`;
 };
 
 const selectorPattern = (name: string, row: MetricRow): string => {
@@ -100,7 +103,7 @@ export const thresholdsSchema = (): JsonSchema => ({
       additionalProperties: false,
       properties: Object.fromEntries([
         ['*', { $ref: '#/$defs/criteria', description: 'Criteria of every scenario' }],
-        ...testNames.map((name) => [name, { $ref: '#/$defs/criteria', description: `Criteria of ${name}` }]),
+        ...singleNames().map((name) => [name, { $ref: '#/$defs/criteria', description: `Criteria of ${name}` }]),
       ]),
     },
   },

@@ -1,3 +1,4 @@
+import type { ScenarioFacts } from '../../lib/load/scenario-facts.ts';
 import { parseSettings, settingsTable } from '../../lib/load/settings.ts';
 import type { Variable } from './manifest.ts';
 
@@ -114,24 +115,23 @@ export const neededMiB = (
   return { memoryMiB, memoryLimitMiB: Math.ceil(memoryMiB * 1.5) };
 };
 
-/** Why the sessions of a scenario can't be split over so many runners. */
+/** Why the sessions of a scenario can't be split over several runners. */
 export const splitProblems = (
-  scenario: string,
+  { name, rounds: ownRounds, hasCases }: ScenarioFacts,
   asked: Readonly<Record<string, string>>,
   parallelism: number,
 ): string[] => {
   if (parallelism === 1) return [];
   const { STRESS_ROUNDS: rounds, STRESS_VUS: vus, STRESS_DURATION: duration } = asked;
-  const hasRounds = ['single', 'concurrent', 'process-control', 'high-output'].includes(scenario);
   const oneRound = vus !== undefined || duration !== undefined || (rounds !== undefined && !rounds.includes(','));
-  if (!hasRounds || !oneRound) {
+  if (ownRounds.length === 0 || !oneRound) {
     return [
       `--parallelism: rounds and cases follow one another within one k6 process only: expected 1, or a scenario with rounds and one round of it, such as concurrent --vus 300; received ${parallelism}`,
     ];
   }
-  if (['process-control', 'high-output'].includes(scenario) && duration === undefined) {
+  if (hasCases && duration === undefined) {
     return [
-      `--parallelism: ${scenario} has cases, which one k6 process asks: expected 1, or --duration, for which they are left out`,
+      `--parallelism: ${name} has cases, which one k6 process asks: expected 1, or --duration, for which they are left out`,
     ];
   }
   const { sessions, fleet } = loadOf(asked) ?? { sessions: parallelism, fleet: 1 };

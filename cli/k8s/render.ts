@@ -1,8 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
-import { scenarioNames } from '../../lib/load/scenario-names.ts';
-import { suggestion } from '../../lib/text/suggestion.ts';
-import { packageRoot } from '../shared/package-root.ts';
+import { bundleOf, factsOrUnknown, scenarioProblem } from '../shared/scenarios.ts';
 import { refusing } from '../shared/refusal.ts';
 import { runProblems } from '../run/run-inputs.ts';
 import { helpEntry, readOptions, settingsEnvironment, settingsHelp, settingsOptions } from '../shared/parse-options.ts';
@@ -160,16 +157,13 @@ const readAsked = (scenario: string, values: Values, k6Args: readonly string[]):
   const given = Array.isArray(values.secret) ? values.secret.filter((each) => typeof each === 'string') : [];
   const secrets = given.map(secretOf);
   const named = secrets.flatMap((each) => (typeof each === 'string' ? [] : [each.name]));
-  const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
-  const isKnown = scenarioNames.includes(scenario);
+  const bundle = bundleOf(scenario);
+  const unknown = scenarioProblem(scenario);
+  const isKnown = unknown === undefined;
   const size = memory === undefined ? undefined : memoryOf(memory);
   const ofSettings = [...podSettingsProblems(asked), ...runProblems(asked, scenario, undefined, spellingOf(asked, {}))];
   const problems = [
-    ...(isKnown
-      ? []
-      : [
-          `expected a scenario (${scenarioNames.join(', ')}), received ${scenario || 'none'}${suggestion(scenario, scenarioNames)}`,
-        ]),
+    ...(unknown === undefined ? [] : [unknown]),
     ...(isKnown && !existsSync(bundle)
       ? [`expected the bundle ${bundle}; it is not there: npm run build makes it`]
       : []),
@@ -191,7 +185,7 @@ const readAsked = (scenario: string, values: Values, k6Args: readonly string[]):
     ...(cron === undefined && kubectlImage !== undefined ? ['--kubectl-image: expected together with --cron'] : []),
     ...(parallelism >= 1 && parallelism <= mostRunners
       ? isKnown && ofSettings.length === 0
-        ? splitProblems(scenario, asked, parallelism)
+        ? splitProblems(factsOrUnknown(scenario), asked, parallelism)
         : []
       : [`--parallelism: expected a whole number from 1 to ${mostRunners}; received ${JSON.stringify(runners)}`]),
     ...secrets.filter((each) => typeof each === 'string'),

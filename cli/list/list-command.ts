@@ -1,10 +1,9 @@
-import path from 'node:path';
-import { scenarioNames, testNames, testsOf } from '../../lib/load/scenario-names.ts';
 import { parseThresholds } from '../../lib/load/thresholds.ts';
-import { packageRoot } from '../shared/package-root.ts';
+import { folded } from '../../lib/text/fold.ts';
+import { allScenarios, bundleOf, scenarioNames, scenariosOf } from '../shared/scenarios.ts';
 import { shippedThresholds } from '../shared/shipped-thresholds.ts';
 
-/** `ws-stress list`: each scenario with its bundle and its criteria as thresholds.json has them. */
+/** `ws-stress list`: each scenario with its bundle, its question and its criteria as thresholds.json has them. */
 export const listCommand = async (argv: string[]): Promise<number> => {
   if (argv.length > 0) {
     const known = argv[0] === '--help' || argv[0] === '-h';
@@ -13,11 +12,12 @@ export const listCommand = async (argv: string[]): Promise<number> => {
     );
     return known ? 0 : 2;
   }
-  for (const name of scenarioNames) {
-    const tests = testsOf(name).map((test) => ({ name: test, rounds: 1 }));
-    const parsed = parseThresholds(shippedThresholds(), tests, testNames);
+  for (const { name, question } of allScenarios()) {
+    const parts = scenariosOf(name).map((each) => ({ name: each.name, rounds: each.rounds.length > 0 ? 1 : 0 }));
+    const parsed = parseThresholds(shippedThresholds(), parts, scenarioNames(), name);
     if ('problems' in parsed) throw new Error(`thresholds.json: ${parsed.problems.join('; ')}`);
-    console.log(`${name}  ${path.join(packageRoot, 'dist', `${name}.js`)}`);
+    console.log(`${name}  ${bundleOf(name)}`);
+    console.log(folded(`  ${question}`));
     for (const { selector, expression } of parsed.criteria) {
       console.log(`  ${selector.replace('round:1', 'round:each')} ${expression}`);
     }

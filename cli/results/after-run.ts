@@ -17,11 +17,11 @@ const orSay = async (failure: string, leave: () => Promise<void>): Promise<void>
 };
 
 /** What a run leaves for its readers, made of its records. */
-export const leaveResults = async (folder: RunFolder, record: RunRecord, secrets: readonly string[]): Promise<void> => {
+export const leaveResults = async (folder: RunFolder, record: RunRecord): Promise<void> => {
   await rememberRun(folder, record);
   await orSay('junit.xml and summary.md could not be written', () => leaveForMachines(folder, record));
   await orSay('recovery: nothing was kept or counted', async () => {
-    const kept = await keepFailures(folder, record, secrets);
+    const kept = await keepFailures(folder, record);
     if (kept !== undefined) console.error(kept);
   });
   console.error(`results: ${shownPath(folder.path)}`);

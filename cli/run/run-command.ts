@@ -1,10 +1,7 @@
+import { wantsLimitedInstance } from '../../lib/load/scenario-facts.ts';
 import { existsSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { scenarioNames } from '../../lib/load/scenario-names.ts';
-import { parseSettings } from '../../lib/load/settings.ts';
-import { suggestion } from '../../lib/text/suggestion.ts';
-import { secretsOf } from '../../lib/results/redact.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLine } from '../../lib/results/summary.ts';
 import { closingTable, readFailures } from './closing-table.ts';
@@ -14,7 +11,8 @@ import { helperActions, helperOptions, helperProblems } from './helper-options.t
 import { messageOf } from '../../lib/text/errors.ts';
 import { dashboardEnvironment } from './dashboard.ts';
 import { runK6, type K6End } from './run-k6.ts';
-import { packageRoot, packageVersion } from '../shared/package-root.ts';
+import { packageVersion } from '../shared/package-root.ts';
+import { bundleOf, scenarioNames, scenarioProblem, scenariosOf } from '../shared/scenarios.ts';
 import { leaveResults } from '../results/after-run.ts';
 import { exportProblems, exportsAsked, writeExports, type Exports } from '../results/exports.ts';
 import {
@@ -72,9 +70,9 @@ export const runCommand = declareCommand({
 An option that shows a STRESS_ variable in brackets can also be set by this variable, or by -e for k6.
 
 Exit code: 0 pass, 99 a criterion failed, 108 nothing was run, 110 invalid, 2 wrong options; otherwise that of k6.`,
-  arguments: [{ name: 'scenario', required: true, choices: () => scenarioNames }],
+  arguments: [{ name: 'scenario', required: true, choices: () => scenarioNames() }],
   ...runOptions,
-  notes: () => wrapped(`Scenarios: ${scenarioNames.join(', ')}. ws-stress list shows what they check.`),
+  notes: () => wrapped(`Scenarios: ${scenarioNames().join(', ')}. ws-stress list shows what they check.`),
   examples: [
     'ws-stress run suite --with-target',
     'ws-stress run concurrent --url ws://localhost:8003/ws/mcp --vus 50',
@@ -102,11 +100,7 @@ export const runScenario = async ({
     ...(values.markdown !== undefined && { markdown: values.markdown }),
   };
   const problems = [
-    ...(scenarioNames.includes(scenario)
-      ? []
-      : [
-          `expected a scenario (${scenarioNames.join(', ')}), received ${scenario || 'none'}${suggestion(scenario, scenarioNames)}`,
-        ]),
+    ...[scenarioProblem(scenario)].filter((each) => each !== undefined),
     ...ofCommandLine,
     ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
     ...helperProblems(values, env, spelled),
@@ -119,11 +113,13 @@ export const runScenario = async ({
   ];
   if (problems.length > 0) return refuse(problems);
 
+  const parts = scenariosOf(scenario);
   const k6 = await ensureK6();
   let folder: RunFolder;
   try {
     folder = await makeRunFolder(path.resolve(values.folder ?? '.'), env.STRESS_RUN_ID || newRunId());
-    if (replays.has(scenario) && !env.STRESS_RECOVERY) env.STRESS_RECOVERY = await renewIndex(folder.base);
+    if (parts.some(({ needs }) => needs.includes('kept-failures')) && !env.STRESS_RECOVERY)
+      env.STRESS_RECOVERY = await renewIndex(folder.base);
   } catch (error) {
     return refuse([messageOf(error)]);
   }
@@ -135,14 +131,14 @@ export const runScenario = async ({
   try {
     const target = withTarget ? whileRunning(await restartableTarget({ port: 0 })) : undefined;
     if (target !== undefined) console.error(`reference target listening on ${target.url}`);
-    const takesLimited = withTarget && wantsLimited.has(scenario) && asked.STRESS_LIMITED_URL === undefined;
+    const takesLimited = withTarget && parts.some(wantsLimitedInstance) && asked.STRESS_LIMITED_URL === undefined;
     const limited = takesLimited ? whileRunning(await startTarget({ port: 0, ...limits })) : undefined;
     if (limited !== undefined) {
       console.error(`a second one, with an allow-list and ${limits.maxSessions} sessions, on ${limited.url}`);
     }
     const actions = target ?? helperActions(values);
     const helper = actions === undefined ? undefined : whileRunning(await startHelper(actions));
-    const bundle = path.join(packageRoot, 'dist', `${scenario}.js`);
+    const bundle = bundleOf(scenario);
     return await runAndTell({ scenario, k6, bundle, folder, exports }, k6Args, {
       // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
       ...(env.STRESS_FLEET && { GOGC: '25' }),
@@ -156,12 +152,6 @@ export const runScenario = async ({
     for (const each of running.toReversed()) await each.close();
   }
 };
-
-/** The scenarios that replay what earlier runs have left. */
-const replays: ReadonlySet<string> = new Set(['suite', 'recovery']);
-
-/** The scenarios that want a service with an allow-list or a small session limit. */
-const wantsLimited: ReadonlySet<string> = new Set(['suite', 'command-validation', 'session-limit']);
 
 /** The second reference target's. */
 const limits = { maxSessions: 4, allow: ['echo', 'ls', 'sleep'] };
@@ -200,7 +190,7 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
   if (existsSync(folder.records)) {
     const failures = await readFailures(folder.records, end.code === interrupted);
     for (const line of failures.other) console.error(line);
-    process.stdout.write(closingTable(failures, asked.scenario === 'suite' ? 3 : Infinity));
+    process.stdout.write(closingTable(failures, scenariosOf(asked.scenario).length > 1 ? 3 : Infinity));
   }
   return completed(asked, end, env);
 };
@@ -232,7 +222,7 @@ const completed = async (
   };
   await writeWhole(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
   if (env.STRESS_RESULT) await copyFile(folder.run, env.STRESS_RESULT);
-  await leaveResults(folder, record, secretsOf(parseSettings(env).settings));
+  await leaveResults(folder, record);
   const isExported = await exported(exports, record);
   // Whoever reads the end of a log finds it there.
   console.log(verdictLine(record, process.stdout.isTTY && !process.env.NO_COLOR));

@@ -1,9 +1,10 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { readCriteria, readInputs, settingConflicts } from '../../lib/load/inputs.ts';
-import { testsOf } from '../../lib/load/scenario-names.ts';
+import { chosenScenarios, readCriteria, readInputs, settingConflicts, type Inputs } from '../../lib/load/inputs.ts';
 import { asVariables, type Spelling } from '../../lib/load/settings.ts';
+import { knownScenarios } from '../../lib/load/thresholds.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
+import { scenarioNamed, scenariosOf } from '../shared/scenarios.ts';
 import { shippedThresholds } from '../shared/shipped-thresholds.ts';
 
 const readFile = (file: string): string => {
@@ -34,22 +35,37 @@ const resultProblems = (spelled: Spelling, name: string): string[] => {
   }
 };
 
+/** Adds what is wrong with the settings and criteria for a scenario. */
+const addProblemsOf = (scenario: string, inputs: Inputs): void => {
+  const run = scenarioNamed(scenario);
+  if (run === undefined) return;
+  const parts = scenariosOf(scenario);
+  // How many rounds the settings leave is seen by the bundle, which checks again.
+  const mostRounds = 100;
+  readCriteria(
+    inputs,
+    scenario,
+    parts.map(({ name, rounds }) => ({ name, rounds: rounds.length > 0 ? mostRounds : 0 })),
+    knownScenarios(
+      shippedThresholds(),
+      parts.map(({ name }) => name),
+    ),
+  );
+  inputs.problems.push(
+    ...settingConflicts(run, inputs.settings, chosenScenarios(run, inputs.settings), inputs.spelled),
+  );
+};
+
 /** Everything wrong with a run's settings and the files they name, before k6 is started; the bundle checks again. */
 export const runProblems = (
   env: Readonly<Record<string, string | undefined>>,
-  scenario: string,
+  scenario: string | undefined,
   ca: string | undefined,
   spelled: Spelling = asVariables,
 ): string[] => {
   const inputs = readInputs(env, readFile, shippedThresholds(), spelled);
-  // Only the bundle knows how many rounds its scenario has; it looks again.
-  const mostRounds = 100;
-  readCriteria(
-    inputs,
-    testsOf(scenario).map((name) => ({ name, rounds: mostRounds })),
-  );
+  if (scenario !== undefined) addProblemsOf(scenario, inputs);
   const { result } = inputs.settings;
-  inputs.problems.push(...settingConflicts(scenario, inputs.settings, spelled));
   return [
     ...inputs.problems,
     ...(ca === undefined ? [] : caProblems(ca)),

@@ -4,7 +4,7 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { rawConformanceCases } from '../../lib/cases/conformance-raw.ts';
-import { testNames } from '../../lib/load/scenario-names.ts';
+import { scenariosOf } from '../shared/scenarios.ts';
 import { parseSettings, shownUrl, type Settings } from '../../lib/load/settings.ts';
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import { secretsOf } from '../../lib/results/redact.ts';
@@ -259,7 +259,9 @@ const verify = async ({ k6, env, values, folder, ca, expect, out, update }: Veri
     return 1;
   }
   const { settings } = parseSettings(env);
-  const tests = testNames.filter((name) => settings.only?.includes(name) !== false && !settings.skip?.includes(name));
+  const tests = scenariosOf('suite')
+    .map(({ name }) => name)
+    .filter((name) => settings.only?.includes(name) !== false && !settings.skip?.includes(name));
   const frames = tests.includes('conformance') ? await askFrames(settings, ca ?? env.SSL_CERT_FILE) : undefined;
   const findings = [...failures.findings, ...(frames?.findings ?? [])];
 

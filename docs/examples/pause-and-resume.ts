@@ -1,8 +1,9 @@
 import { scenario } from '../../lib/k6/scenario.ts';
-import { asks } from '../../lib/k6/stage.ts';
+import { askCases } from '../../lib/k6/case-context.ts';
 
-/** Does a paused command stay silent and lose no line, can the session then run another one, and are hooks reported? */
 export const { definition, options, setup, handleSummary, run } = scenario('pause-and-resume', {
+  question: 'Does a paused command stay silent and lose no line, and can its session then run another one?',
+  needs: ['commands'],
   rounds: [2],
   commands: [
     {
@@ -28,8 +29,8 @@ export const { definition, options, setup, handleSummary, run } = scenario('paus
     });
     yield* again.completes();
   },
-  cases: asks((stage) =>
-    stage.ask([
+  cases: askCases((context) =>
+    context.ask([
       {
         name: 'hook-status',
         section: 'protocol: hook_status',

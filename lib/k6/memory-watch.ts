@@ -4,7 +4,7 @@ import { judgeLeak, type LeakJudgement } from '../memory/leak.ts';
 import { isRestarted, type MemoryReading } from '../memory/reading.ts';
 import { describeOutcome } from '../session/outcome.ts';
 import type { TimedMemorySample } from '../results/memory-record.ts';
-import type { Stage } from './stage.ts';
+import type { CaseContext } from './case-context.ts';
 
 const hello: Command = { name: 'echo', class: 'simple', command: 'echo hello', proof: { lines: ['hello'] } };
 const sessionsAtOnce = 10;
@@ -29,12 +29,14 @@ export interface MemoryWatch {
 }
 
 /** Opens sessions together, each with one command; returns how many succeeded when all have gone, and how one did not. */
-const wave = async (stage: Stage): Promise<{ size: number; succeeded: number; failure: string | undefined }> => {
-  const size = stage.settings.vus ?? sessionsAtOnce;
+const wave = async (
+  context: CaseContext,
+): Promise<{ size: number; succeeded: number; failure: string | undefined }> => {
+  const size = context.settings.vus ?? sessionsAtOnce;
   const open = Array.from(
     { length: size },
     () =>
-      stage.open(leak.name, function* (session) {
+      context.open(leak.name, function* (session) {
         const execution = yield* session.execute(hello);
         yield* execution.completes();
       }).result,
@@ -52,12 +54,12 @@ const emptiesMs = 1000;
  * What there is before the load, which comes behind a first wave: what a service starts with its first command and keeps is
  * not left over. Its sessions are: those counted are of before that wave, once set-up's own has gone.
  */
-export const readingBefore = async (stage: Stage, read: () => MemoryReading): Promise<MemoryReading> => {
+export const readingBefore = async (context: CaseContext, read: () => MemoryReading): Promise<MemoryReading> => {
   const waitFor = (most: number, withinMs: number): Promise<string | undefined> =>
-    stage.eventually(withinMs, () => ((read().activeSessions ?? 0) > most ? 'more' : undefined));
+    context.eventually(withinMs, () => ((read().activeSessions ?? 0) > most ? 'more' : undefined));
   await waitFor(0, emptiesMs);
   const { activeSessions } = read();
-  await wave(stage);
+  await wave(context);
   await waitFor(activeSessions ?? 0, settlesMs);
   return { ...read(), activeSessions };
 };
@@ -66,8 +68,8 @@ export const readingBefore = async (stage: Stage, read: () => MemoryReading): Pr
  * Puts load on the service in waves, reading its memory between them, at equal load; for as long as the settings say, and
  * up to three times as long where that does not settle it.
  */
-export const watchMemory = async (stage: Stage, read: () => MemoryReading): Promise<MemoryWatch> => {
-  const { memoryDurationMs, leakBytes } = stage.settings;
+export const watchMemory = async (context: CaseContext, read: () => MemoryReading): Promise<MemoryWatch> => {
+  const { memoryDurationMs, leakBytes } = context.settings;
   const samples: TimedMemorySample[] = [];
   const startedAt = Date.now();
   let sessions = 0;
@@ -79,12 +81,12 @@ export const watchMemory = async (stage: Stage, read: () => MemoryReading): Prom
   const isLost = (): boolean => restarted || wavesLost >= mostWavesLost;
   const runUntil = async (untilMs: number): Promise<LeakJudgement> => {
     while (Date.now() - startedAt < untilMs && !isLost()) {
-      const { size, succeeded, failure } = await wave(stage);
+      const { size, succeeded, failure } = await wave(context);
       firstFailure ??= failure;
       sessions += succeeded;
       failed += size - succeeded;
       wavesLost = succeeded === 0 ? wavesLost + 1 : 0;
-      if (wavesLost > 0) await stage.pause(lostPauseMs);
+      if (wavesLost > 0) await context.pause(lostPauseMs);
       const isDue = Date.now() - startedAt >= (samples.length * memoryDurationMs) / mostSamples;
       if (!isDue) continue;
       const reading = read();

@@ -14,7 +14,7 @@ import { now } from './clock.ts';
 /** A session that is open beside others of the same VU. */
 export interface OpenSession {
   /** Lets its script look again at what it waits for. */
-  poke: () => void;
+  notify: () => void;
 }
 
 /** Opened, and not one message came. */
@@ -38,7 +38,7 @@ export const openSession = (
     if (heardNothing(result)) again = openOnce(settings, url, limits, script, ended);
     else ended(result);
   });
-  return { poke: () => (again ?? first).session?.poke() };
+  return { notify: () => (again ?? first).session?.notify() };
 };
 
 /**

@@ -1,7 +1,7 @@
 import type { Command } from '../commands/command.ts';
 import type { Outcome } from '../session/outcome.ts';
 import type { Script, Session, SessionResult } from '../session/session.ts';
-import type { OpenSession, Stage } from './stage.ts';
+import type { OpenSession, CaseContext } from './case-context.ts';
 
 const sessions = 5;
 const count: Command = {
@@ -28,7 +28,7 @@ export interface Streams {
 }
 
 /** Opens sessions whose command goes on for a minute; resolved when output comes in each, or it has ended. */
-export const openStreams = async (stage: Stage, name: string): Promise<Streams> => {
+export const openStreams = async (context: CaseContext, name: string): Promise<Streams> => {
   const ends: StreamEnd[] = Array.from({ length: sessions }, () => undefined);
   const open: OpenSession[] = [];
   let isEarly = true;
@@ -36,7 +36,7 @@ export const openStreams = async (stage: Stage, name: string): Promise<Streams> 
   const streaming = ends.map(
     (_, index) =>
       new Promise<void>((resolve) => {
-        const opened = stage.open(name, function* (session) {
+        const opened = context.open(name, function* (session) {
           const output = yield* session.execute(count);
           yield* output.reaches(5);
           resolve();
@@ -55,11 +55,11 @@ export const openStreams = async (stage: Stage, name: string): Promise<Streams> 
       isEarly = false;
       try {
         stop();
-        await stage.eventually(withinMs, () => (ends.includes(undefined) ? 'not yet' : undefined));
+        await context.eventually(withinMs, () => (ends.includes(undefined) ? 'not yet' : undefined));
         return [...ends];
       } finally {
         isOver = true;
-        for (const { poke } of open) poke();
+        for (const { notify } of open) notify();
         await Promise.all(open.map(({ result }) => result));
       }
     },
@@ -67,26 +67,26 @@ export const openStreams = async (stage: Stage, name: string): Promise<Streams> 
 };
 
 /** A session that tries whether there is a service: it opens within 5 s, or has failed. */
-export const tries = (stage: Stage, name: string, url?: string): Promise<SessionResult> =>
-  stage.open(name, greets, url, true).result;
+export const tries = (context: CaseContext, name: string, url?: string): Promise<SessionResult> =>
+  context.open(name, greets, url, true).result;
 
 /**
  * Tries sessions until one succeeds, at most so long, and then as many together as there were before. Returns how the last one
  * ended, or of those together the first that failed; and how long it took until one succeeded, milliseconds.
  */
 export const untilBack = async (
-  stage: Stage,
+  context: CaseContext,
   name: string,
   startedAt: number,
 ): Promise<{ outcome: Outcome; tookMs: number }> => {
-  let last = await tries(stage, name);
-  await stage.eventually(stage.settings.recoveryTimeoutMs, async () => {
-    if (last.outcome.kind !== 'ok') last = await tries(stage, name);
+  let last = await tries(context, name);
+  await context.eventually(context.settings.recoveryTimeoutMs, async () => {
+    if (last.outcome.kind !== 'ok') last = await tries(context, name);
     return last.outcome.kind === 'ok' ? undefined : 'not yet';
   });
   const tookMs = Date.now() - startedAt;
   if (last.outcome.kind !== 'ok') return { outcome: last.outcome, tookMs };
-  const together = await Promise.all(Array.from({ length: sessions }, () => stage.open(name, greets).result));
+  const together = await Promise.all(Array.from({ length: sessions }, () => context.open(name, greets).result));
   const failed = together.find(({ outcome }) => outcome.kind !== 'ok');
   return { outcome: (failed ?? last).outcome, tookMs };
 };

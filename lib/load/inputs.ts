@@ -4,7 +4,8 @@ import type { Command } from '../commands/command.ts';
 import { recoveryIndexProblems, type ReplayCase } from '../commands/recovery-index.ts';
 import posix from '../commands/posix.json';
 import python from '../commands/python.json';
-import { testNames, testsWithoutRounds } from './scenario-names.ts';
+import { suggestion } from '../text/suggestion.ts';
+import type { ScenarioFacts } from './scenario-facts.ts';
 import {
   asVariables,
   parseSettings,
@@ -97,42 +98,64 @@ const given = (settings: Settings, keys: readonly (SettingKey & keyof Settings)[
     .filter(({ key }) => keys.some((each) => each === key && settings[each] !== undefined))
     .map(({ name }) => spelled(name));
 
-/** What the settings ask of a scenario (`suite`: of the tests it is left with) that it can't do. */
-export const settingConflicts = (scenario: string, settings: Settings, spelled: Spelling = asVariables): string[] => {
-  if (scenario !== 'suite') {
-    const chosen = given(settings, ['only', 'skip'], spelled).map(
-      (name) => `${name}: expected with the suite; received with ${scenario}`,
+/** What the settings ask of a run that it can't do: `chosen` are the scenarios of a suite that they leave. */
+export const settingConflicts = (
+  run: ScenarioFacts,
+  settings: Settings,
+  chosen: readonly string[],
+  spelled: Spelling = asVariables,
+): string[] => {
+  if (run.scenarios === undefined) {
+    const selection = given(settings, ['only', 'skip'], spelled).map(
+      (name) => `${name}: expected with a suite; received with ${run.name}`,
     );
-    if (!testsWithoutRounds.includes(scenario)) return chosen;
-    // A wave of memory's load is as large as STRESS_VUS says.
+    if (run.rounds.length > 0) return selection;
     const load = given(
       settings,
-      scenario === 'memory'
-        ? ['rounds', 'durationMs', 'rate', 'fleet']
-        : ['rounds', 'vus', 'durationMs', 'rate', 'fleet'],
+      ['rounds', ...(run.usesVus ? [] : ['vus' as const]), 'durationMs', 'rate', 'fleet'],
       spelled,
     );
-    return [...chosen, ...load.map((name) => `${name}: ${scenario} has no rounds of sessions that it could shape`)];
+    return [...selection, ...load.map((name) => `${name}: ${run.name} has no rounds of sessions that it could shape`)];
   }
   const timed = given(settings, ['durationMs', 'rate'], spelled);
+  const members = run.scenarios;
+  const unknown = (names: readonly string[] | undefined, setting: 'STRESS_ONLY' | 'STRESS_SKIP'): string[] =>
+    (names ?? [])
+      .filter((name) => !members.includes(name))
+      .map(
+        (name) =>
+          `${spelled(setting)}: ${run.name} has no scenario ${name}${suggestion(name, members)}; it has ${members.join(', ')}`,
+      );
   return [
-    ...(chosenTests(settings).length === 0
+    ...unknown(settings.only, 'STRESS_ONLY'),
+    ...unknown(settings.skip, 'STRESS_SKIP'),
+    ...(chosen.length === 0
       ? [`${spelled('STRESS_ONLY')}, ${spelled('STRESS_SKIP')}: expected a scenario to be left; received none`]
       : []),
     ...timed.map(
-      (name) => `${name}: the suite runs one scenario after the other; run concurrent by itself for a duration`,
+      (name) => `${name}: ${run.name} runs one scenario after the other; run one of them by itself for a duration`,
     ),
   ];
 };
 
-/** The tests that the suite is left with, in their order. */
-export const chosenTests = ({ only, skip }: Settings): string[] =>
-  testNames.filter((name) => only?.includes(name) !== false && skip?.includes(name) !== true);
+/** The scenarios of a run, in their order: those of a suite that the settings leave, or the one that is run. */
+export const chosenScenarios = (
+  { name, scenarios }: Pick<ScenarioFacts, 'name' | 'scenarios'>,
+  settings: Settings,
+): string[] =>
+  scenarios === undefined
+    ? [name]
+    : scenarios.filter((each) => settings.only?.includes(each) !== false && settings.skip?.includes(each) !== true);
 
-/** The criteria of a run's tests; what is wrong with them joins the problems. */
-export const readCriteria = (inputs: Inputs, tests: readonly TestRounds[]): readonly Criterion[] => {
+/** The criteria of a run's scenarios; what is wrong with them joins the problems. */
+export const readCriteria = (
+  inputs: Inputs,
+  run: string,
+  tests: readonly TestRounds[],
+  known: readonly string[],
+): readonly Criterion[] => {
   if (inputs.thresholds === undefined) return [];
-  const parsed = parseThresholds(inputs.thresholds, tests, testNames);
+  const parsed = parseThresholds(inputs.thresholds, tests, known, run);
   if ('criteria' in parsed) return parsed.criteria;
   const { thresholds } = inputs.settings;
   const where = thresholds === undefined ? 'thresholds.json' : `${inputs.spelled('STRESS_THRESHOLDS')} ${thresholds}`;

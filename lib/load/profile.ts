@@ -9,10 +9,13 @@ export const generatorWatch = 'generator-watch';
 /** What k6 keeps for a session of an executor that is not ours: its default `gracefulStop`, less a second to close. */
 export const foreignSessionMs = 29_000;
 
-/** What a test asks for: rounds of so many sessions where the settings name none, and cases, one VU asking them all. */
-export interface TestLoad {
+/** What a scenario asks for: rounds of sessions where the settings name none, and cases, which one VU asks. */
+export interface ScenarioLoad {
   name: string;
+  /** Sessions of each round. */
   rounds: readonly number[];
+  /** Among several scenarios, the load settings shape its rounds. */
+  takesLoad: boolean;
   /** Longest that its cases take, milliseconds; undefined where it has none. */
   casesMs?: number;
   /** Its cases are asked before its rounds. */
@@ -105,7 +108,7 @@ const openModel = (test: string, rate: number, durationMs: number, vus: number, 
 };
 
 /** Rounds of so many sessions each and cases, test after test. */
-const inTurn = (tests: readonly TestLoad[], fleet: number, longestMs: number, pauseMs: number): Profile => {
+const inTurn = (tests: readonly ScenarioLoad[], fleet: number, longestMs: number, pauseMs: number): Profile => {
   const scenarios: Profile['scenarios'] = {};
   const rounds: Round[] = [];
   const cases: string[] = [];
@@ -126,7 +129,7 @@ const inTurn = (tests: readonly TestLoad[], fleet: number, longestMs: number, pa
     before[name] = vusBefore;
     vusBefore += vus;
   };
-  for (const { name, rounds: sizes, casesMs, casesFirst = false } of tests) {
+  for (const { name, takesLoad, rounds: sizes, casesMs, casesFirst = false } of tests) {
     const addCases = (): void => {
       if (casesMs === undefined) return;
       cases.push(name);
@@ -134,7 +137,7 @@ const inTurn = (tests: readonly TestLoad[], fleet: number, longestMs: number, pa
     };
     if (casesFirst) addCases();
     sizes.forEach((size, index) => {
-      const carried = isShaped(name, tests) ? fleet : 1;
+      const carried = isShaped({ takesLoad }, tests) ? fleet : 1;
       const label = `${sessionsLabel(size)} at once${aVu(carried)}`;
       rounds.push({ test: name, number: index + 1, label, sessions: size });
       add({ test: name, round: index + 1 }, vusFor(size, carried), longestMs + pauseMs);
@@ -144,9 +147,9 @@ const inTurn = (tests: readonly TestLoad[], fleet: number, longestMs: number, pa
   return { scenarios, rounds, cases, before, owed: undefined };
 };
 
-/** Load settings shape the only test, or `concurrent` among several. */
-export const isShaped = (name: string, tests: readonly unknown[]): boolean =>
-  tests.length === 1 || name === 'concurrent';
+/** Load settings shape the rounds of the only scenario, or among several those of the ones that take them. */
+export const isShaped = ({ takesLoad }: Pick<ScenarioLoad, 'takesLoad'>, scenarios: readonly unknown[]): boolean =>
+  scenarios.length === 1 || takesLoad;
 
 /**
  * Which sessions of a round an iteration runs, counted from 0: one, or its share of a fleet; `sessions` are those of the round,
@@ -159,10 +162,10 @@ export const sessionsOf = (iteration: number, fleet: number, sessions: number | 
 };
 
 /**
- * The load that the settings ask for. They shape the rounds of the only test, or of `concurrent` among several; for a
+ * The load that the settings ask for. They shape the rounds of the only scenario, or of those that take load settings; for a
  * duration, or at a rate, its sessions alone are run and no cases.
  */
-export const planLoad = (settings: Settings, tests: readonly TestLoad[]): Profile => {
+export const planLoad = (settings: Settings, tests: readonly ScenarioLoad[]): Profile => {
   const { vus, durationMs, rate, pauseMs, fleet = 1 } = settings;
   const longestMs = settings.sessionTimeoutMs + connectMs;
   const gracefulStop = `${longestMs}ms`;
@@ -191,7 +194,7 @@ export const planLoad = (settings: Settings, tests: readonly TestLoad[]): Profil
   }
   const asked = vus === undefined ? settings.rounds : [vus];
   const shaped = tests.map((test) =>
-    asked && test.rounds.length > 0 && isShaped(test.name, tests) ? { ...test, rounds: asked } : test,
+    asked && test.rounds.length > 0 && isShaped(test, tests) ? { ...test, rounds: asked } : test,
   );
   return inTurn(shaped, fleet, longestMs, pauseMs);
 };

@@ -1,7 +1,6 @@
 import { suggestion } from '../text/suggestion.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { expectedZones, parseZones, type CloudSettings, type ZoneShare } from './cloud.ts';
-import { testNames } from './scenario-names.ts';
 
 /** A setting's name in k6's `-e` and in the environment. */
 export type SettingName = `STRESS_${string}`;
@@ -161,13 +160,13 @@ const rows = () =>
     },
     only: {
       name: 'STRESS_ONLY',
-      type: 'tests',
+      type: 'scenarios',
       description: 'The suite runs these scenarios only',
       example: 'single,concurrent',
     },
     skip: {
       name: 'STRESS_SKIP',
-      type: 'tests',
+      type: 'scenarios',
       description: 'The suite leaves these scenarios out',
       example: 'memory,service-down',
     },
@@ -420,6 +419,9 @@ const parseHeaders = (text: string): Record<string, string> | string => {
   return value as Record<string, string>;
 };
 
+/** Whether a text can be the name of a scenario, as its file, its bundle and its tag have it. */
+const isScenarioName = (text: string): boolean => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text);
+
 /** Whether a text can be a run's id, which names its folder too. */
 export const isRunId = (text: string): boolean => /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(text);
 
@@ -485,11 +487,11 @@ const parsers = {
     const value = parseHeaders(text);
     return typeof value === 'string' ? { expected: value } : { value };
   },
-  tests: (text: string): Parsed<readonly string[]> => {
-    const tests = text.split(',').map((name) => name.trim());
-    const unknown = tests.find((name) => !testNames.includes(name));
-    if (unknown === undefined) return { value: tests };
-    return { expected: `scenarios (${testNames.join(', ')}), separated by commas${suggestion(unknown, testNames)}` };
+  scenarios: (text: string): Parsed<readonly string[]> => {
+    const names = text.split(',').map((name) => name.trim());
+    return names.every((name) => isScenarioName(name))
+      ? { value: names }
+      : { expected: 'names of scenarios, separated by commas' };
   },
   zones: (text: string): Parsed<readonly ZoneShare[]> => {
     const value = parseZones(text);

@@ -3,7 +3,6 @@ import { commandClasses } from '../commands/command.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { outcomeKinds, phases } from '../session/outcome.ts';
 import { metricsTable, type MetricName, type MetricRow } from './metrics.ts';
-import { testsWithoutRounds } from './scenario-names.ts';
 import { parseDuration } from './settings.ts';
 import { suggestion } from '../text/suggestion.ts';
 
@@ -28,9 +27,10 @@ export interface Criterion {
 /** Why a case was not asked: the service has no such feature, or something needed was not there. */
 export type Excuse = 'not-applicable' | 'not-run';
 
-/** A test as criteria see it. */
+/** A scenario as criteria see it. */
 export interface TestRounds {
   name: string;
+  /** How many rounds it has in this run; 0 where cases alone are asked. */
   rounds: number;
 }
 
@@ -198,11 +198,11 @@ const criteriaOf = (
   { metric, tags: written }: Selector,
   thresholds: readonly Threshold[],
   { name, rounds }: TestRounds,
-  amongOthers: boolean,
+  among: string | undefined,
 ): Criterion[] => {
   const row: MetricRow = metricsTable[metric];
   const tags = new Map(written);
-  if (amongOthers && row.tags.includes('test')) tags.set('test', name);
+  if (among !== undefined && row.tags.includes('test')) tags.set('test', name);
   const each = tags.get('round') === 'each';
   const numbers = each ? Array.from({ length: rounds }, (_, index) => index + 1) : [Number(tags.get('round') ?? 0)];
   return numbers.flatMap((round) => {
@@ -210,8 +210,7 @@ const criteriaOf = (
     if (each) selected.set('round', String(round));
     const selector = { metric, tags: selected };
     return thresholds.map((threshold) => ({
-      // What no tag tells apart is about the run as a whole.
-      test: amongOthers && !row.tags.includes('test') ? 'suite' : name,
+      test: among !== undefined && !row.tags.includes('test') ? among : name,
       metric,
       selector: selectorText(metric, selected),
       expression: expressionOf(threshold),
@@ -253,28 +252,38 @@ const readEntries = (name: string, selectors: unknown, names: readonly string[],
   return entries;
 };
 
-/** The criteria of one test: its own, and those under `*` that it has none of its own for and that can be about it. */
-const criteriaOfTest = (test: TestRounds, read: ReadonlyMap<string, Entries>, amongOthers: boolean): Criterion[] => {
+/** The criteria of one scenario: its own, and those under `*` that it has none of its own for and that can be about it. */
+const criteriaOfTest = (
+  test: TestRounds,
+  read: ReadonlyMap<string, Entries>,
+  among: string | undefined,
+): Criterion[] => {
   const own = read.get(test.name) ?? new Map();
   const all = [...(read.get('*') ?? [])].filter(([key, { selector }]) => {
     const row: MetricRow = metricsTable[selector.metric];
-    const fits = testsWithoutRounds.includes(test.name) ? row.ofRounds !== true : row.ofCases !== true;
+    const fits = test.rounds === 0 ? row.ofRounds !== true : row.ofCases !== true;
     return fits && !own.has(key);
   });
-  return [...all, ...own].flatMap(([, { selector, thresholds }]) =>
-    criteriaOf(selector, thresholds, test, amongOthers),
-  );
+  return [...all, ...own].flatMap(([, { selector, thresholds }]) => criteriaOf(selector, thresholds, test, among));
+};
+
+/** The scenarios that a thresholds file may name: those of the run, and those that the default file has criteria for. */
+export const knownScenarios = (defaultThresholds: unknown, ofRun: readonly string[]): string[] => {
+  const { scenarios } = isObject(defaultThresholds) ? defaultThresholds : {};
+  const named = isObject(scenarios) ? Object.keys(scenarios).filter((name) => name !== '*') : [];
+  return [...new Set([...ofRun, ...named])];
 };
 
 /**
- * The criteria for the tests of a run, from a thresholds file as parsed from JSON, or every problem of the file at once.
- * `names` are the tests that exist. A selector of the test replaces the same one under `*`; with several tests each
- * criterion is about the sessions of its own test.
+ * The criteria for the scenarios of a run, from a thresholds file as parsed from JSON, or every problem of the file at once.
+ * `names` are the scenarios that exist, `run` is what is run: a scenario or a suite. A selector of the scenario replaces the
+ * same one under `*`. Of a suite, each criterion is about the sessions of its own scenario; one that no tag tells apart is the suite's.
  */
 export const parseThresholds = (
   file: unknown,
   tests: readonly TestRounds[],
   names: readonly string[],
+  run: string,
 ): { criteria: Criterion[] } | { problems: string[] } => {
   if (!isObject(file) || file.version !== 1 || !isObject(file.scenarios)) {
     return { problems: ['expected {"version": 1, "scenarios": {…}} (docs/thresholds.md)'] };
@@ -292,7 +301,7 @@ export const parseThresholds = (
   if (problems.length > 0) return { problems };
   const criteria: Criterion[] = [];
   for (const test of tests) {
-    const mine = criteriaOfTest(test, read, tests.length > 1);
+    const mine = criteriaOfTest(test, read, tests.length > 1 ? run : undefined);
     if (mine.length === 0) problems.push(`no criterion for ${test.name}: a run could not be judged`);
     const beyond = mine.find(({ round }) => round !== undefined && round > test.rounds);
     if (beyond) problems.push(`${beyond.selector}: this run has ${test.rounds} round${test.rounds === 1 ? '' : 's'}`);

@@ -55,6 +55,15 @@ const commandSchema = extensible({
   bytes: count,
 });
 
+const ranSchema = extensible({
+  name: v.string(),
+  class: v.string(),
+  command: v.string(),
+  proof: v.record(v.string(), v.unknown()),
+});
+/** A command and its proof, as a session ran it (docs/command-sets.md). */
+export type RanCommand = v.InferOutput<typeof ranSchema>;
+
 /** What became of a session. It holds no header, no token and no output but the excerpt that an outcome quotes. */
 export const sessionSchema = extensible({
   type: v.literal('session'),
@@ -76,6 +85,8 @@ export const sessionSchema = extensible({
   dialect: v.optional(v.string()),
   controls: v.array(extensible({ type: v.string(), durationMs: ms })),
   commands: v.array(commandSchema),
+  /** What a failed session of a round ran, so that it can be replayed; null where it holds a secret of the run. */
+  command: v.optional(v.nullable(ranSchema)),
   trace,
 });
 export type SessionRecord = v.InferOutput<typeof sessionSchema>;

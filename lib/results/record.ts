@@ -1,6 +1,7 @@
 import type { Case } from '../cases/case.ts';
+import type { Command } from '../commands/command.ts';
 import type { SessionResult } from '../session/session.ts';
-import type { FindingRecord, SessionRecord } from './record-schema.ts';
+import type { FindingRecord, RanCommand, SessionRecord } from './record-schema.ts';
 import type { Replacer } from './redact.ts';
 import type { RunIdentity } from './run.ts';
 
@@ -12,12 +13,18 @@ export interface SessionPlace extends Pick<SessionRecord, 'test' | 'round' | 'se
 
 const rounded = <Ms extends number | undefined>(ms: Ms): Ms => (ms && Math.round(ms * 1000) / 1000) as Ms;
 
-/** The session record: one line of JSON. */
+/** What a failed session ran, so that it can be replayed; null where it holds a secret of the run. */
+const replayable = (command: Command, replacer: Replacer | undefined): { command: RanCommand | null } => ({
+  command: JSON.stringify(command, replacer) === JSON.stringify(command) ? (command as unknown as RanCommand) : null,
+});
+
+/** The session record: one line of JSON. `command` is what a session of a round ran. */
 export const sessionRecord = (
   run: RunIdentity,
   place: SessionPlace,
   result: SessionResult,
   replacer?: Replacer,
+  command?: Command,
 ): string =>
   JSON.stringify(
     {
@@ -45,6 +52,7 @@ export const sessionRecord = (
         firstOutputMs: rounded(command.firstOutputMs),
         outputMs: rounded(command.outputMs),
       })),
+      ...(command && result.outcome.kind !== 'ok' && replayable(command, replacer)),
       trace: result.trace,
     } satisfies SessionRecord,
     replacer,

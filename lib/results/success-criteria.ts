@@ -1,74 +1,51 @@
+import type { ScenarioFacts, SuccessCriterionId } from '../load/scenario-facts.ts';
 import { parseExpression } from '../load/thresholds.ts';
 import { criterionStatuses } from './criterion-status.ts';
 import type { JudgedCriterion, SuccessCriterion } from './record-schema.ts';
 
-type Part = (criterion: JudgedCriterion) => boolean;
-
 const metricOf = ({ selector }: JudgedCriterion): string => selector.replace(/\{.*/, '');
 
-/** The tests and metrics that each of the six success criteria rests on; all of its parts must be there. */
-const parts: readonly {
-  title: string;
-  needs: readonly [test: string, metric: string][];
-  of: Part;
-  tellsMost: RegExp;
-}[] = [
-  {
+/** Each success criterion: its title, the criteria of thresholds.json that it consists of, and the ones that say most about it. */
+const table: Readonly<
+  Record<
+    SuccessCriterionId,
+    { title: string; includes: (criterion: JudgedCriterion, isServed: boolean) => boolean; saysMost: RegExp }
+  >
+> = {
+  'single-sessions': {
     title: 'All single session tests pass',
-    needs: [['single', 'session_success']],
-    of: ({ test }) => test === 'single',
-    tellsMost: /^session_success/,
+    includes: (_, isServed) => isServed,
+    saysMost: /^session_success/,
   },
-  {
+  'concurrent-sessions': {
     title: '90 %+ success rate for concurrent sessions',
-    needs: [['concurrent', 'session_success']],
-    of: (each) => each.test === 'concurrent' && metricOf(each) === 'session_success',
-    tellsMost: /round/,
+    includes: (each, isServed) => isServed && metricOf(each) === 'session_success',
+    saysMost: /round/,
   },
-  {
+  'reliable-control': {
     title: 'Process control works reliably',
-    needs: [
-      ['process-control', 'session_success'],
-      ['process-control', 'findings'],
-    ],
-    of: ({ test }) => test === 'process-control',
-    tellsMost: /^session_success/,
+    includes: (_, isServed) => isServed,
+    saysMost: /^session_success/,
   },
-  {
+  'output-memory': {
     title: "High output doesn't cause memory issues",
-    needs: [
-      ['high-output', 'session_success'],
-      ['high-output', 'findings'],
-      ['memory', 'findings'],
-    ],
-    of: ({ test }) => test === 'high-output' || test === 'memory',
-    tellsMost: /case:leak/,
+    includes: (_, isServed) => isServed,
+    saysMost: /case:leak/,
   },
-  {
+  'no-crashes': {
     title: 'No crashes or hangs',
-    needs: [
-      ['concurrent', 'timeouts'],
-      ['service-down', 'findings'],
-      ['conformance', 'findings'],
-    ],
-    of: (each) =>
+    includes: (each, isServed) =>
       ['timeouts', 'unsettled'].includes(metricOf(each)) ||
       /^sessions\{[^}]*outcome:closed/.test(each.selector) ||
-      (['service-down', 'conformance'].includes(each.test) &&
-        /^findings\{[^}]*finding:breaking/.test(each.selector) &&
-        !each.selector.includes('case:')),
-    tellsMost: /^timeouts/,
+      (isServed && /^findings\{[^}]*finding:breaking/.test(each.selector) && !each.selector.includes('case:')),
+    saysMost: /^timeouts/,
   },
-  {
+  'response-times': {
     title: 'Response times remain reasonable (<5 s for simple commands)',
-    needs: [
-      ['single', 'command_duration'],
-      ['concurrent', 'command_duration'],
-    ],
-    of: (each) => metricOf(each) === 'command_duration' && each.selector.includes('class:simple'),
-    tellsMost: /^command_duration/,
+    includes: (each) => metricOf(each) === 'command_duration' && each.selector.includes('class:simple'),
+    saysMost: /^command_duration/,
   },
-];
+};
 
 /** How far a criterion is from not holding, as a share of its limit; less is nearer. */
 const margin = ({ expression, observed = 0 }: JudgedCriterion): number => {
@@ -84,21 +61,37 @@ const nearest = (criteria: readonly JudgedCriterion[]): JudgedCriterion | undefi
 };
 
 /**
- * The six success criteria of the stress test, by the criteria of a suite run: each is the worst of its parts, and NOT RUN
- * where a test that it rests on was left out.
+ * The six success criteria of the stress test, by the criteria of a suite's run: each is the worst of its parts, and NOT RUN
+ * where a scenario that serves it was left out. `scenarios` are all of the suite, `chosen` those that were run.
  */
-export const successCriteria = (judged: readonly JudgedCriterion[], tests: readonly string[]): SuccessCriterion[] =>
-  parts.map(({ title, needs, of, tellsMost }) => {
-    // Where no failure is kept, recovery leaves nothing out.
-    const mine = judged.filter((each) => of(each) && !(each.test === 'recovery' && each.status.startsWith('NOT ')));
-    const missing = needs.filter(
-      ([test, metric]) => !mine.some((each) => each.test === test && metricOf(each) === metric),
+export const successCriteria = (
+  judged: readonly JudgedCriterion[],
+  scenarios: readonly ScenarioFacts[],
+  chosen: readonly string[],
+): SuccessCriterion[] =>
+  Object.entries(table).map(([id, { title, includes, saysMost }]) => {
+    const serving = scenarios.flatMap(({ name, serves }) =>
+      (serves[id as SuccessCriterionId] ?? []).map((metric) => ({ name, metric })),
     );
-    const left = [...new Set(missing.map(([test, metric]) => (tests.includes(test) ? `${test} ${metric}` : test)))];
+    // Where no failure is kept, what replays them leaves nothing out.
+    const isIdle = ({ test, status }: JudgedCriterion): boolean =>
+      status.startsWith('NOT ') &&
+      scenarios.some(({ name, needs }) => name === test && needs.includes('kept-failures'));
+    const mine = judged.filter(
+      (each) =>
+        includes(
+          each,
+          serving.some(({ name }) => name === each.test),
+        ) && !isIdle(each),
+    );
+    const missing = serving.filter(
+      ({ name, metric }) => !mine.some((each) => each.test === name && metricOf(each) === metric),
+    );
+    const left = [...new Set(missing.map(({ name, metric }) => (chosen.includes(name) ? `${name} ${metric}` : name)))];
     const worst = criterionStatuses.find((status) => mine.some((each) => each.status === status)) ?? 'NOT RUN';
     const status =
       left.length > 0 && criterionStatuses.indexOf(worst) > criterionStatuses.indexOf('NOT RUN') ? 'NOT RUN' : worst;
     const deciding = mine.filter((each) => each.status === status);
-    const decidedBy = nearest(deciding.filter(({ selector }) => tellsMost.test(selector))) ?? nearest(deciding);
+    const decidedBy = nearest(deciding.filter(({ selector }) => saysMost.test(selector))) ?? nearest(deciding);
     return decidedBy ? { title, status, decidedBy, left } : { title, status, left };
   });

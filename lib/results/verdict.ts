@@ -2,6 +2,7 @@ import { findingKinds, type FindingKind } from '../cases/case.ts';
 import { metricsTable, type MetricName, type MetricRow } from '../load/metrics.ts';
 import { parseExpression, type Criterion } from '../load/thresholds.ts';
 import type { Profile, Round } from '../load/profile.ts';
+import type { Figure, ScenarioFacts } from '../load/scenario-facts.ts';
 import { outcomeKinds } from '../session/outcome.ts';
 import type { CriterionStatus } from './criterion-status.ts';
 import type { Figures, Findings, JudgedCriterion, Measurement, RunResult } from './record-schema.ts';
@@ -93,45 +94,34 @@ const ofOutcome = (kind: string): string => `sessions{outcome:${kind}}`;
 /** The submetric of what cases came to. */
 const ofFinding = (test: string, kind: FindingKind): string => `findings{test:${test},finding:${kind}}`;
 
-/** What the summary tells of a test beside durations of sessions, where it was measured. */
-const measurable: readonly { tests: readonly string[]; label: string; metric: MetricName; tag?: string; of: string }[] =
-  [
-    { tests: ['process-control'], label: 'PAUSE, p95', metric: 'control_duration', tag: 'type:PAUSE', of: 'p(95)' },
-    { tests: ['process-control'], label: 'RESUME, p95', metric: 'control_duration', tag: 'type:RESUME', of: 'p(95)' },
-    { tests: ['process-control'], label: 'CANCEL, p95', metric: 'control_duration', tag: 'type:CANCEL', of: 'p(95)' },
-    { tests: ['high-output'], label: 'first output, p95', metric: 'first_output_duration', of: 'p(95)' },
-    { tests: ['high-output'], label: 'output a session, median', metric: 'output_rate', of: 'med' },
-    { tests: ['high-output'], label: 'output a session, median', metric: 'output_throughput', of: 'med' },
-    { tests: ['memory'], label: 'memory a session', metric: 'session_growth', of: 'avg' },
-    { tests: ['service-down'], label: 'back after', metric: 'recovery_duration', of: 'max' },
-  ];
+/** A figure that the summary shows of a scenario, beside the durations of its sessions. */
+export type ScenarioFigure = Figure & { test: string };
 
-const ofMeasurable = (test: string, { metric, tag }: (typeof measurable)[number]): string =>
+/** The figures that scenarios declare, each with its scenario. */
+export const figuresOf = (scenarios: readonly Pick<ScenarioFacts, 'name' | 'figures'>[]): ScenarioFigure[] =>
+  scenarios.flatMap(({ name, figures }) => figures.map((figure) => ({ ...figure, test: name })));
+
+/** What a run consists of, as its results need it. */
+export type RunParts = Pick<Profile, 'rounds' | 'cases'> & { figures?: readonly ScenarioFigure[] };
+
+const ofMeasurable = ({ test, metric, tag }: ScenarioFigure): string =>
   `${metric}{test:${test}${tag === undefined ? '' : `,${tag}`}}`;
 
 /** How many of a figure the cases of a test measured. */
 const ofFigure = (test: string, metric: MetricName): string => `evidence{of:${metric},real:yes,test:${test}}`;
 
-const testsIn = ({ rounds, cases }: Pick<Profile, 'rounds' | 'cases'>): string[] => [
-  ...new Set([...rounds.map(({ test }) => test), ...cases]),
-];
+const figuresIn = ({ rounds, cases, figures = [] }: RunParts): readonly ScenarioFigure[] =>
+  figures.filter(({ test }) => cases.includes(test) || rounds.some((round) => round.test === test));
 
 /** Cases of so many tests have been asked to the end. */
 export const casesAsked = 'evidence{of:cases}';
 
 /** Every submetric that `judgeRun` reads beside the criteria's; k6 keeps only those that its thresholds name. */
-export const figureSelectors = (
-  criteria: readonly Criterion[],
-  { rounds, cases }: Pick<Profile, 'rounds' | 'cases'>,
-): string[] => [
-  ...rounds.flatMap((round) => [ofRound('session_success', round), ofRound('session_duration', round)]),
+export const figureSelectors = (criteria: readonly Criterion[], parts: RunParts): string[] => [
+  ...parts.rounds.flatMap((round) => [ofRound('session_success', round), ofRound('session_duration', round)]),
   ...outcomeKinds.map(ofOutcome),
-  ...cases.flatMap((test) => findingKinds.map((kind) => ofFinding(test, kind))),
-  ...testsIn({ rounds, cases }).flatMap((test) =>
-    measurable
-      .filter(({ tests }) => tests.includes(test))
-      .flatMap((each) => [ofMeasurable(test, each), ofFigure(test, each.metric)]),
-  ),
+  ...parts.cases.flatMap((test) => findingKinds.map((kind) => ofFinding(test, kind))),
+  ...figuresIn(parts).flatMap((each) => [ofMeasurable(each), ofFigure(each.test, each.metric)]),
   ...criteria.flatMap(({ excuses }) => Object.values(excuses ?? {})),
   casesAsked,
 ];
@@ -168,14 +158,15 @@ const nothingAsked = (
   return statuses.includes('NOT RUN') ? 'NOT RUN' : 'NOT APPLICABLE';
 };
 
-const measuredOf = (test: string, metrics: Metrics): Measurement[] =>
-  measurable.flatMap((each) => {
-    const value = metrics[ofMeasurable(test, each)]?.values[each.of];
-    const row: MetricRow = metricsTable[each.metric];
+const measuredOf = (parts: RunParts, metrics: Metrics): Measurement[] =>
+  figuresIn(parts).flatMap((each) => {
+    const { test, label, metric, of } = each;
+    const value = metrics[ofMeasurable(each)]?.values[of];
+    const row: MetricRow = metricsTable[metric];
     // A trend without samples is 0; only a case's figure may be that, and says so.
-    const isMeasured = row.ofCases === true ? countOf(metrics, ofFigure(test, each.metric)) > 0 : value !== 0;
-    if (!each.tests.includes(test) || value === undefined || !isMeasured) return [];
-    return [{ test, label: each.label, value, unit: row.time === true ? 'ms' : (row.unit ?? '') }];
+    const isMeasured = row.ofCases === true ? countOf(metrics, ofFigure(test, metric)) > 0 : value !== 0;
+    if (value === undefined || !isMeasured) return [];
+    return [{ test, label, value, unit: row.time === true ? 'ms' : (row.unit ?? '') }];
   });
 
 const lagOf = ({ generator_lag: metric }: Metrics): RunResult['lag'] => {
@@ -193,9 +184,10 @@ const lagOf = ({ generator_lag: metric }: Metrics): RunResult['lag'] => {
 export const judgeRun = (
   criteria: readonly Criterion[],
   metrics: Metrics,
-  { rounds, cases }: Pick<Profile, 'rounds' | 'cases'>,
+  parts: RunParts,
   ran: 'whole' | 'cut short' | 'never',
 ): RunResult => {
+  const { rounds, cases } = parts;
   const judged = criteria.map((criterion) => {
     const each = judgeCriterion(criterion, metrics, rounds);
     if (ran === 'cut short' && isOpen(each)) each.status = 'NOT RUN';
@@ -219,7 +211,7 @@ export const judgeRun = (
     ),
     total: figures('', 'all', metrics.session_success, metrics.session_duration),
     findings: cases.map((test) => findingsOf(test, metrics)),
-    measured: testsIn({ rounds, cases }).flatMap((test) => measuredOf(test, metrics)),
+    measured: measuredOf(parts, metrics),
     outcomes,
   };
   const generatorFailed =

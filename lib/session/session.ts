@@ -96,7 +96,7 @@ export interface Session {
   probe: (message: string | ArrayBuffer, answers: number) => Script<Incoming[]>;
   /** Lets so many milliseconds pass. */
   sleep: (ms: number) => Script;
-  /** Waits until a condition holds, which `poke` tells; so long the session does nothing but take what comes. */
+  /** Waits until a condition holds, which `notify` tells; so long the session does nothing but take what comes. */
   holds: (until: () => boolean) => Script;
   /** Reads nothing for so many milliseconds, a slow reader. */
   stall: (ms: number) => void;
@@ -111,7 +111,7 @@ export interface SessionEvents {
   closed: (code: number, detail: string) => void;
   wake: (token: number) => void;
   /** Something outside has changed that the script may wait for. */
-  poke: () => void;
+  notify: () => void;
 }
 
 const pong = serialiseNotification('pong', {});
@@ -161,7 +161,7 @@ export const startSession = (
   settled: (result: SessionResult) => void,
 ): SessionEvents => {
   const machine = new SessionMachine(socket, script, options, settled);
-  machine.poke();
+  machine.notify();
   return machine;
 };
 
@@ -269,7 +269,7 @@ class SessionMachine implements Session, SessionEvents {
     this.step();
   }
 
-  poke(): void {
+  notify(): void {
     this.step();
   }
 

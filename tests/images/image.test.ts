@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { findOnPath } from '../../cli/setup/k6-source.ts';
 import { packageRoot } from '../../cli/shared/package-root.ts';
-import { scenarioNames } from '../../lib/load/scenario-names.ts';
+import { scenarioNames } from '../../cli/shared/scenarios.ts';
 import { readImage, runContainer, startNetwork, type Image, type RunOptions, type Running } from './container.ts';
 import { runProgram } from '../k6.ts';
 import { until } from '../target-client.ts';
@@ -72,7 +72,7 @@ void test(
       const files = (readdirSync(k6.root, { recursive: true }) as string[]).filter((file) =>
         statSync(path.join(k6.root, file)).isFile(),
       );
-      const bundles = scenarioNames.map((name) => `ws-stress/dist/${name}.js`);
+      const bundles = scenarioNames().map((name) => `ws-stress/dist/${name}.js`);
       const others = [
         'etc/ssl/certs/ca-certificates.crt',
         'usr/bin/k6',

@@ -3,22 +3,22 @@ import type { Options } from 'k6/options';
 import { cloudOptions } from '../load/cloud.ts';
 import { metricsTable, type MetricRow } from '../load/metrics.ts';
 import { isComplete, type Profile } from '../load/profile.ts';
+import { wantsLimitedInstance } from '../load/scenario-facts.ts';
 import { recordedSettings, refusal, shownUrl } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
 import type { RunRecord } from '../results/record-schema.ts';
-import { runOf } from '../results/run.ts';
+import { runOf, type RunIdentity } from '../results/run.ts';
 import { successCriteria } from '../results/success-criteria.ts';
 import { metricsOf } from '../results/summary-data.ts';
 import { summaryText } from '../results/summary.ts';
-import { casesAsked, figureSelectors, judgeRun } from '../results/verdict.ts';
-import type { K6Script, SetupData } from './scenario.ts';
+import { casesAsked, figureSelectors, figuresOf, judgeRun } from '../results/verdict.ts';
 import { countCasesAsked } from './case-metrics.ts';
-import { excuseCriterion, markOwnOptions, markRun, markSegment } from './ends-metrics.ts';
-import type { WholePlan } from './plan.ts';
-import { preflight, unknownService } from './preflight.ts';
+import { excuseCriterion, markOwnOptions, markRun, markSegment } from './lifecycle-metrics.ts';
+import type { VuZeroPlan } from './run-plan.ts';
+import { preflight, unknownService, type ServiceInfo } from './preflight.ts';
 
 /** Whether k6's own options (`--vus`, `--duration`, `--stage`) replaced our scenarios. */
-const isForeign = (): boolean => Object.hasOwn(exec.test.options.scenarios ?? {}, 'default');
+const usesK6Options = (): boolean => Object.hasOwn(exec.test.options.scenarios ?? {}, 'default');
 
 /** Whether k6 runs the load that the settings ask for: an archive keeps the load of the settings it was made with. */
 const isPlanned = ({ scenarios }: Profile): boolean => {
@@ -36,9 +36,9 @@ const isPart = (): boolean => !['0:1', '', null, undefined].includes(exec.test.o
 const sameNames = (a: object, b: object): boolean =>
   Object.keys(a).length === Object.keys(b).length && Object.keys(b).every((name) => Object.hasOwn(a, name));
 
-/** What k6 itself lets a run be split or replaced by, and this run can't be; undefined where all is well. */
-const misfit = (profile: Profile, sameCriteria: boolean): string | undefined => {
-  const foreign = isForeign();
+/** Why k6's own options, which replace or split the load, don't fit this run; undefined where they do. */
+const optionsConflict = (profile: Profile, sameCriteria: boolean): string | undefined => {
+  const foreign = usesK6Options();
   if (!sameCriteria || (!foreign && !isPlanned(profile))) {
     return 'Load and criteria were fixed when the archive was made, and other settings are given now: give the same, or make the archive anew.';
   }
@@ -52,23 +52,32 @@ const misfit = (profile: Profile, sameCriteria: boolean): string | undefined => 
   return undefined;
 };
 
-/** The tests that ask the instance of STRESS_LIMITED_URL. */
-const ofLimited: ReadonlySet<string> = new Set(['command-validation', 'session-limit']);
+/** What set-up tells every VU. */
+export interface SetupData {
+  run: RunIdentity;
+  service: ServiceInfo;
+}
 
-/** What k6 needs of a run before and behind its sessions, in VU 0 alone: options, set-up and summary. */
-export const makeEnds = (
-  test: string,
-  { plan, criteria, unfit, mayBeDown, cloud }: WholePlan,
-): Omit<K6Script, 'run'> => {
+/** What k6 needs of a run before and after its sessions. */
+export interface Lifecycle {
+  options: Options;
+  setup: () => SetupData;
+  handleSummary: (data: unknown) => Record<string, string>;
+}
+
+/** Options, set-up and summary of a run, in VU 0 alone. */
+export const makeLifecycle = ({ plan, run: facts, scenarios, criteria, conflicts, cloud }: VuZeroPlan): Lifecycle => {
   const { settings, profile, names } = plan;
-  const isSuite = test === 'suite';
+  const { name: root } = facts;
+  const chosen = scenarios.filter(({ name }) => names.includes(name));
+  const parts = { rounds: profile.rounds, cases: profile.cases, figures: figuresOf(chosen) };
   const thresholds = k6Thresholds(criteria);
   if (profile.cases.length > 0) thresholds[casesAsked] = [`count>=${profile.cases.length}`];
-  for (const selector of figureSelectors(criteria, profile)) thresholds[selector] ??= [];
+  for (const selector of figureSelectors(criteria, parts)) thresholds[selector] ??= [];
   const options = {
     scenarios: profile.scenarios,
     thresholds,
-    ...(cloud && { cloud: cloudOptions(test, cloud) }),
+    ...(cloud && { cloud: cloudOptions(root, cloud) }),
     insecureSkipTLSVerify: settings.insecure,
     setupTimeout: '120s',
     // No `url`, for a query may hold a secret; no `ip`, for k6 panics with it when a connection is refused.
@@ -77,23 +86,23 @@ export const makeEnds = (
   } as unknown as Options;
 
   const setup = (): SetupData => {
-    const run = runOf(settings.runId, test);
+    const run = runOf(settings.runId, root);
     markRun(run);
-    const problem = misfit(profile, sameNames(exec.test.options.thresholds ?? {}, thresholds));
+    const problem = optionsConflict(profile, sameNames(exec.test.options.thresholds ?? {}, thresholds));
     if (problem !== undefined) exec.test.abort(problem);
-    if (unfit.length > 0) exec.test.abort(refusal(unfit));
+    if (conflicts.length > 0) exec.test.abort(refusal(conflicts));
     if (settings.insecure) console.warn('STRESS_INSECURE: the TLS certificate of the service is not verified.');
-    const service = mayBeDown ? unknownService : preflight(settings);
+    const service = chosen.every(({ mayBeDown }) => mayBeDown) ? unknownService : preflight(settings);
     if (typeof service === 'string') {
       exec.test.abort(service);
       throw new Error(service);
     }
     const { limitedUrl } = settings;
-    if (limitedUrl !== undefined && names.some((name) => ofLimited.has(name))) {
+    if (limitedUrl !== undefined && chosen.some(wantsLimitedInstance)) {
       const limited = preflight({ ...settings, url: limitedUrl }, 'STRESS_LIMITED_URL');
       if (typeof limited === 'string') exec.test.abort(limited);
     }
-    const foreign = isForeign();
+    const foreign = usesK6Options();
     if (foreign) {
       markOwnOptions();
       profile.cases.forEach(countCasesAsked);
@@ -105,7 +114,7 @@ export const makeEnds = (
       if (isLeftOut) excuseCriterion(criterion);
     }
     if (isPart()) markSegment();
-    if (settings.records === 'off') console.info(`${run.marker}: starting ${test}, run ${run.id}`);
+    if (settings.records === 'off') console.info(`${run.marker}: starting ${root}, run ${run.id}`);
     return { run, service };
   };
 
@@ -125,24 +134,24 @@ export const makeEnds = (
         (metrics[casesAsked]?.values.count ?? 0) >= profile.cases.length);
     const nothingBegun = begun === 0 && !metrics.sessions?.values.count && setupData === undefined;
     const ran = nothingBegun ? 'never' : complete ? 'whole' : 'cut short';
-    const foreignRound = { test, number: 1, label: "k6's own options", sessions: undefined };
-    const judged = foreign ? { rounds: [foreignRound], cases: [] } : profile;
+    const foreignRound = { test: root, number: 1, label: "k6's own options", sessions: undefined };
+    const judged = foreign ? { ...parts, rounds: [foreignRound], cases: [] } : parts;
     const result = judgeRun(criteria, metrics, judged, ran);
-    const success = isSuite ? successCriteria(result.criteria, names) : undefined;
+    const success = facts.scenarios && successCriteria(result.criteria, scenarios, names);
     const service = [setupData?.service.name, setupData?.service.version]
       .filter((each) => typeof each === 'string')
       .join(' ');
     const given = recordedSettings(__ENV);
     const colour = state?.isStdOutTTY === true && !__ENV.NO_COLOR;
-    const text = summaryText(test, setupData?.run, settings.url, service, given, result, success, colour);
+    const text = summaryText(root, setupData?.run, settings.url, service, given, result, success, colour);
     if (settings.result === undefined) return { stdout: text };
-    const { id, marker, startedAt } = setupData?.run ?? runOf(settings.runId, test);
+    const { id, marker, startedAt } = setupData?.run ?? runOf(settings.runId, root);
     const file: RunRecord = {
       type: 'run',
       version: 1,
       run: id,
       marker,
-      test,
+      test: root,
       startedAt,
       durationMs: Math.round(state?.testRunDurationMs ?? 0),
       url: shownUrl(settings.url),

@@ -11,25 +11,26 @@ import {
   type SessionLimits,
   type SessionResult,
 } from '../session/session.ts';
-import { createCaseAccount, type CaseAccount, type CaseName } from './case-account.ts';
+import { reportCaseSession, reportFinding, reportInconclusive, reportSkipped, type CaseName } from './case-results.ts';
 import { addCaseFigure, countCasesAsked } from './case-metrics.ts';
 import { now } from './clock.ts';
 import { runOverWebSocket } from './connect.ts';
-import type { AskCases } from './scenario.ts';
+import type { AskCases } from './definition.ts';
 import { countBegun } from './metrics.ts';
 import { openSession } from './open.ts';
-import type { Plan } from './plan.ts';
+import type { ResultSink } from './result-sink.ts';
+import type { Plan } from './run-plan.ts';
 
 /** A session that is open beside others. */
 export interface OpenSession {
   /** What became of it; rejected only by a bug of a script. */
   result: Promise<SessionResult>;
-  /** Lets its script look again at what it waits for. */
-  poke: () => void;
+  /** Makes its script check again what it waits for. */
+  notify: () => void;
 }
 
-/** What the VU that asks a test's cases can do. */
-export interface Stage {
+/** What the VU that asks a scenario's cases can do. */
+export interface CaseContext {
   readonly settings: Settings;
   /** The cases of STRESS_RECOVERY. */
   readonly recovery: () => readonly ReplayCase[];
@@ -38,66 +39,65 @@ export interface Stage {
   /** Runs one session over k6/ws, to its end. */
   session: (name: string, script: (session: Session) => Script, url?: string) => SessionResult;
   /**
-   * Opens a session beside others over k6/websockets. One that only tries whether there is a service may end anyhow: it
-   * counts as no timeout and no violation.
+   * Opens a session beside others over k6/websockets. One that only tries whether there is a service (`isTry`) may end in
+   * any way: it counts as no timeout and no violation.
    */
   open: (name: string, script: (session: Session) => Script, url?: string, isTry?: boolean) => OpenSession;
   /** Asks cases, one session each, one after the other. */
   ask: (cases: readonly Case[], url?: string) => void;
-  /** Says what a case came to. */
-  found: (asked: CaseName, kind: Finding['kind'], received: string) => void;
-  /** Says why cases are not asked. */
-  excuse: (asked: readonly CaseName[], as: Excuse, reason: string) => void;
-  /** Says that a case was asked, and why there is no telling what it came to. */
+  /** Reports what a case found. */
+  report: (asked: CaseName, kind: Finding['kind'], received: string) => void;
+  /** Skips cases, and reports why. */
+  skip: (cases: readonly CaseName[], as: Excuse, reason: string) => void;
+  /** Reports a case that was asked without an answer, and why. */
   inconclusive: (asked: CaseName, reason: string) => void;
   /** Adds a figure that a case measured. */
   figure: (metric: 'recovery_duration' | 'session_growth', asked: CaseName, value: number) => void;
   /** Writes a record, where all are asked for. */
   record: (text: (run: RunIdentity) => string) => void;
-  /** Asks again and again until there is no problem, at most so long; returns the last one. */
+  /** Checks again and again until there is no problem, for `withinMs` at most; returns the last problem. */
   eventually: (
     withinMs: number,
     problem: () => string | undefined | Promise<string | undefined>,
   ) => Promise<string | undefined>;
-  /** Lets so many milliseconds pass, while open sessions go on. */
+  /** Waits, while open sessions go on. */
   pause: (ms: number) => Promise<void>;
   /** Milliseconds on a steady clock. */
   now: () => number;
 }
 
-/** Longest that a case waits for an answer, milliseconds: what takes longer hangs. */
+/** Longest wait of a case for an answer, milliseconds: what takes longer hangs. */
 const answerMs = 5000;
 
-/** Asks the cases of a scenario in this way, in one VU; `ask` may be `async`. */
-export const asks =
-  (ask: (stage: Stage) => void | Promise<void>): AskCases =>
-  async (plan, test, account, recovery) => {
-    const stage = createStage(plan, test, createCaseAccount(test, account), recovery);
+/** Makes the part of a definition that asks its cases, in one VU; `ask` may be `async`. */
+export const askCases =
+  (ask: (context: CaseContext) => void | Promise<void>): AskCases =>
+  async (plan, scenario, sink, recovery) => {
+    const context = createContext(plan, scenario, sink, recovery);
     try {
-      await ask(stage);
-      countCasesAsked(test);
+      await ask(context);
+      countCasesAsked(scenario);
     } catch (error) {
-      exec.test.fail(`the cases of ${test} failed, not the service: ${String(error)}`);
+      exec.test.fail(`the cases of ${scenario} failed, not the service: ${String(error)}`);
       throw error;
     }
-    return stage.idleBecause;
+    return context.idleBecause;
   };
 
-/** The stage of a test's cases. */
-const createStage = (
+const createContext = (
   { settings, limits: general }: Plan,
-  test: string,
-  account: CaseAccount,
+  scenario: string,
+  sink: ResultSink,
   recovery: () => ReplayCase[],
-): Stage => {
+): CaseContext => {
   const limits: SessionLimits = { ...general, ackTimeoutMs: Math.min(general.ackTimeoutMs, answerMs) };
   const counted = (name: string, result: SessionResult, startedAtMs: number, isTry = false): SessionResult => {
-    account.session(result, { test, case: name, vu: exec.vu.idInTest, startedAtMs }, isTry);
+    reportCaseSession(sink, result, { test: scenario, case: name, vu: exec.vu.idInTest, startedAtMs }, isTry);
     return result;
   };
   let idleBecause: string | undefined;
   let isIdle = true;
-  const stage: Stage = {
+  const context: CaseContext = {
     settings,
     recovery,
     get idleBecause() {
@@ -112,7 +112,7 @@ const createStage = (
     open: (name, script, url = settings.url, isTry = false) => {
       countBegun();
       const startedAtMs = Date.now();
-      let opened: { poke: () => void } | undefined;
+      let opened: { notify: () => void } | undefined;
       const result = new Promise<SessionResult>((resolve, reject) => {
         opened = openSession(settings, url, limits, script, (ended) => {
           try {
@@ -122,44 +122,44 @@ const createStage = (
           }
         });
       });
-      return { result, poke: () => opened?.poke() };
+      return { result, notify: () => opened?.notify() };
     },
     ask: (cases, url) => {
       for (const [index, each] of cases.entries()) {
         const run = runCase(each);
-        const result = stage.session(each.name, run.script, url);
+        const result = context.session(each.name, run.script, url);
         isIdle = false;
-        account.finding(each, run.finding(result), result);
+        reportFinding(sink, scenario, each, run.finding(result), result);
         if (result.outcome.kind !== 'connect-failed') continue;
-        stage.excuse(cases.slice(index + 1), 'not-run', `no connection since ${each.name}: ${result.outcome.reason}`);
+        context.skip(cases.slice(index + 1), 'not-run', `no connection since ${each.name}: ${result.outcome.reason}`);
         return;
       }
     },
-    found: (asked, kind, received) => {
+    report: (asked, kind, received) => {
       isIdle = false;
-      account.finding(asked, { kind, received });
+      reportFinding(sink, scenario, asked, { kind, received });
     },
-    excuse: (asked, as, reason) => {
+    skip: (cases, as, reason) => {
       if (as === 'not-run') idleBecause ??= reason;
-      account.excuse(asked, as, reason);
+      reportSkipped(sink, scenario, cases, as, reason);
     },
     inconclusive: (asked, reason) => {
       isIdle = false;
-      account.inconclusive(asked, reason);
+      reportInconclusive(sink, scenario, asked, reason);
     },
-    figure: (metric, { name }, value) => addCaseFigure(metric, test, name, value),
-    record: (text) => account.record(text),
+    figure: (metric, { name }, value) => addCaseFigure(metric, scenario, name, value),
+    record: (text) => sink.record(false, () => text(sink.run)),
     eventually: async (withinMs, problem) => {
       const byMs = Date.now() + withinMs;
-      let told = await problem();
-      while (told !== undefined && Date.now() < byMs) {
-        await stage.pause(100);
-        told = await problem();
+      let last = await problem();
+      while (last !== undefined && Date.now() < byMs) {
+        await context.pause(100);
+        last = await problem();
       }
-      return told;
+      return last;
     },
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     now,
   };
-  return stage;
+  return context;
 };

@@ -1,0 +1,66 @@
+import type { Case, Finding } from '../cases/case.ts';
+import type { Excuse } from '../load/thresholds.ts';
+import { findingRecord, sessionRecord, type SessionPlace } from '../results/record.ts';
+import type { SessionResult } from '../session/session.ts';
+import { countCaseSession, countFinding, excuseCase } from './case-metrics.ts';
+import { stopOnGeneratorFailure, traceText, type ResultSink } from './result-sink.ts';
+
+/** What a case is called, and where it is written what must happen. */
+export type CaseName = Pick<Case, 'name' | 'section' | 'expected'>;
+
+/** A session that a case opened. */
+export const reportCaseSession = (
+  { run, replacer, record }: ResultSink,
+  result: SessionResult,
+  place: SessionPlace & { case: string },
+  isTry: boolean,
+): void => {
+  countCaseSession(result, place.test, place.case, isTry);
+  record(result.outcome.kind !== 'ok' && !isTry, () => sessionRecord(run, place, result, replacer));
+  stopOnGeneratorFailure(result);
+};
+
+/** What a case of a scenario found. */
+export const reportFinding = (
+  { run, replacer, record, print }: ResultSink,
+  scenario: string,
+  asked: CaseName,
+  finding: Finding,
+  session?: SessionResult,
+): void => {
+  countFinding(scenario, asked.name, finding);
+  const isExpected = finding.kind === 'conforming';
+  const trace = isExpected ? undefined : session?.trace;
+  record(true, () => findingRecord(run, scenario, asked, finding, { trace, replacer }));
+  if (isExpected) return;
+  const { name, section, expected } = asked;
+  const what = `${scenario} ${name}: ${finding.kind} (${section}): expected ${expected}; received ${finding.received}`;
+  print(what + traceText(trace));
+};
+
+/** Cases that were not asked, and why. */
+export const reportSkipped = (
+  { run, replacer, record, print }: ResultSink,
+  scenario: string,
+  skipped: readonly CaseName[],
+  as: Excuse,
+  reason: string,
+): void => {
+  for (const each of skipped) {
+    excuseCase(scenario, each.name, as);
+    record(true, () => findingRecord(run, scenario, each, { kind: as, received: reason }, { replacer }));
+  }
+  const names = skipped.length > 3 ? `${skipped.length} cases` : skipped.map(({ name }) => name).join(', ');
+  print(`${scenario} ${names}: ${as === 'not-run' ? 'NOT RUN' : 'NOT APPLICABLE'}: ${reason}`);
+};
+
+/** A case that was asked without an answer: it has no data. */
+export const reportInconclusive = (
+  { run, replacer, record, print }: ResultSink,
+  scenario: string,
+  asked: CaseName,
+  reason: string,
+): void => {
+  record(true, () => findingRecord(run, scenario, asked, { kind: 'inconclusive', received: reason }, { replacer }));
+  print(`${scenario} ${asked.name}: NO DATA: ${reason}`);
+};

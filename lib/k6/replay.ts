@@ -1,0 +1,23 @@
+import { askedOf, noCases, runsAgain } from '../cases/recovery.ts';
+import { describeOutcome } from '../session/outcome.ts';
+import { askCases } from './case-context.ts';
+import type { AskCases, ScenarioDefinition } from './definition.ts';
+
+/**
+ * Cases that replay each kept failure with the script of its scenario, by name; where none is given the failure's command is
+ * run to its end.
+ */
+export const replayKeptFailures = (scripts: Readonly<Record<string, ScenarioDefinition['script']>>): AskCases =>
+  askCases((context) => {
+    const kept = context.recovery();
+    if (context.settings.recovery === undefined) context.skip([noCases], 'not-run', 'STRESS_RECOVERY names no index');
+    else if (kept.length === 0) context.skip([noCases], 'not-applicable', 'no kept failure is left to be replayed');
+    for (const [index, each] of kept.entries()) {
+      const script = scripts[each.test] ?? runsAgain;
+      const { outcome } = context.session(each.name, (session) => script(session, each.command));
+      context.report(askedOf(each), outcome.kind === 'ok' ? 'conforming' : 'breaking', describeOutcome(outcome));
+      if (outcome.kind !== 'connect-failed') continue;
+      context.skip(kept.slice(index + 1).map(askedOf), 'not-run', `no connection since ${each.name}`);
+      return;
+    }
+  });
