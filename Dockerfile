@@ -1,27 +1,27 @@
-# k6 with the scenarios' bundles, and the reference target: docs/docker.md says how each is used.
+# Two images: k6 with the scenarios' bundles, and the reference target (docs/docker.md).
 #   docker build -t ws-stress .
 #   docker build -t ws-stress-target --target reference-target .
-# The base images are pinned by exact tags. Where they can be had, pin them by digest: a tag can be moved, a digest can't.
+# Base images are pinned by exact tags. Where you can look up digests, pin those: a tag can be moved, a digest cannot.
 
 FROM docker.io/library/golang:1.25.12-alpine AS k6
 WORKDIR /runtime
 COPY runtime/go.mod runtime/go.sum runtime/main.go ./
-# Fetches the modules it needs and no others. Static, for the last stage has no library to link to.
+# Fetches only the modules it needs. Static, because the last stage has no libraries to link to.
 RUN CGO_ENABLED=0 go build -trimpath -mod=readonly -buildvcs=false -ldflags '-s -w' -o /k6 .
 
 FROM docker.io/library/node:22.23.2-bookworm-slim AS bundles
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-# Nothing that is installed needs a script of its own.
+# No package needs its install scripts.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node build.mjs
 
-# What is needed at run time. Without peers: valibot names TypeScript as one. Without what draws reports: 67 MB that a target never loads.
+# Only what the reference target needs at run time: no peers (valibot names TypeScript as one), and not the 67 MB that draw reports.
 FROM bundles AS modules
 RUN npm prune --omit=dev --omit=optional --omit=peer --ignore-scripts --no-audit --no-fund && rm -rf node_modules/echarts node_modules/zrender
 
-# Executes commands for whoever connects, so it listens on the container's own loopback unless it is given a token and an allow-list.
+# Executes commands for anyone who connects, so it listens on the container's own loopback unless it has a token and an allow-list.
 FROM docker.io/library/node:22.23.2-bookworm-slim AS reference-target
 LABEL org.opencontainers.image.title="websocket-mcp-stress reference target" \
       org.opencontainers.image.description="A service that runs commands over a WebSocket with JSON-RPC 2.0, to try load tests on" \
@@ -39,12 +39,12 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 \
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "/ws-stress/cli/ws-stress.mjs", "target"]
 
-# Last, so that it is what is built where no --target is given. No shell, no libraries, nothing to keep up to date but k6 itself.
+# Last, so that a build without --target makes this one. No shell, no libraries: only k6 itself must be kept up to date.
 FROM scratch AS stress
 LABEL org.opencontainers.image.title="websocket-mcp-stress" \
       org.opencontainers.image.description="k6 with load and stress tests for services that run commands over a WebSocket with JSON-RPC 2.0" \
       org.opencontainers.image.licenses="MIT AND AGPL-3.0-only"
-# For wss://
+# Root certificates for wss://
 COPY --from=k6 /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=k6 /k6 /usr/bin/k6
 WORKDIR /ws-stress
