@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Builds the images of the Dockerfile where neither a Docker engine nor a registry of images can be had: with buildah, on
-# stand-ins for the base images that have the same names. A stand-in is Debian by debootstrap with this machine's Go, or its
-# Node.js. So it proves what the Dockerfile says, and not what the real base images bring.
+# Builds the images of the Dockerfile without a Docker engine and without a registry of images: with buildah, on substitutes
+# for the base images with the same names. A substitute is a Debian by debootstrap with this machine's Go or Node.js. So this
+# tests the Dockerfile, but not the contents of the real base images.
 #   scripts/build-without-registry.sh FOLDER
-# FOLDER takes buildah's storage, and <target>.json and <target>/, the configuration and the files of each image. What
-# debootstrap made is kept in runtime/build/. Needs root.
+# Writes to FOLDER: buildah's storage, and for each image its configuration <target>.json and its files <target>/. Keeps the
+# Debian in runtime/build/. Needs root.
 set -euo pipefail
 
 [ $# -eq 1 ] || { echo "Usage: $0 FOLDER" >&2; exit 2; }
 for program in buildah debootstrap go node npm; do
-  command -v "$program" >/dev/null || { echo "$0: expected $program on PATH; apt-get install -y buildah debootstrap has those two" >&2; exit 2; }
+  command -v "$program" >/dev/null || { echo "$0: expected $program on PATH; apt-get install -y buildah debootstrap installs those two" >&2; exit 2; }
 done
-[ "$(id -u)" -eq 0 ] || { echo "$0: expected to be run by root: debootstrap and chroot need it" >&2; exit 2; }
+[ "$(id -u)" -eq 0 ] || { echo "$0: run this as root: debootstrap and chroot need it" >&2; exit 2; }
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 mkdir -p "$1"
@@ -31,16 +31,16 @@ if [ ! -f "$root" ]; then
   mkdir -p "${root%/*}"
   tar -C "$folder/$suite" -c . | gzip -1 >"$root.$$"
   mv "$root.$$" "$root"
-  # Were something of this machine still mounted there, it is not to go too.
+  # --one-file-system: never delete a mounted folder of this machine.
   rm -rf --one-file-system "${folder:?}/$suite"
 fi
 
-# A stand-in by its name: Debian, this machine's certificates, what the function $2 copies, and a configuration.
-stand_in() {
+# substitute NAME COPY CONFIG...: makes a base image of Debian, this machine's certificates and what the function COPY adds.
+substitute() {
   local name=$1 copy=$2 container mount
   shift 2
   if build images --quiet "$name" >/dev/null 2>&1; then return; fi
-  say "stand-in for $name"
+  say "substitute for $name"
   container=$(build from scratch)
   mount=$(build mount "$container")
   tar -C "$mount" -xf "$root"
@@ -55,15 +55,15 @@ copy_node() {
   cp "$(node -p process.execPath)" "$1/usr/local/bin/node"
   cp -a "$(realpath "$(npm root --global)/npm")" "$1/usr/local/lib/node_modules/npm"
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$1/usr/local/bin/npm"
-  # Node.js trusts certificates of its own, which a machine behind a proxy with others can't do with.
+  # Node.js has its own certificates, which fail behind a proxy with another authority.
   mkdir -p "$1/usr/local/etc"
   echo 'cafile=/etc/ssl/certs/ca-certificates.crt' >"$1/usr/local/etc/npmrc"
 }
 paths=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-stand_in "$(base_of golang)" copy_go --env "PATH=/usr/local/go/bin:$paths" --env GOPATH=/go --env GOTOOLCHAIN=local
-stand_in "$(base_of node)" copy_node --env "PATH=$paths"
+substitute "$(base_of golang)" copy_go --env "PATH=/usr/local/go/bin:$paths" --env GOPATH=/go --env GOTOOLCHAIN=local
+substitute "$(base_of node)" copy_node --env "PATH=$paths"
 
-# What was fetched and compiled before is taken from this machine's caches, as layers are where images are built often.
+# Uses this machine's caches of downloads and compiled packages.
 caches=()
 cache() { mkdir -p "$1"; caches+=(--volume "$1:$2"); }
 cache "$(go env GOMODCACHE)" /go/pkg/mod

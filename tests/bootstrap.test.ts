@@ -17,20 +17,20 @@ import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { until } from './setup-fixture.ts';
 
-/** A clone with nothing installed, in which npm, the build and ws-stress write down that they were run. */
+/** A clone with nothing installed, in which npm, the build and ws-stress only log that they ran. */
 interface Clone {
   root: string;
   env: NodeJS.ProcessEnv;
   write: (path: string, content: string) => void;
   read: (path: string) => string;
-  /** The commands that ran, in their order. */
+  /** The commands that ran, in order. */
   log: () => string[];
 }
 
 const LOG = `import { appendFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 const log = (text) => appendFileSync(process.env.LOG, text + '\\n');`;
 
-/** Does of `npm ci` what matters, and stands in for `npm run`. */
+/** Imitates `npm ci`, and `npm run` with an exit code. */
 const NPM = `${LOG}
 const args = process.argv.slice(2);
 log('npm ' + args.join(' '));
@@ -90,7 +90,7 @@ const freshClone = (t: TestContext): Clone => {
     TSX: realpathSync(join(packageRoot, 'node_modules', 'tsx')),
     npm_execpath: join(directory, 'npm', 'npm-cli.js'),
   };
-  // With it node --test takes itself for a part of this test run.
+  // With this variable node --test believes that it is a part of this test run.
   Reflect.deleteProperty(env, 'NODE_TEST_CONTEXT');
   return {
     root,
@@ -128,7 +128,7 @@ const start = (t: TestContext, clone: Clone, ...args: string[]): { child: ChildP
 const bootstrap = async (t: TestContext, clone: Clone, ...args: string[]): Promise<Result> =>
   await start(t, clone, ...args).result;
 
-void test('a fresh clone is installed and built once, and start passes on arguments and exit code', async (t) => {
+void test('start installs and builds a fresh clone once, and passes on arguments and the exit code', async (t) => {
   const clone = freshClone(t);
   const first = await bootstrap(t, clone, 'start', '--vus', '99');
   assert.equal(first.code, 99, first.stderr);
@@ -147,7 +147,7 @@ void test('a fresh clone is installed and built once, and start passes on argume
   assert.deepEqual(clone.log().slice(4), ['ws-stress verify-real --url 7']);
 });
 
-void test('a changed source is built again, and so is what is missing from dist', async (t) => {
+void test('a changed source or a missing file in dist causes a build', async (t) => {
   const clone = freshClone(t);
   await bootstrap(t, clone, 'start');
   const changes: [string, () => void][] = [
@@ -166,7 +166,7 @@ void test('a changed source is built again, and so is what is missing from dist'
   }
 });
 
-void test('a build that fails ends it, and is tried again', async (t) => {
+void test('a failed build ends the command, and the next command builds again', async (t) => {
   const clone = freshClone(t);
   await bootstrap(t, clone, 'start');
   clone.write('lib/a.ts', 'two');
@@ -182,7 +182,7 @@ void test('a build that fails ends it, and is tried again', async (t) => {
   assert.equal(clone.log()[before], 'build');
 });
 
-void test('build builds whatever there is, and passes its arguments on', async (t) => {
+void test('build always builds, and passes its arguments on', async (t) => {
   const clone = freshClone(t);
   for (const args of [[], ['--watch']]) {
     const result = await bootstrap(t, clone, 'build', ...args);
@@ -190,10 +190,10 @@ void test('build builds whatever there is, and passes its arguments on', async (
   }
   assert.deepEqual(clone.log(), ['npm ci --include=dev', 'build', 'build --watch']);
   await bootstrap(t, clone, 'start');
-  assert.equal(clone.log()[3], 'build', 'what a watched build leaves may be of any moment');
+  assert.equal(clone.log()[3], 'build', 'the output of a watched build may be of any moment');
 });
 
-void test('another package-lock.json is installed anew; a failure of npm is passed on', async (t) => {
+void test('a changed package-lock.json is installed again; a failure of npm is passed on', async (t) => {
   const clone = freshClone(t);
   await bootstrap(t, clone, 'start');
   clone.write('package-lock.json', '{ "packages": { "node_modules/a": { "version": "1.0.0" } } }');
@@ -234,7 +234,7 @@ const INSTALLED: [what: string, wanted: object, installed: object, reason: RegEx
 ];
 
 for (const [what, wanted, installed, reason] of INSTALLED) {
-  void test(`a node_modules of the user’s own with ${what} is ${reason === undefined ? 'kept' : 'replaced'}`, async (t) => {
+  void test(`a node_modules that the user installed, with ${what}, is ${reason === undefined ? 'kept' : 'replaced'}`, async (t) => {
     const clone = freshClone(t);
     clone.write('package-lock.json', JSON.stringify({ packages: wanted }));
     for (const name of Object.keys(installed)) clone.write(`${name}/package.json`, '{}');
@@ -246,7 +246,7 @@ for (const [what, wanted, installed, reason] of INSTALLED) {
   });
 }
 
-void test('a node_modules whose record is half-written is replaced', async (t) => {
+void test('a node_modules with an incomplete record is replaced', async (t) => {
   const clone = freshClone(t);
   clone.write('node_modules/.package-lock.json', '{ "packages"');
   const result = await bootstrap(t, clone, 'build');
@@ -254,7 +254,7 @@ void test('a node_modules whose record is half-written is replaced', async (t) =
   assert.match(result.stderr, /npm ci: cannot read .*\.package-lock\.json: /);
 });
 
-void test('a node_modules that an installation was changing when it was interrupted is replaced', async (t) => {
+void test('a node_modules is replaced if an installation was interrupted while changing it', async (t) => {
   const clone = freshClone(t);
   clone.write('package-lock.json', JSON.stringify({ packages: { 'node_modules/a': A } }));
   clone.write('node_modules/.package-lock.json', JSON.stringify({ packages: { 'node_modules/a': A } }));
@@ -264,7 +264,7 @@ void test('a node_modules that an installation was changing when it was interrup
   assert.match(result.stderr, /node_modules\/a was changed since it was installed/);
 });
 
-void test('an installation that is interrupted ends, and is done again', async (t) => {
+void test('an interrupted installation ends, and the next command installs again', async (t) => {
   const clone = freshClone(t);
   clone.write('hang', '');
   const { child, result } = start(t, clone, 'start');
@@ -279,7 +279,7 @@ void test('an installation that is interrupted ends, and is done again', async (
   assert.match(next.stderr, /npm ci: node_modules is incomplete/);
 });
 
-void test('of two at once one installs and builds, and the other waits for it', async (t) => {
+void test('of two processes at once, one installs and builds and the other waits for it', async (t) => {
   const clone = freshClone(t);
   const results = await Promise.all([bootstrap(t, clone, 'start'), bootstrap(t, clone, 'start')]);
   for (const { code, stderr } of results) assert.equal(code, 0, stderr);
@@ -292,7 +292,7 @@ void test('of two at once one installs and builds, and the other waits for it', 
   );
 });
 
-void test('a signal reaches the run once, and its exit code is the command’s', async (t) => {
+void test('the run receives a signal once, and its exit code is that of the command', async (t) => {
   const clone = freshClone(t);
   const { child, result } = start(t, clone, 'start', '--wait');
   await until('the run', () => clone.log().at(-1) === 'waiting');
@@ -302,7 +302,7 @@ void test('a signal reaches the run once, and its exit code is the command’s',
   assert.equal(clone.log().at(-1), 'SIGINT 1');
 });
 
-void test('test runs the tests with the chosen k6 and ends in the runner’s own lines', async (t) => {
+void test('test runs the tests with the k6 of setup and ends with the lines of the runner', async (t) => {
   const clone = freshClone(t);
   clone.write(
     'tests/deep/passes.test.ts',
@@ -322,7 +322,7 @@ void test('test runs the tests with the chosen k6 and ends in the runner’s own
   assert.match(none.stderr, /there is no .*none\.test\.ts; expected test files such as/);
 });
 
-void test('check runs every check, sums up, and fails when one failed', async (t) => {
+void test('check runs every check, prints a summary, and fails if one failed', async (t) => {
   const clone = freshClone(t);
   clone.write('fails-lint', '');
   const failed = await bootstrap(t, clone, 'check');
@@ -340,7 +340,7 @@ void test('check runs every check, sums up, and fails when one failed', async (t
   for (const script of checks) assert.match(JSON.stringify(manifest), new RegExp(`"${script}":`));
 });
 
-void test('an unknown command, and an older Node.js, are said before anything is done', async (t) => {
+void test('an unknown command and an old Node.js are reported before anything else happens', async (t) => {
   const clone = freshClone(t);
   const unknown = await bootstrap(t, clone, 'strat');
   assert.equal(unknown.code, 2);

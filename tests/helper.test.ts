@@ -48,7 +48,7 @@ const ignored = async (): Promise<void> => {};
 
 const readNumber = (file: string): number => (existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0);
 
-void test('it listens on loopback, and tells a script where and with what token', async (t) => {
+void test('it listens on loopback, and its environment has the URL and the token', async (t) => {
   const helper = await helperFor(t, {});
   assert.match(helper.url, /^http:\/\/127\.0\.0\.1:\d+$/);
   assert.match(helper.token, /^[0-9a-f]{64}$/);
@@ -57,7 +57,7 @@ void test('it listens on loopback, and tells a script where and with what token'
   assert.notEqual(other.token, helper.token);
 });
 
-void test('it says what it can do', async (t) => {
+void test('it reports its capabilities', async (t) => {
   const nothing = await helperFor(t, {});
   assert.deepEqual((await ask(nothing, {})).body, { stop: false, start: false, process: false });
   const everything = await helperFor(t, { stop: ignored, start: ignored, processId: () => process.pid });
@@ -96,7 +96,7 @@ for (const [name, asked, status, error] of refusals) {
   });
 }
 
-void test('stop and start answer when they are done', async (t) => {
+void test('stop and start answer when they have finished', async (t) => {
   const done: string[] = [];
   const step = (name: string) => async (): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -112,7 +112,7 @@ void test('stop and start answer when they are done', async (t) => {
   assert.deepEqual(done, ['stop', 'start']);
 });
 
-void test('one at a time: a second stop or start is told what is under way', async (t) => {
+void test('one at a time: a second stop or start gets an error that names the first', async (t) => {
   const finish = new AbortController();
   const stop = async (): Promise<void> => void (await once(finish.signal, 'abort'));
   const helper = await helperFor(t, { stop, start: ignored });
@@ -128,7 +128,7 @@ void test('one at a time: a second stop or start is told what is under way', asy
   assert.equal((await ask(helper, { method: 'POST', path: '/start' })).status, 200);
 });
 
-void test('what fails is told, and does not stand in the way of the next', async (t) => {
+void test('a failure is reported, and does not block the next request', async (t) => {
   let calls = 0;
   const stop = async (): Promise<void> => {
     calls += 1;
@@ -140,7 +140,7 @@ void test('what fails is told, and does not stand in the way of the next', async
   assert.equal((await ask(helper, { method: 'POST', path: '/stop' })).status, 200);
 });
 
-void test('what it was not given it cannot do, and says so', async (t) => {
+void test('it reports that it lacks a capability', async (t) => {
   const helper = await helperFor(t, {});
   const stop = await ask(helper, { method: 'POST', path: '/stop' });
   assert.equal(stop.status, 404);
@@ -150,7 +150,7 @@ void test('what it was not given it cannot do, and says so', async (t) => {
   assert.match(errorOf(figures), /--target-pid tells it/);
 });
 
-void test('it closes though a connection is open and a stop is under way', async () => {
+void test('it closes while a connection is open and a stop is running', async () => {
   const helper = await startHelper({ stop: () => new Promise(() => {}) });
   const asking = ask(helper, { method: 'POST', path: '/stop' }).catch((error: unknown) => error);
   await until('the stop to be under way', async () => {
@@ -164,7 +164,7 @@ void test('it closes though a connection is open and a stop is under way', async
 const onLinux = { skip: existsSync('/proc/self/stat') ? false : 'no /proc here' };
 
 void test('a process: its memory, its descendants, its end', onLinux, async (t) => {
-  // The name holds what would mislead a reader of /proc/<pid>/stat.
+  // The name has characters that could mislead a parser of /proc/<pid>/stat.
   const child = spawn(process.execPath, [
     '--title=) R 1 (',
     '--eval',
@@ -184,7 +184,7 @@ void test('a process: its memory, its descendants, its end', onLinux, async (t) 
   assert.deepEqual(gone, { status: 404, body: { error: `process ${pid} is gone` } });
 });
 
-void test('a process that has ended without being waited for is gone', onLinux, async (t) => {
+void test('a zombie counts as gone', onLinux, async (t) => {
   const parent = spawn('sh', ['-c', 'sleep 0.01 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => parent.kill('SIGKILL'));
   const [line] = (await once(parent.stdout, 'data')) as [Buffer];
@@ -209,7 +209,7 @@ const commandsFor = (t: TestContext, stopCommand: string, startCommand: string, 
   return { ...commands, warnings };
 };
 
-void test('commands that exit with 0 have done their work', async (t) => {
+void test('commands that exit with 0 have succeeded', async (t) => {
   const directory = temporaryDirectory(t);
   const file = path.join(directory, 'done');
   const { stop, start } = commandsFor(t, `echo stop >>${file}`, `echo start >>${file}; echo noise; echo noise >&2`);
@@ -231,7 +231,7 @@ void test('a command that fails: its exit code and the last line of its stderr',
   await assert.rejects(killed.start(), /^Error: --start-command exited with 127: .*no-such-program-here.*not found/);
 });
 
-void test('a stop command that hangs is ended with all it started', async (t) => {
+void test('a stop command that hangs is ended, with everything that it started', async (t) => {
   const file = path.join(temporaryDirectory(t), 'pid');
   const { stop } = commandsFor(t, `trap '' TERM; sleep 60 & echo $! >${file}; wait; sleep 60`, 'true', 300);
   await assert.rejects(stop(), { message: '--stop-command did not finish within 0.3 s and was ended' });
@@ -240,7 +240,7 @@ void test('a stop command that hangs is ended with all it started', async (t) =>
   await until('the end of what it started', async () => !(await isAlive(pid)));
 });
 
-void test('a start command may stay as a service in the foreground, and ends with all it started at the close', async (t) => {
+void test('a start command may run as a service in the foreground; the close ends it and everything that it started', async (t) => {
   const file = path.join(temporaryDirectory(t), 'pid');
   const { start, close, warnings } = commandsFor(t, 'true', `sleep 60 & echo $! >${file}; wait`);
   const before = performance.now();
@@ -253,7 +253,7 @@ void test('a start command may stay as a service in the foreground, and ends wit
   assert.deepEqual(warnings, []);
 });
 
-void test('a service that a command leaves in the background outlives the close, and may write to its stderr', async (t) => {
+void test('a service that a command starts in the background survives the close, and may write to its stderr', async (t) => {
   const directory = temporaryDirectory(t);
   const [pidFile, wrote] = [path.join(directory, 'pid'), path.join(directory, 'wrote')];
   const service = `(while [ ! -e ${directory}/closed ]; do sleep 0.05; done; echo late >&2 && touch ${wrote}; sleep 60) & echo $! >${pidFile}`;
@@ -267,7 +267,7 @@ void test('a service that a command leaves in the background outlives the close,
   assert.equal(await isAlive(pid), true);
 });
 
-void test('a service in the foreground that fails later is told of, one that was stopped is not', async (t) => {
+void test('a service in the foreground that fails later is reported; one that was stopped is not', async (t) => {
   const failing = commandsFor(t, 'true', 'sleep 0.7; echo address in use >&2; exit 1');
   await failing.start();
   await until('the warning', () => failing.warnings.length > 0);
@@ -282,7 +282,7 @@ void test('a service in the foreground that fails later is told of, one that was
   assert.deepEqual(stopped.warnings, []);
 });
 
-void test('the reference target goes away without a close frame, and comes back at the same address', async (t) => {
+void test('the reference target stops without a close frame, and starts again at the same address', async (t) => {
   const target = await restartableTarget({ port: 0, maxSessions: 7 });
   t.after(() => target.close());
   const client = new Client(target.url);

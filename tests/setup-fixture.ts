@@ -24,7 +24,7 @@ import { progressOn } from '../cli/shared/progress.ts';
 import { ensureK6, type EnsureK6Options, type K6 } from '../cli/setup/setup.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 
-/** A package, a home and a PATH of their own, so that nothing of this machine's k6 or Go takes part. */
+/** A package, a home and a PATH that keep out the k6 and the Go of this machine. */
 export interface SetupFixture {
   directory: string;
   root: string;
@@ -34,7 +34,7 @@ export interface SetupFixture {
   env: NodeJS.ProcessEnv;
 }
 
-/** Makes a fixture that goes with the test. */
+/** Makes a fixture that is removed after the test. */
 export const setupFixture = (t: TestContext): SetupFixture => {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'ws-stress-setup-')));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
@@ -54,21 +54,17 @@ export const setupFixture = (t: TestContext): SetupFixture => {
   return { directory, root, bin, build: join(root, 'runtime', 'build'), env };
 };
 
-/** The text of a program that answers to `version` as k6 does. */
+/** The text of a program that answers `version` as k6 does. */
 export const k6Script = (version = '2.2.0'): string =>
   `#!/bin/sh\n[ "$1" = version ] && echo "k6 v${version} (go1.26.8, linux/amd64)"\n`;
 
-/** Writes an executable shell script. */
 export const writeExecutable = (path: string, content: string): string => {
   writeFileSync(path, content);
   chmodSync(path, 0o755);
   return path;
 };
 
-/**
- * Puts a `go` on the fixture's PATH. Its builds are logged with their arguments and settings, run `before`, and then write
- * a k6.
- */
+/** Puts a `go` on the fixture's PATH whose builds log their arguments and environment, run `before` and write a k6. */
 export const fakeGo = (
   fixture: SetupFixture,
   { version = 'go1.26.8', before = '' } = {},
@@ -88,7 +84,7 @@ cat '${k6}' > "$out" && chmod +x "$out"
   return { builds: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []) };
 };
 
-/** Runs ensureK6 in the fixture; `shown` is what it wrote as progress. */
+/** Runs ensureK6 in the fixture; `shown` is its progress. */
 export const runEnsureK6 = async (
   fixture: SetupFixture,
   options: EnsureK6Options = {},
@@ -104,21 +100,21 @@ export const runEnsureK6 = async (
   }
 };
 
-/** What lies in the fixture's `runtime/build` apart from the lock: made copies, and what should not be there. */
+/** The files in the fixture's `runtime/build` but for the lock: a k6, and leftovers. */
 export const madeFiles = (fixture: SetupFixture): string[] =>
   existsSync(fixture.build) ? readdirSync(fixture.build).filter((name) => name !== 'setup.lock') : [];
 
 let bundled: string | undefined;
 
-/** A `ws-stress setup` running in a process of its own. */
+/** A running `ws-stress setup`. */
 export interface SetupProcess {
   child: ChildProcess;
-  /** What it has written to stderr until now. */
+  /** Its stderr until now. */
   stderr: () => string;
   finished: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>;
 }
 
-/** Starts the bundled `setupCommand` out of the fixture's package, as the installed command does. */
+/** Starts the bundled `setupCommand` from the fixture's package, like the installed command. */
 export const startSetup = (t: TestContext, fixture: SetupFixture, ...args: string[]): SetupProcess => {
   bundled ??= buildSync({
     stdin: {
@@ -146,7 +142,7 @@ export const startSetup = (t: TestContext, fixture: SetupFixture, ...args: strin
   return { child, stderr: () => stderr, finished };
 };
 
-/** Waits until something can be seen; what does not come within 20 s fails the test. */
+/** Waits until `isSo` holds; fails the test after 20 s. */
 export const until = async (what: string, isSo: () => boolean): Promise<void> => {
   const deadline = performance.now() + 20_000;
   while (!isSo()) {
@@ -155,7 +151,7 @@ export const until = async (what: string, isSo: () => boolean): Promise<void> =>
   }
 };
 
-/** Serves on a free port of the loopback interface while the test runs, and answers with the base address. */
+/** Serves on a free port of the loopback interface during the test; returns the base URL. */
 export const serve = async (t: TestContext, listener: RequestListener): Promise<string> => {
   const server = createServer(listener);
   await new Promise<void>((resolve) => {
@@ -173,7 +169,7 @@ export const serve = async (t: TestContext, listener: RequestListener): Promise<
 /** The SHA-256 of some bytes in hexadecimal. */
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** A zip file of one stored, executable file: what k6's releases for macOS look like. */
+/** A zip file with one stored, executable file, like k6's releases for macOS. */
 export const zipOf = (name: string, content: string): Buffer => {
   const path = Buffer.from(name);
   const data = Buffer.from(content);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { withLock } from '../cli/shared/lock.mjs';
 import { fakeGo, madeFiles, runEnsureK6, serve, setupFixture, startSetup, until } from './setup-fixture.ts';
 
-/** Whether a process lives; one that has ended but was not collected does not. */
+/** Whether a process is alive; a zombie is not. */
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
@@ -21,7 +21,7 @@ for (const [signal, exitCode] of [
   ['SIGINT', 130],
   ['SIGHUP', 129],
 ] as const) {
-  void test(`${signal} in the middle of a build ends it and leaves nothing, and the next run works`, async (t) => {
+  void test(`${signal} during a build ends it and leaves no files, and the next run works`, async (t) => {
     const fixture = setupFixture(t);
     const started = join(fixture.directory, 'started');
     fakeGo(fixture, {
@@ -33,7 +33,7 @@ for (const [signal, exitCode] of [
     assert.equal(isAlive(compiler), true);
 
     run.child.kill(signal);
-    // Under npm, and from a terminal, a signal comes more than once.
+    // Under npm and from a terminal a signal may arrive twice.
     run.child.kill(signal);
     const result = await run.finished;
     assert.equal(result.code, exitCode);
@@ -48,7 +48,7 @@ for (const [signal, exitCode] of [
   });
 }
 
-void test('SIGTERM in the middle of a download leaves nothing', async (t) => {
+void test('SIGTERM during a download leaves no files', async (t) => {
   const fixture = setupFixture(t);
   let isFetching = false;
   fixture.env['WS_STRESS_K6_RELEASES'] = await serve(t, (request, response) => {
@@ -70,7 +70,7 @@ void test('SIGTERM in the middle of a download leaves nothing', async (t) => {
   assert.deepEqual(madeFiles(fixture), []);
 });
 
-void test('what a killed run left is cleared away by the next', async (t) => {
+void test('the next run removes the files of a killed one', async (t) => {
   const fixture = setupFixture(t);
   const started = join(fixture.directory, 'started');
   fakeGo(fixture, { before: `echo half > "$out"\necho $$ > '${started}'\nexec sleep 600` });
@@ -89,7 +89,7 @@ void test('what a killed run left is cleared away by the next', async (t) => {
   assert.deepEqual(readdirSync(join(fixture.build, 'setup.lock')), []);
 });
 
-void test('of two at once the second waits, says so, and takes what the first made', async (t) => {
+void test('of two setups at once, the second reports that it waits, and takes the k6 of the first', async (t) => {
   const fixture = setupFixture(t);
   const goOn = join(fixture.directory, 'go-on');
   const go = fakeGo(fixture, { before: `while [ ! -e '${goOn}' ]; do sleep 0.05; done` });
@@ -106,7 +106,7 @@ void test('of two at once the second waits, says so, and takes what the first ma
   assert.equal(go.builds().length, 1);
 });
 
-void test('one that waits can be interrupted', async (t) => {
+void test('a waiting setup can be interrupted', async (t) => {
   const fixture = setupFixture(t);
   fakeGo(fixture);
   await withLock(join(fixture.build, 'setup.lock'), async () => {
@@ -118,7 +118,7 @@ void test('one that waits can be interrupted', async (t) => {
   assert.deepEqual(madeFiles(fixture), []);
 });
 
-void test('the claim of a process that has ended does not hold the lock, though its id is in use again', async (t) => {
+void test('the claim of a process that has ended does not hold the lock, even if its id is in use again', async (t) => {
   const { directory } = setupFixture(t);
   const lock = join(directory, 'lock');
   mkdirSync(lock);
@@ -130,7 +130,7 @@ void test('the claim of a process that has ended does not hold the lock, though 
   assert.equal(result, 1);
 });
 
-void test('a lock is held by one at a time, and freed when the work throws', async (t) => {
+void test('one holder at a time has the lock, and it is free after the work throws', async (t) => {
   const { directory } = setupFixture(t);
   const lock = join(directory, 'lock');
   let inside = 0;

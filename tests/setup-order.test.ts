@@ -41,7 +41,7 @@ for (const [output, fileName, text, isSupported] of VERSIONS) {
   });
 }
 
-void test('K6_BIN is taken before everything else', async (t) => {
+void test('K6_BIN takes precedence over everything else', async (t) => {
   const fixture = setupFixture(t);
   writeExecutable(join(fixture.bin, 'k6'), k6Script('2.9.0'));
   const K6_BIN = writeExecutable(join(fixture.directory, 'my-k6'), k6Script('2.1.0'));
@@ -60,7 +60,7 @@ const BAD_K6_BINS: [what: string, write: (path: string) => void, message: RegExp
 ];
 
 for (const [what, write, message] of BAD_K6_BINS) {
-  void test(`a K6_BIN that ${what} is an error, whatever else there is`, async (t) => {
+  void test(`a K6_BIN that ${what} is an error, even if there is another k6`, async (t) => {
     const fixture = setupFixture(t);
     writeExecutable(join(fixture.bin, 'k6'), k6Script());
     const K6_BIN = join(fixture.directory, 'my-k6');
@@ -74,7 +74,7 @@ for (const [what, write, message] of BAD_K6_BINS) {
   });
 }
 
-void test('a k6 on PATH is taken before one is built', async (t) => {
+void test('a k6 on PATH takes precedence over a build', async (t) => {
   const fixture = setupFixture(t);
   const go = fakeGo(fixture);
   const path = writeExecutable(join(fixture.bin, 'k6'), k6Script('2.0.0'));
@@ -84,7 +84,7 @@ void test('a k6 on PATH is taken before one is built', async (t) => {
   assert.equal(existsSync(fixture.build), false);
 });
 
-void test('a k6 on PATH that is too old is passed over, with a line that says so, for the next', async (t) => {
+void test('a k6 on PATH that is too old is reported and skipped for the next one', async (t) => {
   const fixture = setupFixture(t);
   writeExecutable(join(fixture.bin, 'k6'), k6Script('1.3.0'));
   const later = join(fixture.directory, 'later');
@@ -96,7 +96,7 @@ void test('a k6 on PATH that is too old is passed over, with a line that says so
   assert.match(result.shown, /^k6: skipping a k6 on PATH: .*bin\/k6 is k6 v1\.3\.0; expected 2\.0 or newer\n$/);
 });
 
-void test('without a k6 it is built with Go, once', async (t) => {
+void test('without a k6, setup builds one with Go, once', async (t) => {
   const fixture = setupFixture(t);
   const go = fakeGo(fixture);
   const first = await runEnsureK6(fixture, { env: { ...fixture.env, GOOS: 'plan9', GOFLAGS: '-mod=mod' } });
@@ -116,7 +116,7 @@ void test('without a k6 it is built with Go, once', async (t) => {
   assert.equal(go.builds().length, 1);
 });
 
-void test('a changed pin is built anew', async (t) => {
+void test('a changed pin causes a build', async (t) => {
   const fixture = setupFixture(t);
   const go = fakeGo(fixture);
   const first = await runEnsureK6(fixture);
@@ -140,10 +140,10 @@ void test('a k6 set up before that no longer runs is set up again', async (t) =>
   assert.match(second.shown, /^k6: setting it up again: .* is not k6/);
 });
 
-void test('a package that cannot be written to has its k6 in the user’s cache', async (t) => {
+void test('the k6 of a read-only package is in the user’s cache', async (t) => {
   const fixture = setupFixture(t);
   fakeGo(fixture);
-  // A file where the directory should be stops root too.
+  // A file instead of the directory stops root too.
   writeFileSync(fixture.build, '');
   const first = await runEnsureK6(fixture);
   assert.ok('k6' in first);
@@ -156,7 +156,7 @@ void test('a package that cannot be written to has its k6 in the user’s cache'
   assert.ok('k6' in other && other.k6.path.startsWith(join(XDG_CACHE_HOME, 'websocket-mcp-stress', 'k6-')));
 });
 
-void test('where nothing works one message lists what was tried, why it failed and what to install', async (t) => {
+void test('if nothing works, one message lists the attempts, why they failed and what to install', async (t) => {
   const fixture = setupFixture(t);
   writeExecutable(join(fixture.bin, 'k6'), k6Script('1.3.0'));
   fakeGo(fixture, { before: 'echo example.com/compiled >&2; echo "main.go:3:8: no such package" >&2; exit 1' });
@@ -221,7 +221,7 @@ void test('a package without its runtime reports that it is incomplete', async (
   assert.match(result.error.message, /the package is incomplete: .*go\.mod.*; install it again/);
 });
 
-void test('the command prints the path alone on stdout, and what it does on stderr', async (t) => {
+void test('the command prints only the path on stdout, and its progress on stderr', async (t) => {
   const fixture = setupFixture(t);
   fakeGo(fixture);
   const first = await startSetup(t, fixture, '--print').finished;
@@ -254,7 +254,7 @@ void test('the command’s errors are a message and an exit code', async (t) => 
   assert.match(help.stdout, /^Usage: ws-stress setup.*WS_STRESS_K6_RELEASES/s);
 });
 
-void test('the package is found from a source, from a bundle and from where it is installed', (t) => {
+void test('the package is found from a source, from a bundle and from an installed copy', (t) => {
   const { directory, root } = setupFixture(t);
   for (const path of ['cli/setup/setup.ts', 'dist/cli.mjs', 'node_modules/some/deep/module.mjs']) {
     assert.equal(findPackageRoot(pathToFileURL(join(root, path)).href), root);

@@ -20,7 +20,7 @@ import {
 
 const ARCHIVE = 'k6-v2.2.0-linux-amd64.tar.gz';
 
-/** An archive as k6 publishes it, of a k6 that is a shell script. */
+/** An archive like those of k6, with a shell script as k6. */
 const tarOf = (fixture: SetupFixture, script = k6Script()): Buffer => {
   const directory = join(fixture.directory, 'release');
   mkdirSync(join(directory, 'k6-v2.2.0-linux-amd64'), { recursive: true });
@@ -31,7 +31,7 @@ const tarOf = (fixture: SetupFixture, script = k6Script()): Buffer => {
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** Serves one release below `/base`: its checksums, and the archive as the answer has it. */
+/** Serves one release below `/base`: its checksums, and the given answer for the archive. */
 const serveRelease = async (t: TestContext, checksums: string, archive: Answer): Promise<string> => {
   const origin = await serve(t, (request, response) => {
     if (request.url === '/base/v2.2.0/k6-v2.2.0-checksums.txt') response.end(checksums);
@@ -55,7 +55,7 @@ void test('the release archive is downloaded, verified, unpacked and kept', asyn
     requests.push(request.url);
     response.end(archive);
   });
-  // The address may end in a slash.
+  // The URL may end with a slash.
   const first = await runWithRelease(fixture, `${base}/`);
   assert.ok('k6' in first, 'error' in first ? first.error.message : '');
   assert.equal(first.k6.source, 'release archive');
@@ -73,7 +73,7 @@ void test('the release archive is downloaded, verified, unpacked and kept', asyn
 
 const canUnzip = findOnPath('unzip', process.env['PATH']).length > 0 || process.platform === 'darwin';
 
-void test('on macOS it is a zip file', { skip: canUnzip ? false : 'there is no unzip here' }, async (t) => {
+void test('on macOS it is a zip file', { skip: canUnzip ? false : 'needs unzip' }, async (t) => {
   const fixture = setupFixture(t);
   const archive = zipOf('k6-v2.2.0-macos-arm64/k6', k6Script());
   const checksums = `${sha256(archive)} *k6-v2.2.0-macos-arm64.zip\n`;
@@ -162,7 +162,7 @@ const FAULTS: Fault[] = [
 ];
 
 for (const { what, checksums, answer, script, message } of FAULTS) {
-  void test(`${what} is refused, and nothing of it is kept`, async (t) => {
+  void test(`${what} is refused, and leaves no files`, async (t) => {
     const fixture = setupFixture(t);
     const archive = tarOf(fixture, script);
     const lines = checksums?.(sha256(archive)) ?? `${sha256(archive)}  ${ARCHIVE}\n`;
@@ -181,7 +181,7 @@ for (const [what, sent] of [
   ['a server that accepts and says nothing', undefined],
   ['a body that stalls', 50],
 ] as const) {
-  void test(`${what} is given up after the stall timeout`, async (t) => {
+  void test(`${what} fails after the stall timeout`, async (t) => {
     const fixture = setupFixture(t);
     const archive = tarOf(fixture);
     const base = await serveRelease(t, `${sha256(archive)}  ${ARCHIVE}\n`, (response) => {
@@ -199,7 +199,7 @@ for (const [what, sent] of [
   });
 }
 
-void test('a platform without a release archive says which have one', async (t) => {
+void test('the error for a platform without a release archive lists those with one', async (t) => {
   const fixture = setupFixture(t);
   const result = await runEnsureK6(fixture, { platform: 'win32' });
   assert.ok('error' in result);
@@ -209,7 +209,7 @@ void test('a platform without a release archive says which have one', async (t) 
   );
 });
 
-void test('an address that is none, and a proxy that is not used, are said', async (t) => {
+void test('an invalid URL and an unused proxy are reported', async (t) => {
   const fixture = setupFixture(t);
   for (const [setting, message] of [
     [

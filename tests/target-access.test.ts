@@ -15,7 +15,7 @@ interface Answer {
   body: string;
 }
 
-/** An HTTP request, with whatever Host header; fetch would not let one choose it. */
+/** An HTTP request with any Host header, which fetch would not allow. */
 const get = async (
   target: Target,
   path: string,
@@ -30,7 +30,7 @@ const get = async (
   return { status: response.statusCode, headers: response.headers, body };
 };
 
-/** Tries an opening handshake; its HTTP status where it is refused, otherwise 101. */
+/** Tries an opening handshake; returns its HTTP status. */
 const handshake = async (target: Target, headers: Record<string, string>, url = target.url): Promise<number> => {
   const { socket } = new Client(url, { headers });
   const status = new Promise<number>((resolve) => {
@@ -76,7 +76,7 @@ void test('/health and /healthz answer as the deployed service', async (t) => {
   assert.equal((await get(target, '/healthz')).body, '{"status":"ok"}');
 });
 
-void test('/metrics is Prometheus text and counts what happens', async (t) => {
+void test('/metrics has counters in the Prometheus text format', async (t) => {
   const target = await targetFor(t);
   const client = await connect(t, target);
   await client.run('echo a; echo b; echo c >&2');
@@ -86,7 +86,7 @@ void test('/metrics is Prometheus text and counts what happens', async (t) => {
   assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
   assert.ok(body.endsWith('\n'));
   const metrics = new Map<string, number>();
-  // A HELP line, a TYPE line, then the sample, for each metric.
+  // Each metric has a HELP line, a TYPE line and a sample.
   for (const [, name, help, type, value] of body.matchAll(
     /# HELP (\w+) (.+)\n# TYPE \1 (gauge|counter)\n\1 (-?[0-9.e+-]+)\n/g,
   )) {
@@ -107,7 +107,7 @@ void test('/metrics is Prometheus text and counts what happens', async (t) => {
     target_commands_total: 2,
     target_children: 1,
     target_messages_received_total: 2,
-    // connected, twice response and process.started, three times output, process.completed.
+    // connected, two responses and process.started, three of output, process.completed.
     target_messages_sent_total: 9,
     target_output_lines_total: 3,
     target_buffered_bytes: 0,
@@ -115,7 +115,7 @@ void test('/metrics is Prometheus text and counts what happens', async (t) => {
   assert.deepEqual(Object.fromEntries(Object.keys(expected).map((name) => [name, metrics.get(name)])), expected);
 });
 
-void test('other paths and methods are told what there is', async (t) => {
+void test('the errors for other paths and methods list the valid ones', async (t) => {
   const target = await targetFor(t);
   assert.match((await get(target, '/')).body, /\/ws\/mcp, \/health, \/healthz or \/metrics/);
   assert.equal((await get(target, '/nope')).status, 404);
@@ -126,7 +126,7 @@ void test('other paths and methods are told what there is', async (t) => {
   assert.equal((await get(target, '/health?verbose')).status, 200);
 });
 
-void test('only the endpoint takes a WebSocket', async (t) => {
+void test('only the endpoint accepts a WebSocket', async (t) => {
   const target = await targetFor(t);
   assert.equal(await handshake(target, {}, `${target.url}?from=here`), 101);
   for (const path of ['/', '/ws', '/ws/mcp/', '/health']) {
@@ -134,7 +134,7 @@ void test('only the endpoint takes a WebSocket', async (t) => {
   }
 });
 
-void test('what is no proper handshake is refused with 4xx (RFC 6455 §4.2.1)', async (t) => {
+void test('an invalid handshake is refused with 4xx (RFC 6455 §4.2.1)', async (t) => {
   const target = await targetFor(t);
   const upgrade = { Connection: 'Upgrade', Upgrade: 'websocket' };
   assert.equal((await get(target, '/ws/mcp', upgrade)).status, 400);
@@ -143,7 +143,7 @@ void test('what is no proper handshake is refused with 4xx (RFC 6455 §4.2.1)', 
   assert.equal(target.stats().activeSessions, 0);
 });
 
-void test('any Origin is refused unless it was named', async (t) => {
+void test('every Origin is refused unless --origin allows it', async (t) => {
   const target = await targetFor(t, { origins: ['https://example.org'] });
   assert.equal(await handshake(target, {}), 101);
   assert.equal(await handshake(target, { Origin: 'https://example.org' }), 101);
@@ -191,7 +191,7 @@ void test('on loopback a request without a Host header is refused', async (t) =>
   assert.match(answer.toString(), /^HTTP\/1\.1 403 /);
 });
 
-void test('where a token is set, only those who know it come in', async (t) => {
+void test('with a token, only clients that send it can connect', async (t) => {
   const target = await targetFor(t, { token });
   assert.equal(await handshake(target, { Authorization: `Bearer ${token}` }), 101);
   assert.equal(await handshake(target, { Authorization: `bearer ${token}` }), 101);
@@ -218,7 +218,7 @@ void test('where a token is set, only those who know it come in', async (t) => {
   assert.equal(target.stats().sessionsTotal, 2);
 });
 
-void test('by default only this machine can connect, and beyond it a token and an allow-list are required', async (t) => {
+void test('by default only this machine can connect; beyond it the target requires a token and an allow-list', async (t) => {
   const target = await targetFor(t);
   assert.match(target.url, /^ws:\/\/127\.0\.0\.1:[0-9]+\/ws\/mcp$/);
   for (const host of [
@@ -236,7 +236,7 @@ void test('by default only this machine can connect, and beyond it a token and a
   }
 });
 
-void test('beyond loopback no fault lets the allow-list be passed by', async () => {
+void test('beyond loopback no fault may bypass the allow-list', async () => {
   const beyond = { host: '0.0.0.0', token, allow: ['echo'] };
   for (const fault of ['first-word-only', 'allow-list-ignored', 'first-word-only@2-']) {
     const problems = await problemsOf({ ...beyond, faults: ['exit-3', fault] });
@@ -253,7 +253,7 @@ void test('beyond loopback with both, the Host header is free and the token deci
   assert.equal(await handshake(target, { Host: 'any.example' }, url), 401);
 });
 
-void test('bad settings are all reported at once, without the token', async () => {
+void test('all invalid options are reported at once, without the token', async () => {
   const problems = await problemsOf({
     port: 70_000,
     maxSessions: 0,
@@ -274,7 +274,7 @@ void test('bad settings are all reported at once, without the token', async () =
   assert.ok(!problems.join().includes('two words'));
 });
 
-void test('a client that is dropped in the handshake leaves nothing', async (t) => {
+void test('a client that is dropped during the handshake leaves nothing behind', async (t) => {
   const target = await targetFor(t, { token });
   for (let count = 0; count < 20; count += 1) new Client(target.url).socket.terminate();
   await until('all handshakes', async () => (await get(target, '/healthz')).status === 200);

@@ -51,7 +51,7 @@ const accepted: readonly string[] = [
   'a_b-c d',
 ];
 
-/** Commands that would run, or might run, something else, each with a part of the reason to refuse it. */
+/** Commands that could run something else, each with a part of the reason to refuse it. */
 const refused: readonly (readonly [string, RegExp])[] = [
   ['', /empty/],
   ['  \t\n ', /empty/],
@@ -220,7 +220,7 @@ for (const [command, reason] of refused) {
   });
 }
 
-/** The shells of this machine that may stand behind /bin/sh somewhere: a program and its options. */
+/** The shells on this machine that some system has as /bin/sh: a program and its options. */
 const shells: readonly (readonly [string, ...string[]])[] = [
   ['sh'],
   ['dash'],
@@ -234,7 +234,7 @@ const shells: readonly (readonly [string, ...string[]])[] = [
   return path === '' ? [] : [[path, ...options] as const];
 });
 
-/** A folder in which every program leaves a mark when it runs, other than those allowed, which do nothing. */
+/** A folder of programs: the allowed ones do nothing, all others leave a file when they run. */
 const sandbox = (): { run: (shell: readonly string[], command: string) => string[]; remove: () => void } => {
   const folder = mkdtempSync(join(tmpdir(), 'allow-list-'));
   const [programs, work, marks] = [join(folder, 'bin'), join(folder, 'work'), join(folder, 'marks')];
@@ -255,7 +255,7 @@ const sandbox = (): { run: (shell: readonly string[], command: string) => string
   };
 };
 
-/** Commands put together of what the shell gives a meaning to, most of them wrong in some way. */
+/** Commands from parts with a meaning to the shell; most are invalid in some way. */
 const pieces = fc.oneof(
   {
     weight: 6,
@@ -290,12 +290,12 @@ const commands = fc
   .map((parts) => parts.join(''))
   .map((tail) => `echo ${tail}`);
 
-void test('whatever is allowed runs nothing else, in any shell there is', (t) => {
+void test('an allowed command runs nothing else in any shell', (t) => {
   t.diagnostic(`shells: ${shells.map((shell) => shell.join(' ')).join(', ')}`);
   for (const shell of shells) {
     const dirty = sandbox();
     t.after(dirty.remove);
-    // Without this the property would hold where nothing can be seen.
+    // Proves that the marks work; without them the property would always hold.
     assert.deepEqual(dirty.run(shell, 'echo a; forbidden'), ['forbidden']);
   }
 
@@ -311,7 +311,7 @@ void test('whatever is allowed runs nothing else, in any shell there is', (t) =>
   );
 });
 
-void test('what is allowed is what a shell can read', () => {
+void test('a shell can parse every allowed command', () => {
   for (const shell of shells) {
     const [program, ...options] = shell;
     for (const command of accepted) {
@@ -320,7 +320,7 @@ void test('what is allowed is what a shell can read', () => {
   }
 });
 
-void test('words are judged by the list alone', () => {
+void test('only the list decides about a word', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,12}$/), fc.boolean(), (name, listed) => {
       const list = new Set(listed ? [name, 'echo'] : ['echo']);
@@ -343,7 +343,7 @@ void test('a list that would allow anything is refused', () => {
   }
 });
 
-void test('interpreters in a list are known', () => {
+void test('interpreters in a list are recognised', () => {
   assert.deepEqual(interpretersIn(['echo', 'sh', 'python3.11', 'python', 'xargs', 'ls', 'awk', 'find']), [
     'sh',
     'python3.11',

@@ -41,7 +41,7 @@ const finished = async (t: TestContext, args: readonly string[], env: Record<str
   return { code, stdout: running.stdout(), stderr: running.stderr() };
 };
 
-/** Connects to a target as soon as it says where it listens. */
+/** Connects to a target as soon as it prints its URL. */
 const connectTo = async (t: TestContext, running: Running, headers: Record<string, string> = {}): Promise<Client> => {
   await until('the address', () => running.stdout().includes('\n'));
   const url = /^listening on (ws:\/\/127\.0\.0\.1:[0-9]+\/ws\/mcp)\n$/.exec(running.stdout())?.[1] ?? '';
@@ -51,7 +51,7 @@ const connectTo = async (t: TestContext, running: Running, headers: Record<strin
   return client;
 };
 
-void test('it says where it listens, serves, and ends in good order on SIGTERM', async (t) => {
+void test('it prints its URL, serves, and shuts down cleanly on SIGTERM', async (t) => {
   const running = runTarget(t, ['--port', '0', '--dialect', 'documented', '--shutdown=500ms']);
   const client = await connectTo(t, running);
   const pid = await client.start('sleep 300 & sleep 300');
@@ -62,7 +62,7 @@ void test('it says where it listens, serves, and ends in good order on SIGTERM',
   assert.equal(await isAlive(pid), false);
 });
 
-void test('it ends in good order on SIGINT, and at once on a second one', async (t) => {
+void test('it shuts down cleanly on SIGINT, and at once on a second one', async (t) => {
   const running = runTarget(t, ['--port', '0', '--kill-grace', '1h', '--shutdown', '1h']);
   const client = await connectTo(t, running);
   const pid = await client.start(`trap '' TERM; echo ready; while :; do sleep 1; done`);
@@ -75,7 +75,7 @@ void test('it ends in good order on SIGINT, and at once on a second one', async 
   await until('the end of its process', async () => !(await isAlive(pid)));
 });
 
-void test('its processes end even when it is killed', async (t) => {
+void test('its processes end even if it is killed', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'killed-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const running = runTarget(t, ['--port', '0'], { TMPDIR: folder });
@@ -92,7 +92,7 @@ void test('its processes end even when it is killed', async (t) => {
   await until('its folder to be gone', () => ownFolders().length === 0);
 });
 
-void test('all bad options are reported at once, with what was expected', async (t) => {
+void test('all invalid options are reported at once, with the expected value', async (t) => {
   const { code, stdout, stderr } = await finished(t, [
     '--port',
     'x',
@@ -140,7 +140,7 @@ void test('all bad options are reported at once, with what was expected', async 
   assert.doesNotMatch(stderr, /^ +at /m);
 });
 
-void test('--help tells every option, its default and every fault', async (t) => {
+void test('--help lists every option, its default and every fault', async (t) => {
   const { code, stdout, stderr } = await finished(t, ['--help', '--port', 'x']);
   assert.deepEqual([code, stderr], [0, '']);
   for (const { name, unit } of optionTable) assert.ok(stdout.includes(`--${name} ${unit} `), name);
@@ -168,7 +168,7 @@ void test('a port in use is one clear message', async (t) => {
   assert.match(stderr, new RegExp(`^Cannot listen on 127.0.0.1:${address.port}: another program listens there; .*\n$`));
 });
 
-void test('the token comes from the environment too, and is never printed', async (t) => {
+void test('the environment may have the token, which is never printed', async (t) => {
   const token = 'open-sesame';
   const args = ['--port', '0', '--allow', 'echo,python3', '--allow=sh', '--fault', 'notifications'];
   const running = runTarget(t, args, { WS_STRESS_TARGET_TOKEN: token });

@@ -4,18 +4,18 @@ import { WebSocket, type ClientOptions } from 'ws';
 import type { TargetOptions } from '../reference-target/options.ts';
 import { startTarget, type Target } from '../reference-target/server.ts';
 
-/** Time in which everything that a test waits for must be seen, in milliseconds. */
+/** The longest that a test waits for something, in milliseconds. */
 const patienceMs = 15_000;
 
-/** A JSON-RPC message as it came in; `text` is the message itself. */
+/** A received message; `text` is the message itself. */
 export interface Received {
   text: string;
   isBinary: boolean;
-  /** The parsed message; undefined if it is no JSON object. */
+  /** The parsed message; undefined if it is not a JSON object. */
   body: Body | undefined;
 }
 
-/** The members a test looks at. */
+/** The members that tests look at. */
 export interface Body {
   jsonrpc?: string;
   id?: unknown;
@@ -25,20 +25,19 @@ export interface Body {
   error?: { code: number; message: string; data: unknown };
 }
 
-/** How a connection was closed. */
 export interface Closed {
   code: number;
   reason: string;
 }
 
-/** Starts a target on a free port, which ends with the test. */
+/** Starts a target on a free port; it closes after the test. */
 export const targetFor = async (t: TestContext, options: Partial<TargetOptions> = {}): Promise<Target> => {
   const target = await startTarget({ port: 0, shutdownMs: 300, ...options });
   t.after(() => target.close());
   return target;
 };
 
-/** Connects to a target; the connection ends with the test. */
+/** Connects to a target; the connection closes after the test. */
 export const connect = async (t: TestContext, target: Target, options: ClientOptions = {}): Promise<Client> => {
   const client = new Client(target.url, options);
   t.after(() => client.socket.terminate());
@@ -46,7 +45,7 @@ export const connect = async (t: TestContext, target: Target, options: ClientOpt
   return client;
 };
 
-/** Gives up on what does not happen in time. */
+/** Fails if `promise` takes too long. */
 export const within = async <T>(what: string, promise: Promise<T>): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -59,7 +58,7 @@ export const within = async <T>(what: string, promise: Promise<T>): Promise<T> =
   }
 };
 
-/** Waits until something can be seen. */
+/** Waits until `isSo` holds. */
 export const until = async (what: string, isSo: () => boolean | Promise<boolean>): Promise<void> => {
   const deadline = performance.now() + patienceMs;
   while (!(await isSo())) {
@@ -68,7 +67,7 @@ export const until = async (what: string, isSo: () => boolean | Promise<boolean>
   }
 };
 
-/** Whether a process lives; a zombie does not. */
+/** Whether a process is alive; a zombie is not. */
 export const isAlive = async (pid: number): Promise<boolean> => {
   const { readFile } = await import('node:fs/promises');
   try {
@@ -100,7 +99,7 @@ export class Client {
         this.socket.emit('received');
       });
     });
-    // Each test says how its connection should end, so an error before that shows there.
+    // Each test checks how its connection ends, which shows an error before that.
     this.socket.on('error', () => {});
   }
 
@@ -113,7 +112,7 @@ export class Client {
     return id;
   }
 
-  /** The first message, come or to come, of which something holds. */
+  /** The first message, received or to come, for which `holds` is true. */
   async first(what: string, holds: (body: Body) => boolean): Promise<Body> {
     return within(what, this.waitFor(what, holds));
   }
@@ -133,7 +132,7 @@ export class Client {
     return this.answer(this.send(method, params));
   }
 
-  /** Starts a command and gives its process id. */
+  /** Starts a command; returns its process id. */
   async start(command: string): Promise<number> {
     await this.notification('connected');
     const { result, error } = await this.ask('execute', { command });
@@ -148,14 +147,14 @@ export class Client {
     return params ?? {};
   }
 
-  /** The data of the output received so far, a string a message. */
+  /** The data of the output received so far, one string a message. */
   output(stream = 'stdout'): string[] {
     return this.bodies
       .filter(({ method, params }) => method === 'process.output' && params?.['type'] === stream)
       .map(({ params }) => String(params?.['data']));
   }
 
-  /** Methods of the notifications received so far, output left out. */
+  /** Methods of the notifications received so far, without output. */
   methods(): string[] {
     return this.bodies.flatMap(({ method }) => (method === undefined || method === 'process.output' ? [] : method));
   }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, targetFor, within } from './target-client.ts';
 
-/** Time over which something is watched not to happen, in milliseconds. */
+/** How long a test watches that something does not happen, in milliseconds. */
 const watchMs = 150;
 const nested = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`;
 
@@ -17,7 +17,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     ['drop-on-fraction-id', '{"jsonrpc":"2.0","method":"hook_status","id":1.5}', false],
     ['drop-on-deep-nesting', `{"jsonrpc":"2.0","method":"hook_status","params":${nested(400_000)},"id":1}`, false],
   ] as const) {
-    void test(`${fault}: ${text.slice(0, 40)} drops the connection, other faulty messages do not (${dialect})`, async (t) => {
+    void test(`${fault}: ${text.slice(0, 40)} drops the connection, other invalid messages do not (${dialect})`, async (t) => {
       const client = await connect(t, await targetFor(t, { dialect, faults: [fault] }));
       await client.notification('connected');
       if (fault !== 'drop-on-malformed') client.socket.send('{bad');
@@ -47,7 +47,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     await sound.ask('hook_status');
   });
 
-  void test(`answers-notifications: an error without an id, though a sound one gets none (${dialect})`, async (t) => {
+  void test(`answers-notifications: an error without an id, but no answer to a valid one (${dialect})`, async (t) => {
     const client = await connect(t, await targetFor(t, { dialect, faults: ['answers-notifications'] }));
     await client.notification('connected');
     client.socket.send('{"jsonrpc":"2.0","method":"pong","params":{}}');
@@ -57,7 +57,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     assert.deepEqual([error?.error?.code, Object.hasOwn(error ?? {}, 'id'), others], [-32_601, false, []]);
   });
 
-  void test(`wrong-error-codes: -32603 in place of JSON-RPC's own, others stay (${dialect})`, async (t) => {
+  void test(`wrong-error-codes: -32603 instead of JSON-RPC's own codes, others stay (${dialect})`, async (t) => {
     const client = await connect(t, await targetFor(t, { dialect, faults: ['wrong-error-codes'] }));
     await client.notification('connected');
     client.socket.send('{bad');
@@ -72,7 +72,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     );
   });
 
-  void test(`refuses-after-error: nothing comes after an error (${dialect})`, async (t) => {
+  void test(`refuses-after-error: nothing follows an error (${dialect})`, async (t) => {
     const client = await connect(t, await targetFor(t, { dialect, faults: ['refuses-after-error'] }));
     await client.run('echo a');
     await client.ask('hook_status');

@@ -6,7 +6,7 @@ import { conformanceTable, withPlaceholders } from './conformance-table.ts';
 import { connect, targetFor, within } from './target-client.ts';
 
 for (const dialect of Object.keys(dialects).filter(isDialectName)) {
-  void test(`${dialect}: whatever text comes, the session stays and each message gets one answer at most`, async (t) => {
+  void test(`${dialect}: after any text the session stays open, and each message gets at most one answer`, async (t) => {
     const client = await connect(t, await targetFor(t, { dialect, allow: ['true'] }));
     await client.notification('connected');
     const member = fc.oneof(fc.jsonValue(), fc.constantFrom('2.0', 'control', 'hook_status', 'pong', 'nope', 7));
@@ -54,7 +54,7 @@ for (const dialect of Object.keys(dialects).filter(isDialectName)) {
     assert.ok((await client.answer('b')).error!.message.length < 200);
     assert.equal((await client.answer('a')).error, undefined);
     assert.equal((await client.answer(client.send('hook_status', undefined, long))).error, undefined);
-    // Two ids, of which the last counts (RFC 8259 §4), and names that mean something to JavaScript.
+    // Two ids, of which the last counts (RFC 8259 §4), and names with a meaning in JavaScript.
     client.socket.send('{"jsonrpc":"2.0","id":1,"__proto__":{"id":2},"constructor":3,"method":"hook_status","id":4}');
     assert.equal((await client.answer(4)).error, undefined);
   });
@@ -68,7 +68,7 @@ for (const dialect of Object.keys(dialects).filter(isDialectName)) {
 
       for (const message of row.send) client.socket.send(message, { binary: row.binary === true });
       if (row.closes === undefined) {
-        // Messages are handled in their order, so what has not come before this answer is not to come.
+        // The target handles messages in order, so nothing more can follow this answer.
         client.send('hook_status', undefined, 'last');
         await client.answer('last');
       } else {

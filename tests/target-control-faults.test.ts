@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Target } from '../reference-target/server.ts';
 import { connect, isAlive, targetFor, until, within, type Client } from './target-client.ts';
 
-/** Time over which something is watched not to happen, in milliseconds. */
+/** How long a test watches that something does not happen, in milliseconds. */
 const watchMs = 250;
 const countForever = 'i=0; while :; do i=$((i+1)); echo "Count $i"; sleep 0.02; done';
 
@@ -12,13 +12,13 @@ interface Counting {
   target: Target;
   client: Client;
   pid: number;
-  /** Sends a control, and gives its answer's status. */
+  /** Sends a control; returns the status in its answer. */
   control: (type: string) => Promise<unknown>;
-  /** Waits for more lines of output than there are. */
+  /** Waits for another line of output. */
   more: () => Promise<void>;
 }
 
-/** A session with a fault, in which a process counts. */
+/** A session with a fault, in which a process is counting. */
 const counting = async (t: TestContext, fault: string, dialect: 'deployed' | 'documented'): Promise<Counting> => {
   const target = await targetFor(t, { dialect, faults: [fault] });
   const client = await connect(t, target);
@@ -38,7 +38,7 @@ const alreadyRunning = { code: -32_602, message: 'A process is already running',
 for (const dialect of ['deployed', 'documented'] as const) {
   const cancelled = dialect === 'deployed' ? 'canceled' : 'cancelled';
 
-  void test(`${dialect}: without a fault, numbers go on after a resume where they stopped`, async (t) => {
+  void test(`${dialect}: without a fault, the numbers continue after a resume where they stopped`, async (t) => {
     const { client, control, more } = await counting(t, 'heartbeat:50', dialect);
     await control('PAUSE');
     await control('RESUME');
@@ -61,7 +61,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     await until('its end', async () => !(await isAlive(pid)));
   });
 
-  void test(`late-resume: confirmed at once, and the process runs on after a while (${dialect})`, async (t) => {
+  void test(`late-resume: confirmed at once, but the process continues later (${dialect})`, async (t) => {
     const { client, control, more } = await counting(t, 'late-resume:700', dialect);
     await control('PAUSE');
     assert.equal(await control('RESUME'), 'resumed');
@@ -71,7 +71,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     await more();
   });
 
-  void test(`double-line-on-resume: the last line comes again (${dialect})`, async (t) => {
+  void test(`double-line-on-resume: the last line is repeated (${dialect})`, async (t) => {
     const { client, control, more } = await counting(t, 'double-line-on-resume', dialect);
     await control('PAUSE');
     const last = numbersOf(client).length;
@@ -95,7 +95,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     }
   });
 
-  void test(`output-after-cancel: the process ends, its lines go on, then its end is told (${dialect})`, async (t) => {
+  void test(`output-after-cancel: the process ends, more lines follow, then its end is reported (${dialect})`, async (t) => {
     const { client, control, more, pid } = await counting(t, 'output-after-cancel', dialect);
     assert.equal(await control('CANCEL'), cancelled);
     await until('its end', async () => !(await isAlive(pid)));
@@ -110,7 +110,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     );
   });
 
-  void test(`cancel-leaves-running: silence, but no room for another process (${dialect})`, async (t) => {
+  void test(`cancel-leaves-running: silence, but another process cannot start (${dialect})`, async (t) => {
     const { client, control, pid } = await counting(t, 'cancel-leaves-running', dialect);
     assert.equal(await control('CANCEL'), cancelled);
     const { length } = client.output();
@@ -144,7 +144,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     await until('the end of one that runs', async () => !(await isAlive(other)));
   });
 
-  void test(`slow-control:MS: control is answered late, all else at once (${dialect})`, async (t) => {
+  void test(`slow-control:MS: control is answered late, everything else at once (${dialect})`, async (t) => {
     const { client, more } = await counting(t, 'slow-control:300', dialect);
     const asked = performance.now();
     const answer = client.ask('control', { type: 'PAUSE' });
@@ -178,7 +178,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
     await until('their end', async () => target.stats().children === 0 && !(await isAlive(pid)));
   });
 
-  void test(`control-without-process-succeeds: a result for nothing (${dialect})`, async (t) => {
+  void test(`control-without-process-succeeds: a result without a process (${dialect})`, async (t) => {
     const faults = ['control-without-process-succeeds'];
     const client = await connect(t, await targetFor(t, { dialect, faults }));
     for (const [type, status] of [

@@ -9,15 +9,15 @@ import { TargetOptionsError } from '../reference-target/options.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { Client, connect, isAlive, targetFor, until, within } from './target-client.ts';
 
-/** Time over which something is watched not to happen, in milliseconds. */
+/** How long a test watches that something does not happen, in milliseconds. */
 const watchMs = 150;
 const twoLines = 'echo one; echo two';
 
-/** What a session looks like with a fault: each test runs its command and waits for an event that comes last. */
+/** The effect of a fault on a session: each test runs the command and waits for the last event. */
 interface FaultRow {
   fault: string;
   command?: string;
-  /** Waits until all is seen that is to be seen. */
+  /** Waits for the last event. */
   settled: (client: Client) => Promise<unknown>;
   check: (client: Client, id: unknown) => void | Promise<void>;
 }
@@ -235,7 +235,7 @@ for (const { fault, command = twoLines, settled, check } of rows) {
   });
 }
 
-void test('never-completes: everything comes but process.completed', async (t) => {
+void test('never-completes: the target sends everything but process.completed', async (t) => {
   const target = await targetFor(t, { faults: ['never-completes'] });
   const client = await connect(t, target);
   await client.start(twoLines);
@@ -244,7 +244,7 @@ void test('never-completes: everything comes but process.completed', async (t) =
   assert.deepEqual(client.methods(), ['connected', 'process.started']);
 });
 
-void test('slow:MS: output and end come late, the answer at once', async (t) => {
+void test('slow:MS: output and end are late, the answer is not', async (t) => {
   const client = await connect(t, await targetFor(t, { faults: ['slow:200'] }));
   await client.start(twoLines);
   const started = performance.now();
@@ -254,7 +254,7 @@ void test('slow:MS: output and end come late, the answer at once', async (t) => 
   assert.deepEqual(client.output(), ['one\n', 'two\n']);
 });
 
-void test('tcp-silent: the handshake is never answered, nor any request', async (t) => {
+void test('tcp-silent: neither the handshake nor any request is answered', async (t) => {
   const target = await targetFor(t, { faults: ['tcp-silent'] });
   const client = new Client(target.url);
   t.after(() => client.socket.terminate());
@@ -289,14 +289,14 @@ void test('handshake-403: the handshake is refused', async (t) => {
   await (await connect(t, target)).run('true');
 });
 
-void test('no-connected: nothing ever comes', async (t) => {
+void test('no-connected: the target sends nothing', async (t) => {
   const client = await connect(t, await targetFor(t, { faults: ['no-connected'] }));
   client.send('hook_status');
   await delay(watchMs);
   assert.deepEqual(client.received, []);
 });
 
-void test('silent: nothing comes but connected', async (t) => {
+void test('silent: the target sends only connected', async (t) => {
   const client = await connect(t, await targetFor(t, { faults: ['silent'] }));
   await client.notification('connected');
   client.send('execute', { command: twoLines });
@@ -340,7 +340,7 @@ void test('no-pong: a WebSocket ping is not answered', async (t) => {
   assert.equal(pongs, 0);
 });
 
-void test('heartbeat:MS: pings come that often', async (t) => {
+void test('heartbeat:MS: a ping every MS milliseconds', async (t) => {
   const client = await connect(t, await targetFor(t, { faults: ['heartbeat:20'] }));
   await until('three pings', () => client.methods().filter((method) => method === 'ping').length >= 3);
 });
@@ -366,7 +366,7 @@ void test('ignore-cancel: confirmed, but the process runs on, until its session 
 
 void test('a range counts sessions by their first execute', async (t) => {
   const target = await targetFor(t, { faults: ['exit-3@2-3', 'exit-3@5-'] });
-  // Sessions that execute nothing do not count, however early they came.
+  // Sessions that execute nothing do not count, even if they are older.
   for (let idle = 0; idle < 3; idle += 1) await (await connect(t, target)).notification('connected');
   const codes: unknown[] = [];
   for (let session = 1; session <= 6; session += 1) {
@@ -376,7 +376,7 @@ void test('a range counts sessions by their first execute', async (t) => {
   assert.deepEqual(codes, [0, 3, 3, 0, 3, 3]);
 });
 
-void test('a fault that begins with the first execute holds for the answer to it', async (t) => {
+void test('a fault that begins with the first execute applies to its answer', async (t) => {
   const target = await targetFor(t, { faults: ['silent@1', 'notifications'] });
   const client = await connect(t, target);
   await client.ask('hook_status');
@@ -388,7 +388,7 @@ void test('a fault that begins with the first execute holds for the answer to it
   await (await connect(t, target)).run('true');
 });
 
-void test('faults go together', async (t) => {
+void test('faults can be combined', async (t) => {
   const faults = ['lost-line', 'exit-3', 'duplicate-response', 'notifications', 'spaced-json', 'slow:50'];
   const client = await connect(t, await targetFor(t, { faults }));
   assert.equal((await client.run(twoLines))['exit_code'], 3);
@@ -408,7 +408,7 @@ void test('every fault has a test', () => {
   }
 });
 
-void test('what is no fault is refused with a list of those there are', async () => {
+void test('an unknown fault is refused with a list of all faults', async () => {
   const wrong = [
     '',
     'nope',

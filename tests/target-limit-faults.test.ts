@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Target } from '../reference-target/server.ts';
 import { connect, targetFor, until, within, type Client } from './target-client.ts';
 
-/** Time over which something is watched not to happen, in milliseconds. */
+/** How long a test watches that something does not happen, in milliseconds. */
 const watchMs = 150;
 
 const activeIn = async (target: Target): Promise<unknown> => {
@@ -12,7 +12,7 @@ const activeIn = async (target: Target): Promise<unknown> => {
   return health['active_sessions'];
 };
 
-/** A target for two sessions, both taken, and a third that is refused in the way of a fault. */
+/** A target for two sessions, both open, and a third session that it refuses with a fault. */
 const full = async (t: TestContext, fault: string): Promise<{ target: Target; taken: Client[]; third: Client }> => {
   const target = await targetFor(t, { maxSessions: 2, faults: [fault] });
   const taken = [await connect(t, target), await connect(t, target)];
@@ -20,7 +20,7 @@ const full = async (t: TestContext, fault: string): Promise<{ target: Target; ta
   return { target, taken, third: await connect(t, target) };
 };
 
-/** Whether those who were there go on as if nothing had been. */
+/** Checks that the open sessions are undisturbed. */
 const undisturbed = async (clients: readonly Client[]): Promise<void> => {
   for (const client of clients) assert.equal((await client.run('true'))['exit_code'], 0);
 };
@@ -32,7 +32,7 @@ void test('limit-drop: no error, no close frame', async (t) => {
   await undisturbed(taken);
 });
 
-void test('limit-hang: nothing ever comes, not even a pong', async (t) => {
+void test('limit-hang: the target sends nothing, not even a pong', async (t) => {
   const { target, taken, third } = await full(t, 'limit-hang');
   let pongs = 0;
   third.socket.on('pong', () => {
@@ -74,7 +74,7 @@ void test('limit-disturbs: the oldest open session is closed too', async (t) => 
   await undisturbed([second]);
 });
 
-void test('limit-kills: what runs in the open sessions is ended', async (t) => {
+void test('limit-kills: the processes of the open sessions end', async (t) => {
   const target = await targetFor(t, { maxSessions: 1, faults: ['limit-kills'] });
   const client = await connect(t, target);
   await client.start('sleep 30');

@@ -13,8 +13,8 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 /**
- * What earlier tests left must not be counted. The memory behind buffers is given back aside, behind the collection that found it
- * unused: so it is collected until three times nothing more was given back.
+ * Frees the memory of earlier tests. The memory of buffers is freed in the background after a collection, so this collects
+ * until three collections in a row have freed nothing.
  */
 const collectGarbage = async (): Promise<void> => {
   let [held, unchanged] = [Infinity, 0];
@@ -27,13 +27,13 @@ const collectGarbage = async (): Promise<void> => {
   }
 };
 
-/** The value of one metric as /metrics has it. */
+/** The value of a metric in /metrics. */
 const metric = async (target: Target, name: string): Promise<number> => {
   const text = await (await fetch(`${target.httpUrl}/metrics`)).text();
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 };
 
-/** Opens sessions one after the other, each of which says hello and leaves. */
+/** Opens sessions one after the other; each waits for connected and closes. */
 const visit = async (t: TestContext, target: Target, sessions: number): Promise<void> => {
   for (let count = 0; count < sessions; count += 1) {
     const client = await connect(t, target);
@@ -43,7 +43,7 @@ const visit = async (t: TestContext, target: Target, sessions: number): Promise<
   }
 };
 
-/** By how many MiB the memory behind buffers and the resident memory of the target grow with some sessions. */
+/** The growth in MiB of the target's buffers and of its resident memory during some sessions. */
 const growth = async (
   t: TestContext,
   target: Target,
@@ -63,17 +63,17 @@ const growth = async (
 const leakyTarget = (t: TestContext, fault: string, options: Partial<TargetOptions> = {}): Promise<Target> =>
   targetFor(t, { ...options, faults: [fault] });
 
-void test('leak:BYTES: so much more resident memory with each session of the range', async (t) => {
+void test('leak:BYTES: BYTES more resident memory with each session of the range', async (t) => {
   const target = await leakyTarget(t, `leak:${4 * mebibyte}@3-`);
   assert.ok((await growth(t, target, 2)).held < 4);
   const { held, resident } = await growth(t, target, 20);
   assert.ok(held > 76 && held < 90, `${held} MiB`);
-  // The client is in the same process, and garbage comes and goes.
+  // The client is in the same process and its garbage adds noise.
   assert.ok(resident > 60, `${resident} MiB`);
   assert.equal(await metric(target, 'target_active_sessions'), 0);
 });
 
-void test('warm-up:BYTES: so much more with each of the first 200 sessions, then no more', async (t) => {
+void test('warm-up:BYTES: BYTES more with each of the first 200 sessions, then no more', async (t) => {
   const target = await leakyTarget(t, `warm-up:${mebibyte / 2}`);
   const warming = await growth(t, target, 200);
   assert.ok(warming.held > 95 && warming.resident > 75, `${warming.held} MiB, ${warming.resident} MiB resident`);
@@ -104,7 +104,7 @@ void test('leak-children: each session that executes leaves one, until the targe
 /** Prints 32 MiB. */
 const flood = `awk 'BEGIN { for (i = 0; i < 262144; i++) print "Line " i ": ${'x'.repeat(100)}" }' | head -c ${32 * mebibyte}`;
 
-void test('unbounded-buffer: what a slow client does not read waits in the target, and it loses nothing', async (t) => {
+void test('unbounded-buffer: the target buffers what a slow client does not read, and loses nothing', async (t) => {
   const target = await leakyTarget(t, 'unbounded-buffer@2');
   const [sound, slow] = [await connect(t, target), await connect(t, target)];
   for (const client of [sound, slow]) {

@@ -12,7 +12,7 @@ interface Piece {
   goesOn: boolean;
 }
 
-/** A sink that keeps what it gets, and is full whenever it has got as much as it has room for. */
+/** A sink that keeps all it receives, and is full once it has received as much as it has room for. */
 class Collector implements OutputSink {
   readonly pieces: Piece[] = [];
   room = Infinity;
@@ -32,7 +32,7 @@ class Collector implements OutputSink {
   }
 }
 
-/** Cuts bytes into parts of the given lengths, over and over. */
+/** Cuts bytes into parts of the given lengths, repeatedly. */
 const cut = (bytes: Buffer, lengths: readonly number[]): Buffer[] => {
   const parts: Buffer[] = [];
   for (let at = 0, next = 0; at < bytes.length; next += 1) {
@@ -61,7 +61,7 @@ const outputOf = (parts: readonly Buffer[], maxLineBytes = 1_000_000): Piece[] =
 const text = fc.string({ unit: fc.constantFrom('a', 'é', '€', '😀', '\n', '\r', '"', '\0', '\\'), maxLength: 60 });
 const lengths = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 });
 
-void test('lines come out whole however the bytes were cut', () => {
+void test('lines are whole, however the bytes were cut', () => {
   fc.assert(
     fc.property(text, lengths, (output, cuts) => {
       const pieces = outputOf(cut(Buffer.from(output), cuts));
@@ -73,7 +73,7 @@ void test('lines come out whole however the bytes were cut', () => {
   );
 });
 
-void test('bytes that are no UTF-8 cost no line and nothing of its neighbours', () => {
+void test('bytes that are not UTF-8 lose no line and change no other', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 6 }), { maxLength: 6 }), lengths, (rows, cuts) => {
       const rowBytes = rows.map((row) => Buffer.from([...row.filter((byte) => byte !== 10), 10]));
@@ -86,7 +86,7 @@ void test('bytes that are no UTF-8 cost no line and nothing of its neighbours', 
   );
 });
 
-void test('a full sink gets nothing more, and later the rest in order', () => {
+void test('a full sink receives nothing more, and later the rest in order', () => {
   fc.assert(
     fc.property(text, lengths, fc.integer({ min: 0, max: 5 }), (output, cuts, room) => {
       const queue = new OutputQueue(1_000_000);
@@ -104,7 +104,7 @@ void test('a full sink gets nothing more, and later the rest in order', () => {
   );
 });
 
-void test('stdout and stderr do not run into each other', () => {
+void test('stdout and stderr are not mixed', () => {
   const queue = new OutputQueue(1_000_000);
   const collector = new Collector();
   queue.push('stdout', Buffer.from('on'));
@@ -157,7 +157,7 @@ void test('no chunk is longer than 64 KiB or ends inside a character', () => {
   }
 });
 
-void test('a line over the longest one held loses nothing and is marked as going on until its end', () => {
+void test('a line over the limit loses nothing, and all its pieces but the last are marked as going on', () => {
   const maxLineBytes = 3 * chunkBytes;
   for (const [line, step] of [
     [`${'€'.repeat(200_000)}\n`, 65_536],
@@ -184,7 +184,7 @@ const messagesOf = (frames: Buffer): string[] => {
     const headerBytes = short === 127 ? 10 : short === 126 ? 4 : 2;
     const length =
       short === 127 ? Number(frames.readBigUInt64BE(at + 2)) : short === 126 ? frames.readUInt16BE(at + 2) : short;
-    // §5.2: the shortest form of the length must be used.
+    // §5.2 requires the shortest form of the length.
     assert.ok(short !== 127 || length > 65_535);
     assert.ok(short !== 126 || length > 125);
     messages.push(frames.toString('utf8', at + headerBytes, at + headerBytes + length));

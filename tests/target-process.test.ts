@@ -8,12 +8,12 @@ import { connect, isAlive, targetFor, until, within } from './target-client.ts';
 
 /** Prints `Count i` every 20 ms for ever. */
 const countForever = 'i=0; while :; do i=$((i+1)); echo "Count $i"; sleep 0.02; done';
-/** Prints numbered lines as fast as it can, for ever. */
+/** Prints numbered lines as fast as possible for ever. */
 const flood = `awk 'BEGIN { for (i = 0; ; i++) print "Line " i ": " "${'x'.repeat(100)}" }'`;
-/** Time over which something is watched not to happen, in milliseconds. */
+/** How long a test watches that something does not happen, in milliseconds. */
 const watchMs = 250;
 
-void test('all output of both streams comes before the end, in the order of each', async (t) => {
+void test('all output of both streams precedes the end, each in order', async (t) => {
   const client = await connect(t, await targetFor(t));
   const script = 'i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo "out $i"; echo "err $i" >&2; done; printf last';
   assert.equal((await client.run(script))['exit_code'], 0);
@@ -26,7 +26,7 @@ void test('all output of both streams comes before the end, in the order of each
   assert.equal(client.bodies.at(-1)?.method, 'process.completed');
 });
 
-void test('one session after the other runs commands, and one command after the other', async (t) => {
+void test('sessions run commands one after the other', async (t) => {
   const target = await targetFor(t);
   const client = await connect(t, target);
   for (let round = 1; round <= 3; round += 1) {
@@ -40,7 +40,7 @@ void test('one session after the other runs commands, and one command after the 
   await until('no process left', () => target.stats().children === 0);
 });
 
-void test('what is no text comes out as text, and line ends stay as they are', async (t) => {
+void test('bytes that are not text arrive as text, and line ends are unchanged', async (t) => {
   const client = await connect(t, await targetFor(t));
   await client.run(`printf '\\377x\\r\\n\\n\\000"\\\\\\n\\303\\251'`);
   assert.deepEqual(client.output(), ['\ufffdx\r\n', '\n', '\0"\\\n', 'é']);
@@ -61,7 +61,7 @@ void test('a command can open its output by name', async (t) => {
   );
 });
 
-void test('commands start though a cleaner of temporary files was there', async (t) => {
+void test('commands start after a cleaner of temporary files has run', async (t) => {
   const { TMPDIR } = process.env;
   const folder = mkdtempSync(join(tmpdir(), 'cleaned-'));
   process.env['TMPDIR'] = folder;
@@ -94,14 +94,14 @@ void test('commands leave no descriptor open', { skip: process.platform !== 'lin
   await until('no more than before', async () => (await descriptors()) <= before);
 });
 
-void test('more commands run at once than pipes are made at once', async (t) => {
+void test('more commands can run at once than one batch has pipes', async (t) => {
   const target = await targetFor(t);
   const clients = await Promise.all(Array.from({ length: 80 }, () => connect(t, target)));
   await Promise.all(clients.map((client, index) => client.run(`echo ${index}`)));
   for (const [index, client] of clients.entries()) assert.deepEqual(client.output(), [`${index}\n`]);
 });
 
-void test('a line of 1 MiB comes in 17 chunks of at most 64 KiB, and the session goes on', async (t) => {
+void test('a line of 1 MiB arrives in 17 chunks of at most 64 KiB, and the session continues', async (t) => {
   const client = await connect(t, await targetFor(t));
   await client.run(`head -c 1048576 /dev/zero | tr '\\0' x; echo; echo after`);
   assert.equal((await client.ask('execute', { command: 'true' })).result?.['status'], 'started');
@@ -113,7 +113,7 @@ void test('a line of 1 MiB comes in 17 chunks of at most 64 KiB, and the session
   );
 });
 
-void test('a client that does not read makes the process block, not memory grow, and loses nothing', async (t) => {
+void test('if a client does not read, the process blocks, memory does not grow and nothing is lost', async (t) => {
   const target = await targetFor(t);
   const client = await connect(t, target);
   const pid = await client.start(flood);
@@ -147,7 +147,7 @@ void test('a client that does not read makes the process block, not memory grow,
   );
 });
 
-void test('a process that is blocked by its client can be cancelled all the same', async (t) => {
+void test('a process that its client blocks can be cancelled', async (t) => {
   const target = await targetFor(t);
   const client = await connect(t, target);
   const pid = await client.start(flood);
@@ -157,7 +157,7 @@ void test('a process that is blocked by its client can be cancelled all the same
   await until('the end of the process', async () => !(await isAlive(pid)));
 });
 
-void test('a client that sends requests without reading the answers is no longer read', async (t) => {
+void test('the target stops reading a client that does not read its answers', async (t) => {
   const target = await targetFor(t, { highWaterBytes: 65_536 });
   const client = await connect(t, target);
   await client.notification('connected');
@@ -218,7 +218,7 @@ for (const dialect of ['deployed', 'documented'] as const) {
   });
 }
 
-void test('deployed: nothing more is said of a cancelled process', async (t) => {
+void test('deployed: nothing more is reported about a cancelled process', async (t) => {
   const client = await connect(t, await targetFor(t));
   const pid = await client.start('sleep 300');
   await client.ask('control', { type: 'CANCEL' });
@@ -235,7 +235,7 @@ void test('documented: a cancelled process completes with exit code -15', async 
   assert.deepEqual([params?.['pid'], params?.['exit_code'], params?.['status']], [pid, -15, 'failed']);
 });
 
-void test('a group that does not heed SIGTERM is killed after the grace period, however often CANCEL comes', async (t) => {
+void test('a group that ignores SIGTERM is killed after the grace period, however often CANCEL is sent', async (t) => {
   const client = await connect(t, await targetFor(t, { dialect: 'documented', killGraceMs: 300 }));
   await client.start(`trap '' TERM; sh -c "trap '' TERM; echo ready; while :; do sleep 1; done"`);
   await until('the trap', () => client.output().length === 1);
@@ -248,7 +248,7 @@ void test('a group that does not heed SIGTERM is killed after the grace period, 
   assert.equal((await client.notification('process.completed')).params?.['exit_code'], -9);
 });
 
-void test('a process that is being cancelled cannot be paused, and so does end', async (t) => {
+void test('a process that is being cancelled cannot be paused, so it ends', async (t) => {
   const client = await connect(t, await targetFor(t, { dialect: 'documented', killGraceMs: 300 }));
   await client.start(`trap '' TERM; echo ready; while :; do sleep 0.01; done`);
   await until('the trap', () => client.output().length === 1);
@@ -258,7 +258,7 @@ void test('a process that is being cancelled cannot be paused, and so does end',
   assert.equal((await client.notification('process.completed')).params?.['exit_code'], -9);
 });
 
-void test('a process gets the grace period to end in its own way', async (t) => {
+void test('a process has the grace period to end by itself', async (t) => {
   const client = await connect(t, await targetFor(t, { dialect: 'documented' }));
   await client.start(`trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.01; done`);
   await until('the trap', () => client.output().length === 1);
@@ -267,7 +267,7 @@ void test('a process gets the grace period to end in its own way', async (t) => 
   assert.deepEqual(client.output(), ['ready\n', 'bye\n']);
 });
 
-void test('a command over its time is ended and says so', async (t) => {
+void test('a command that times out is ended, and process.completed reports the timeout', async (t) => {
   const client = await connect(t, await targetFor(t));
   await client.notification('connected');
   await client.ask('execute', { command: 'echo a; sleep 300', timeout: 1 });
@@ -276,7 +276,7 @@ void test('a command over its time is ended and says so', async (t) => {
   assert.deepEqual(client.output(), ['a\n']);
 });
 
-void test('what a command leaves in the background ends with it', async (t) => {
+void test('background processes of a command end with it', async (t) => {
   const target = await targetFor(t);
   const client = await connect(t, target);
   await client.run('sleep 300 >/dev/null 2>&1 & echo $!');
@@ -284,7 +284,7 @@ void test('what a command leaves in the background ends with it', async (t) => {
   await until('no process left', () => target.stats().children === 0);
 });
 
-void test('a process that left the group is not waited for after SIGKILL', async (t) => {
+void test('the target does not wait for a process that left the group after SIGKILL', async (t) => {
   const target = await targetFor(t, { dialect: 'documented', killGraceMs: 100 });
   const client = await connect(t, target);
   await client.start('setsid sleep 5 & sleep 300');
@@ -318,7 +318,7 @@ void test('a paused process ends with its session', async (t) => {
   await until('its end', async () => !(await isAlive(pid)));
 });
 
-void test('a target that closes tells its clients and ends their processes', async (t) => {
+void test('a target that shuts down closes its sessions and ends their processes', async (t) => {
   const target = await targetFor(t);
   const clients = [await connect(t, target), await connect(t, target)];
   const pids = await Promise.all(clients.map((client) => client.start(flood)));
@@ -331,7 +331,7 @@ void test('a target that closes tells its clients and ends their processes', asy
   await assert.rejects(connect(t, target));
 });
 
-void test('sessions over the limit are refused, and there is room again when one ends', async (t) => {
+void test('sessions over the limit are refused, and a session that ends frees its slot', async (t) => {
   const target = await targetFor(t, { maxSessions: 2 });
   const [first, second] = [await connect(t, target), await connect(t, target)];
   await second.notification('connected');
@@ -372,14 +372,14 @@ for (const [how, sizes] of [
     for (const [index, size] of sizes.entries()) {
       client.socket.send('x'.repeat(size), { fin: index === sizes.length - 1 });
     }
-    // Without a close frame from the target it would be 1006.
+    // Without a close frame from the target the code would be 1006.
     assert.equal((await within('close', client.closed)).code, 1009);
     await until('the end of its process', async () => !(await isAlive(pid)));
     await other.run('true');
   });
 }
 
-void test('a message as long as may be is heeded', async (t) => {
+void test('a message of the longest permitted length is answered', async (t) => {
   const client = await connect(t, await targetFor(t));
   await client.notification('connected');
   const [head, tail] = ['{"jsonrpc":"2.0","method":"hook_status","id":1,"params":{"x":"', '"}}'];
@@ -387,13 +387,13 @@ void test('a message as long as may be is heeded', async (t) => {
   assert.ok((await client.answer(1)).result !== undefined);
 });
 
-void test('text that is no UTF-8 closes the session with 1007 (RFC 6455 §8.1)', async (t) => {
+void test('text that is not UTF-8 closes the session with 1007 (RFC 6455 §8.1)', async (t) => {
   const client = await connect(t, await targetFor(t));
   client.socket.send(Buffer.from([0xff, 0xfe]), { binary: false });
   assert.equal((await within('close', client.closed)).code, 1007);
 });
 
-void test('the heartbeat goes on with pongs and closes the session without', async (t) => {
+void test('the heartbeat continues with pongs and closes the session without them', async (t) => {
   const target = await targetFor(t, { heartbeatMs: 20, pongTimeoutMs: 800 });
   const [lively, dead] = [await connect(t, target), await connect(t, target)];
   const answering = setInterval(() => lively.send('pong', {}, null), 20);
@@ -404,7 +404,7 @@ void test('the heartbeat goes on with pongs and closes the session without', asy
   await until('more pings', () => pings() > before + 2);
 });
 
-void test('a session over its time is closed', async (t) => {
+void test('a session that times out is closed', async (t) => {
   const client = await connect(t, await targetFor(t, { sessionTimeoutMs: 50 }));
   assert.deepEqual(await within('close', client.closed), { code: 1008, reason: 'Session timeout' });
 });
