@@ -186,7 +186,7 @@ const conformanceRows: CasesRow[] = [
   // Cut short, for each of them hangs for the time that it may.
   conformance({
     faults: ['refuses-after-error'],
-    settings: { STRESS_ACK_TIMEOUT: '200ms' },
+    settings: { STRESS_ACK_TIMEOUT: '500ms' },
     ...fails,
     failing: { [breaking]: 'FAIL', timeouts: 'FAIL' },
     counts: { breaking: 67 },

@@ -333,8 +333,8 @@ const check = async (row: Row, url: string): Promise<void> => {
   if (row.told) assert.match(output, row.told);
 };
 
-// Three at once: most of a row is waiting.
-describe('a fault of the service → exit code, verdict, outcomes and failing criteria', { concurrency: 3 }, () => {
+// Beside each other: most of a row is waiting.
+describe('a fault of the service → exit code, verdict, outcomes and failing criteria', { concurrency: 8 }, () => {
   for (const row of rows) {
     test(`${row.scenario}, ${row.fault} → ${row.verdict}, exit ${row.code}`, async () => {
       const target = await startTarget({ port: 0, faults: row.fault === 'none' ? [] : [row.fault] });

@@ -42,7 +42,7 @@ const ownOptions: [args: string[], sessions: number | undefined][] = [
   [['--stage', '1s:3', '--stage', '1s:0'], undefined],
 ];
 
-describe('runs with plain k6', { concurrency: 3 }, () => {
+describe('runs with plain k6', { concurrency: 6 }, () => {
   for (const [args, sessions] of ownOptions) {
     test(`k6’s own ${args.join(' ')} runs the same sessions under the same criteria`, () =>
       withTarget([], async (url) => {

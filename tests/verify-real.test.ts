@@ -227,7 +227,7 @@ const verify = async (folder: string, url: string, ...args: string[]) => {
   return { ...ended, document: existsSync(out) ? readFileSync(out, 'utf8') : undefined };
 };
 
-describe('ws-stress verify-real', { concurrency: 3 }, () => {
+describe('ws-stress verify-real', { concurrency: 5 }, () => {
   test('a service that is not known exits by the verdict, and is written down', async (t) => {
     const target = await targetFor(t);
     const shown = await verify(temporaryDirectory(t), target.url, '--only', 'single', '--token', 'secret-token');
