@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,6 +9,7 @@ import { parseSettings, shownUrl, type Settings } from '../../lib/load/settings.
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import { secretsOf } from '../../lib/results/redact.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
+import { readRunRecord } from '../results/run-folder.ts';
 import { readFailures, type Failures } from './closing-table.ts';
 import { tellWhetherItWorks } from '../conformance/conformance-raw.ts';
 import { runConformance } from '../conformance/conformance-run.ts';
@@ -116,7 +117,7 @@ const runSuite = async (k6: K6, env: NodeJS.ProcessEnv, folder: string): Promise
   const { code } = await runK6(k6.path, args, { ...env, STRESS_RESULT: resultFile, STRESS_RECORDS: 'failures' });
   const failures = existsSync(records) ? await readFailures(records) : { sessions: new Map(), findings: [], other: [] };
   const isDone = judged.has(code) && existsSync(resultFile);
-  const result = isDone ? (JSON.parse(await readFile(resultFile, 'utf8')) as RunRecord) : undefined;
+  const result = isDone ? await readRunRecord(resultFile) : undefined;
   return { code, result, failures };
 };
 
