@@ -254,7 +254,7 @@ void test('what cannot be found or read is refused with 2, which no regression h
   await refused(/expected a baseline of concurrent, found none/, 'r1');
   writeFileSync(runFolder(base, 'r2').run, '{"type":"run"');
   await refused(/run\.json: expected a record/, 'r1', 'r2');
-  await refused(/ENOENT/, 'r1', 'slow', '--markdown', 'no/such/folder/x.md');
+  await refused(/ENOTDIR/, 'r1', 'slow', '--markdown', 'runs/r1/run.json/x.md');
 });
 
 void test('records that are missing or not of all sessions are told, and no durations of them compared', async (t) => {

@@ -385,7 +385,7 @@ void test('ws-stress conformance: wrong options are told together, with exit cod
     [['--url', 'http://x'], /--url: expected ws:\/\/ in place of http/],
     [[...url, '--only', 'malformed-jsn'], /received malformed-jsn; did you mean malformed-json\?/],
     [
-      [...url, '--json', '/nowhere/at/all.json', '--ack-timeout', 'soon'],
+      [...url, '--json', 'package.json/all.json', '--ack-timeout', 'soon'],
       /--ack-timeout[^]*--json|--json[^]*--ack-timeout/,
     ],
     [[...url, '--vebose'], /no such option: --vebose; did you mean --verbose\?/],

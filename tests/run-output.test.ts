@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
@@ -97,6 +106,27 @@ void test('files for machines that can’t be written are refused before anythin
   const toStdout = await wsStress(base, 'run', 'single', '--with-target', '--junit', '-');
   assert.equal(toStdout.code, 2);
   assert.match(toStdout.stderr, /--junit: expected a file, received -: ws-stress export writes to stdout/);
+});
+
+void test('a result goes to what a link names, and the run is kept where it can’t be written', async (t) => {
+  const base = temporaryDirectory(t);
+  symlinkSync('named.json', path.join(base, 'link'));
+  const { code, stderr } = await wsStress(base, 'run', 'single', '--with-target', '--result', 'link');
+  assert.equal(code, 0, stderr);
+  assert.ok(lstatSync(path.join(base, 'link')).isSymbolicLink());
+  const folder = onlyRun(base);
+  assert.equal(
+    readFileSync(path.join(base, 'named.json'), 'utf8'),
+    readFileSync(path.join(folder, 'run.json'), 'utf8'),
+  );
+
+  unlinkSync(path.join(base, 'link'));
+  symlinkSync('not/there', path.join(base, 'link'));
+  const failed = await wsStress(base, 'run', 'single', '--with-target', '--result', 'link');
+  assert.equal(failed.code, 1, failed.stderr);
+  assert.match(failed.stderr, /link could not be written: ENOENT[^]*ws-stress export \S+ writes/);
+  assert.match(failed.stdout, /PASS: [^\n]*\n$/);
+  assert.equal(readFileSync(path.join(base, 'history/runs.jsonl'), 'utf8').trim().split('\n').length, 2);
 });
 
 void test('the dashboard is served on loopback while a run lasts', async (t) => {

@@ -1,5 +1,4 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseSettings, settingsTable, shownUrl } from '../../lib/load/settings.ts';
@@ -8,7 +7,7 @@ import { hide, secretsOf } from '../../lib/results/redact.ts';
 import { tellWhetherItWorks } from './conformance-raw.ts';
 import { countFindings, reportMarkdown, reportText } from './conformance-report.ts';
 import { allCases, runConformance, type CaseReport } from './conformance-run.ts';
-import { innermostMessage } from '../../lib/text/errors.ts';
+import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { runProblems } from '../run/run-inputs.ts';
 import {
   emptyOptions,
@@ -61,16 +60,6 @@ ${helpEntry('--verbose', 'Report the conforming cases too.')}
 ${helpEntry('--list', 'List the cases.')}
 ${helpEntry('--help', 'Show this.')}
 `;
-
-const fileProblems = (flag: string, file: string | undefined): string[] => {
-  if (file === undefined) return [];
-  try {
-    accessSync(path.dirname(path.resolve(file)), constants.W_OK);
-    return [];
-  } catch (error) {
-    return [`${flag}: expected a file in a folder that can be written to: ${innermostMessage(error)}`];
-  }
-};
 
 const onlyProblems = (only: readonly string[] | undefined, known: readonly string[]): string[] =>
   (only ?? [])
@@ -126,8 +115,7 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
       only,
       all.map(({ name }) => name),
     ),
-    ...fileProblems('--json', values.json),
-    ...fileProblems('--markdown', values.markdown),
+    ...outputProblems({ '--json': values.json, '--markdown': values.markdown }),
     ...runProblems(env, undefined, ca, spellingOf(given)),
   ];
   if (problems.length > 0) return refuse(problems);
@@ -153,8 +141,8 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
   process.stdout.write(reportText(report, values.verbose === true));
   if (values.json !== undefined) {
     const document = { type: 'conformance', version: 1, url: shownUrl(url), counts, ...report };
-    await writeFile(values.json, `${JSON.stringify(document, undefined, 2)}\n`);
+    await writeOutput(values.json, `${JSON.stringify(document, undefined, 2)}\n`);
   }
-  if (values.markdown !== undefined) await writeFile(values.markdown, reportMarkdown(report, shownUrl(url)));
+  if (values.markdown !== undefined) await writeOutput(values.markdown, reportMarkdown(report, shownUrl(url)));
   return (counts.breaking ?? 0) > 0 || report.downAfter !== undefined ? 99 : 0;
 };

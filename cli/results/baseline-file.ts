@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
 import { isRunId } from '../../lib/load/settings.ts';
@@ -7,7 +7,7 @@ import { extensible } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { issueText } from '../shared/schema-issue.ts';
 import { historyFolder } from './history-file.ts';
-import { writeWhole } from './run-folder.ts';
+import { writeOutput } from '../shared/output-file.ts';
 
 /** The file of a folder of results that says which runs others are held against. */
 export const baselineFile = (base: string): string => path.join(historyFolder(base), 'baseline.json');
@@ -52,6 +52,5 @@ export const baselineDocument = (baseline: Baseline): v.InferOutput<typeof schem
 
 /** Writes the baseline of a folder of results. */
 export const writeBaseline = async (base: string, baseline: Baseline): Promise<void> => {
-  await mkdir(historyFolder(base), { recursive: true });
-  await writeWhole(baselineFile(base), `${JSON.stringify(baselineDocument(baseline), undefined, 2)}\n`);
+  await writeOutput(baselineFile(base), `${JSON.stringify(baselineDocument(baseline), undefined, 2)}\n`);
 };

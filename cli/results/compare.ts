@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
+import { writeOutput } from '../shared/output-file.ts';
 import { emptyOptions, helpEntry, readOptions } from '../shared/parse-options.ts';
 import { readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, mostValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
 import { refusing } from '../shared/refusal.ts';
-import { findRun, readRunRecord, writeWhole, type RunFolder } from './run-folder.ts';
+import { findRun, readRunRecord, type RunFolder } from './run-folder.ts';
 import { alsoDifferent, provesNothing, unlike, type Difference } from './run-likeness.ts';
 import { readRunValues } from './run-values.ts';
 
@@ -172,7 +173,7 @@ export const compareCommand = async (argv: string[]): Promise<number> => {
       return refuse([...differences, 'expected runs that are alike in these; --force compares them all the same']);
     }
     const told = await compare(a, b, Number(tolerance), differences);
-    if (values.markdown !== undefined) await writeWhole(values.markdown, comparisonDocument(told));
+    if (values.markdown !== undefined) await writeOutput(values.markdown, comparisonDocument(told));
     console.log(
       values.json === true
         ? JSON.stringify({ type: 'comparison', version: 1, ...told }, undefined, 2)

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { printable } from '../shared/printable.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
@@ -15,7 +14,7 @@ import {
   shownTime,
   successRate,
 } from './history-text.ts';
-import { writeWhole } from './run-folder.ts';
+import { writeOutput } from '../shared/output-file.ts';
 
 /** The name of a scenario's picture: nothing of a name that would lead elsewhere, and no two names one file. */
 export const pictureName = (test: string): string => {
@@ -154,11 +153,10 @@ export const historyDocument = (scenarios: readonly ScenarioHistory[]): string =
 
 /** Writes HISTORY.md and its pictures into a folder of results; returns the document's path. */
 export const writeHistory = async (base: string, scenarios: readonly ScenarioHistory[]): Promise<string> => {
-  await mkdir(historyFolder(base), { recursive: true });
   for (const { test, runs } of scenarios) {
-    await writeWhole(path.join(historyFolder(base), pictureName(test)), await trendPicture(test, runs));
+    await writeOutput(path.join(historyFolder(base), pictureName(test)), await trendPicture(test, runs));
   }
   const file = path.join(base, 'HISTORY.md');
-  await writeWhole(file, historyDocument(scenarios));
+  await writeOutput(file, historyDocument(scenarios));
   return file;
 };

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { withLock } from '../shared/lock.mjs';
 import { parseCase, replayOf, type RecoveryCase } from './recovery-cases.ts';
-import { writeWhole } from './run-folder.ts';
+import { writeOutput } from '../shared/output-file.ts';
 
 const recoveryFolder = (base: string): string => path.join(base, 'recovery');
 
@@ -61,9 +61,9 @@ export const changeCases = async <Changes extends { written: readonly RecoveryCa
     }
     for (const each of changes.written) {
       after.set(each.name, each);
-      await writeWhole(path.join(folder, `${each.name}.json`), `${JSON.stringify(each, undefined, 2)}\n`);
+      await writeOutput(path.join(folder, `${each.name}.json`), `${JSON.stringify(each, undefined, 2)}\n`);
     }
-    await writeWhole(
+    await writeOutput(
       recoveryIndex(base),
       indexText(
         [...after.values()].filter(({ state }) => state === 'active').toSorted((a, b) => (a.name < b.name ? -1 : 1)),

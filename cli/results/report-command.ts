@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
+import { writeOutput } from '../shared/output-file.ts';
 import { printable } from '../shared/printable.ts';
 import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/parse-options.ts';
-import { writeAsked } from './exports.ts';
 import { readRecords } from './record-reader.ts';
 import { gatherReport, type ReportData } from './report-data.ts';
 import { loadDraw } from './report-draw.ts';
 import { problemsText, reportPage } from './report-page.ts';
-import { findRun, readRunRecord, shownPath, writeWhole, type RunFolder } from './run-folder.ts';
+import { findRun, readRunRecord, shownPath, type RunFolder } from './run-folder.ts';
 
 const help = `Usage: ws-stress report [run] [options]
 
@@ -41,14 +41,11 @@ const gather = async (folder: RunFolder, record: RunRecord): Promise<ReportData>
   return gathering.data();
 };
 
-const writeReport = async (
-  folder: RunFolder,
-  record: RunRecord,
-  file: string,
-  write: (file: string, text: string) => Promise<void>,
-): Promise<void> => {
+const reportFile = (folder: RunFolder): string => path.join(folder.path, 'report.html');
+
+const writeReport = async (folder: RunFolder, record: RunRecord, file: string): Promise<void> => {
   const data = await gather(folder, record);
-  await write(file, reportPage(data, await loadDraw()));
+  await writeOutput(file, reportPage(data, await loadDraw()));
   if (data.problems.count > 0)
     console.error(`${shownPath(folder.records)}: ${printable(problemsText(data.problems), 1000)}`);
   if (!data.hasRecords) console.error(`${shownPath(folder.records)} is not there: the report has no pictures`);
@@ -58,7 +55,7 @@ const writeReport = async (
 /** Leaves a run's report in its folder and says where; says so where that fails, and changes nothing else of the run. */
 export const leaveReport = async (folder: RunFolder, record: RunRecord): Promise<void> => {
   try {
-    await writeReport(folder, record, path.join(folder.path, 'report.html'), writeWhole);
+    await writeReport(folder, record, reportFile(folder));
   } catch (error) {
     console.error(`no report: ${printable(messageOf(error), 500)}; ws-stress report ${folder.id} tries again`);
   }
@@ -77,7 +74,6 @@ export const reportCommand = async (argv: string[]): Promise<number> => {
   if (problems.length > 0) return refuse(problems);
   const folder = await findRun(path.resolve(values.folder ?? '.'), named);
   const record = await readRunRecord(folder.run);
-  if (values.out === undefined) await writeReport(folder, record, path.join(folder.path, 'report.html'), writeWhole);
-  else await writeReport(folder, record, values.out, writeAsked);
+  await writeReport(folder, record, values.out ?? reportFile(folder));
   return 0;
 };

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
-import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import path from 'node:path';
 import { isRunId } from '../../lib/load/settings.ts';
 import type { Machine, RunRecord } from '../../lib/results/record-schema.ts';
-import { codeOf, innermostMessage } from '../../lib/text/errors.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
 import { RecordProblem, parseRunRecord } from './parse-record.ts';
+import { makeFolder } from '../shared/output-file.ts';
 
 /** Where a run leaves what it has to tell: `runs/<id>/` in the folder of results, which is the working directory unless `--folder` says otherwise. */
 export interface RunFolder {
@@ -38,19 +39,6 @@ export const newRunId = (nowMs = Date.now(), random = Math.random()): string => 
     .padStart(6, '0')}`;
 };
 
-/** Makes a folder and those above it. Not `recursive`: below /proc that never ends (Node 20). */
-const makeFolder = async (folder: string, mayMakeOthers = true): Promise<void> => {
-  try {
-    await mkdir(folder);
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
-    if (code !== 'ENOENT' || !mayMakeOthers) throw error;
-    await makeFolder(path.dirname(folder));
-    await makeFolder(folder, false);
-  }
-};
-
 /** Makes a run's folder; throws where the id is taken or nothing can be written. */
 export const makeRunFolder = async (base: string, id: string): Promise<RunFolder> => {
   const folder = runFolder(base, id);
@@ -64,13 +52,6 @@ export const makeRunFolder = async (base: string, id: string): Promise<RunFolder
     throw new Error(`--folder: expected a folder that can be written to: ${innermostMessage(error)}`, { cause: error });
   }
   return folder;
-};
-
-/** Writes a file so that whoever reads it finds the old one or the new one whole. */
-export const writeWhole = async (file: string, text: string): Promise<void> => {
-  const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile(temporary, text);
-  await rename(temporary, file);
 };
 
 /** A path as it is told: from here, or whole where it is elsewhere. */

@@ -1,6 +1,6 @@
 import { wantsLimitedInstance } from '../../lib/load/scenario-facts.ts';
 import { existsSync } from 'node:fs';
-import { copyFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLine } from '../../lib/results/summary.ts';
@@ -9,19 +9,19 @@ import { generatorLine, generatorProblem } from './generator-watch.ts';
 import { startHelper } from './helper.ts';
 import { helperActions, helperOptions, helperProblems } from './helper-options.ts';
 import { messageOf } from '../../lib/text/errors.ts';
+import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { dashboardEnvironment } from './dashboard.ts';
 import { runK6, type K6End } from './run-k6.ts';
 import { packageVersion } from '../shared/package-root.ts';
 import { bundleOf, scenarioNames, scenarioProblem, scenariosOf } from '../shared/scenarios.ts';
 import { leaveResults } from '../results/after-run.ts';
-import { exportProblems, exportsAsked, writeExports, type Exports } from '../results/exports.ts';
+import { writeExports, type Exports } from '../results/exports.ts';
 import {
   fingerprint,
   makeRunFolder,
   newRunId,
   readRunRecord,
   thisMachine,
-  writeWhole,
   type RunFolder,
 } from '../results/run-folder.ts';
 import { renewIndex } from '../results/recovery-store.ts';
@@ -96,6 +96,7 @@ export const runScenario = async ({
   const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
   const withTarget = values['with-target'] === true;
   const exports: Exports = {
+    ...(env.STRESS_RESULT && { json: env.STRESS_RESULT }),
     ...(values.junit !== undefined && { junit: values.junit }),
     ...(values.markdown !== undefined && { markdown: values.markdown }),
   };
@@ -105,10 +106,14 @@ export const runScenario = async ({
     ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
     ...helperProblems(values, env, spelled),
     ...(k6Args.includes('--no-thresholds') ? ['--no-thresholds: a run without criteria could not be judged'] : []),
-    ...exportsAsked(exports)
+    ...Object.entries({
+      '--junit': values.junit,
+      '--markdown': values.markdown,
+      [spelled('STRESS_RESULT')]: env.STRESS_RESULT,
+    })
       .filter(([, file]) => file === '-')
-      .map(([form]) => `--${form}: expected a file, received -: ws-stress export writes to stdout`),
-    ...exportProblems(exports),
+      .map(([option]) => `${option}: expected a file, received -: ws-stress export writes to stdout`),
+    ...outputProblems({ '--junit': values.junit, '--markdown': values.markdown }),
     ...runProblems(env, scenario, ca, spelled),
   ];
   if (problems.length > 0) return refuse(problems);
@@ -192,17 +197,13 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
     for (const line of failures.other) console.error(line);
     process.stdout.write(closingTable(failures, scenariosOf(asked.scenario).length > 1 ? 3 : Infinity));
   }
-  return completed(asked, end, env);
+  return completed(asked, end);
 };
 
 const [interrupted, invalid] = [105, 110];
 
 /** The exit code of a run whose record is complete now; a run that was judged is invalid where its generator took too much. */
-const completed = async (
-  { folder, k6, bundle, exports }: Asked,
-  { code, generator }: K6End,
-  env: NodeJS.ProcessEnv,
-): Promise<number> => {
+const completed = async ({ folder, k6, bundle, exports }: Asked, { code, generator }: K6End): Promise<number> => {
   if (generator) console.error(generatorLine(generator));
   const problem = generator && (code === 0 || code === 99) ? generatorProblem(generator) : undefined;
   if (problem !== undefined) console.error(problem);
@@ -220,8 +221,7 @@ const completed = async (
     machine: thisMachine(),
     ...(generator && { generator }),
   };
-  await writeWhole(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
-  if (env.STRESS_RESULT) await copyFile(folder.run, env.STRESS_RESULT);
+  await writeOutput(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
   await leaveResults(folder, record);
   const isExported = await exported(exports, record);
   // Whoever reads the end of a log finds it there.
@@ -236,9 +236,7 @@ const exported = async (exports: Exports, record: RunRecord): Promise<boolean> =
     await writeExports(exports, record);
     return true;
   } catch (error) {
-    console.error(
-      `not every file that was asked for could be written: ${messageOf(error)}; ws-stress export writes it again`,
-    );
+    console.error(`${messageOf(error)}; ws-stress export ${record.run} writes it again`);
     return false;
   }
 };

@@ -1,9 +1,9 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 import { chosenScenarios, readCriteria, readInputs, settingConflicts, type Inputs } from '../../lib/load/inputs.ts';
 import { asVariables, type Spelling } from '../../lib/load/settings.ts';
 import { knownScenarios } from '../../lib/load/thresholds.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
+import { outputProblems } from '../shared/output-file.ts';
 import { scenarioNamed, scenariosOf } from '../shared/scenarios.ts';
 import { shippedThresholds } from '../shared/shipped-thresholds.ts';
 
@@ -21,17 +21,6 @@ const caProblems = (file: string): string[] => {
     return readFile(file).includes('-----BEGIN CERTIFICATE-----') ? [] : [`${expected}; ${file} holds none`];
   } catch (error) {
     return [`${expected}; ${innermostMessage(error)}`];
-  }
-};
-
-const resultProblems = (spelled: Spelling, name: string): string[] => {
-  try {
-    accessSync(path.dirname(path.resolve(name)), constants.W_OK);
-    return [];
-  } catch (error) {
-    return [
-      `${spelled('STRESS_RESULT')}: expected a file in a folder that can be written to: ${innermostMessage(error)}`,
-    ];
   }
 };
 
@@ -69,6 +58,6 @@ export const runProblems = (
   return [
     ...inputs.problems,
     ...(ca === undefined ? [] : caProblems(ca)),
-    ...(result === undefined ? [] : resultProblems(spelled, result)),
+    ...outputProblems({ [spelled('STRESS_RESULT')]: result }),
   ];
 };
