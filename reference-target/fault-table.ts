@@ -77,9 +77,9 @@ export const faultTable = {
   'limit-disturbs': perHandshake('also closes the oldest open session when it refuses one over the limit'),
   'limit-kills': perHandshake('ends the processes of all open sessions when it refuses one over the limit'),
   'limit-off-by-one': perHandshake('accepts one session more than max_sessions'),
-  'slot-leak-vanished': perHandshake('keeps the slot of a session that ended without a close frame, for ever'),
-  'slot-leak-closed': perHandshake('keeps the slot of a session that ended with a close frame, for ever'),
-  'slot-leak-refused': perHandshake('takes a slot for each session that it refuses, for ever'),
+  'slot-leak-vanished': perHandshake('never frees the slot of a session that ended without a close frame'),
+  'slot-leak-closed': perHandshake('never frees the slot of a session that ended with a close frame'),
+  'slot-leak-refused': perHandshake('takes a slot for each session that it refuses and never frees it'),
   'health-miscounts': perHandshake(
     'reports one active session too many in /health while the latest handshake is in the range',
   ),

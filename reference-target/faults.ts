@@ -109,7 +109,7 @@ export class AppliedFaults {
 }
 
 /** All faults of a target, and the counts that their ranges refer to. */
-export class FaultBook {
+export class FaultSchedule {
   private readonly requests: readonly FaultRequest[];
   private handshakes = 0;
   private executes = 0;

@@ -6,7 +6,7 @@ import { refuseHost, refuseOrigin, refuseToken, type Refusal } from './access.ts
 import { dialects } from './dialect.ts';
 import { codeOf } from '../lib/text/errors.ts';
 import { warmUpSessions } from './fault-table.ts';
-import { FaultBook, type AppliedFaults, type FaultName } from './faults.ts';
+import { FaultSchedule, type AppliedFaults, type FaultName } from './faults.ts';
 import { newCounters, renderMetrics, type TargetStats } from './metrics.ts';
 import { defaultOptions, optionProblems, TargetOptionsError, type TargetOptions } from './options.ts';
 import { ProcessTable } from './process.ts';
@@ -50,7 +50,7 @@ class ListeningTarget implements Target {
   private readonly pongless: WebSocketServer;
   private readonly counters = newCounters();
   private readonly processes = new ProcessTable();
-  private readonly faults: FaultBook;
+  private readonly faults: FaultSchedule;
   private readonly context: SessionContext;
   private readonly connections = new Set<Socket>();
   private readonly sessions = new Map<Session, Socket>();
@@ -65,7 +65,7 @@ class ListeningTarget implements Target {
 
   constructor(options: TargetOptions) {
     this.options = options;
-    this.faults = new FaultBook(options.faults);
+    this.faults = new FaultSchedule(options.faults);
     this.context = {
       options,
       dialect: dialects[options.dialect],

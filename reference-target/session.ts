@@ -106,7 +106,7 @@ export class Session {
     if (this.has('limit-hang')) return;
     if (this.has('limit-drop')) return this.terminate();
     const message = 'Session limit exceeded';
-    if (!this.has('limit-close-only')) this.fail(undefined, true, dialect.codes.sessionLimit, message);
+    if (!this.has('limit-close-only')) this.failMessage(undefined, dialect.codes.sessionLimit, message);
     this.close(this.has('limit-wrong-code') ? 1000 : 1008, message);
   }
 
@@ -175,15 +175,15 @@ export class Session {
       case undefined:
     }
     if (isBinary) {
-      this.fail(undefined, true, dialect.codes.invalidRequest, 'Expected a text message, received a binary one');
+      this.failMessage(undefined, dialect.codes.invalidRequest, 'Expected a text message, received a binary one');
       return;
     }
     const incoming = readMessage(data.toString('utf8'), dialect.strict);
     switch (incoming.kind) {
       case 'malformed':
-        return this.fail(undefined, true, dialect.codes.malformed, incoming.reason);
+        return this.failMessage(undefined, dialect.codes.malformed, incoming.reason);
       case 'invalid':
-        return this.fail(incoming.id, true, dialect.codes.invalidRequest, incoming.reason);
+        return this.failMessage(incoming.id, dialect.codes.invalidRequest, incoming.reason);
       case 'call':
         return this.call(incoming.id, incoming.method, incoming.params);
     }
@@ -195,11 +195,11 @@ export class Session {
       case 'execute':
         return this.execute(id, params);
       case 'control':
-        return this.soonControl(id, params);
+        return this.scheduleControl(id, params);
       case 'hook_status':
         // JSON-RPC 2.0 §4.2; the other methods check their params themselves.
         if (dialect.strict && params !== undefined && (typeof params !== 'object' || params === null)) {
-          return this.fail(id, false, dialect.codes.invalidParams, 'Expected params to be an object or an array');
+          return this.fail(id, dialect.codes.invalidParams, 'Expected params to be an object or an array');
         }
         return this.succeed(id, { enabled: false, message: 'The reference target has no hooks' });
       case 'pong':
@@ -208,7 +208,7 @@ export class Session {
         if (id !== undefined && dialect.strict) this.succeed(id, {});
         return;
       default:
-        return this.fail(id, false, dialect.codes.unknownMethod, `Unknown method: ${method.slice(0, 100)}`);
+        return this.fail(id, dialect.codes.unknownMethod, `Unknown method: ${method.slice(0, 100)}`);
     }
   }
 
@@ -220,10 +220,10 @@ export class Session {
       this.faults = this.context.firstExecuteFaults(this.faults);
     }
     const wanted = readExecuteParams(params, options.maxCommandBytes);
-    if (typeof wanted === 'string') return this.fail(id, false, codes.invalidParams, wanted);
+    if (typeof wanted === 'string') return this.fail(id, codes.invalidParams, wanted);
     const rejection = this.rejection(wanted.command);
     if (rejection !== undefined) {
-      this.fail(id, false, codes.notAllowed, rejection);
+      this.fail(id, codes.notAllowed, rejection);
       if (this.has('rejection-closes')) this.close(1008, 'Command not allowed');
       return;
     }
@@ -234,10 +234,10 @@ export class Session {
           execution.process.kill();
         }
       }
-      return this.fail(id, false, codes.alreadyRunning, 'A process is already running');
+      return this.fail(id, codes.alreadyRunning, 'A process is already running');
     }
     if (processes.size >= options.maxChildren) {
-      return this.fail(id, false, codes.processLimit, `The limit of ${options.maxChildren} processes is reached`);
+      return this.fail(id, codes.processLimit, `The limit of ${options.maxChildren} processes is reached`);
     }
 
     const output = new OutputQueue(options.maxLineBytes);
@@ -256,7 +256,7 @@ export class Session {
           execution.ended = result;
           this.pump(execution);
         },
-        failed: (reason) => this.fail(id, false, codes.internal, `The process could not be started: ${reason}`),
+        failed: (reason) => this.fail(id, codes.internal, `The process could not be started: ${reason}`),
       },
       options.killGraceMs,
     );
@@ -293,7 +293,7 @@ export class Session {
     return judgement.allowed ? undefined : `Command not allowed: ${judgement.reason}`;
   }
 
-  private soonControl(id: Id | undefined, params: unknown): void {
+  private scheduleControl(id: Id | undefined, params: unknown): void {
     const lateMs = this.faults?.number('slow-control');
     if (lateMs === undefined) this.control(id, params);
     else this.timers.push(setTimeout(() => this.control(id, params), lateMs));
@@ -304,14 +304,14 @@ export class Session {
     const type = readControlType(params);
     if (type === undefined) {
       const message = `Expected params.type to be one of ${controlTypes.join(', ')}`;
-      return this.fail(id, false, dialect.codes.invalidParams, message);
+      return this.fail(id, dialect.codes.invalidParams, message);
     }
     const execution = this.executions.at(-1);
     const status = { PAUSE: 'paused', RESUME: 'resumed', CANCEL: dialect.cancelled }[type];
     // A process that is ending must not be stopped.
     if (execution === undefined || (type === 'PAUSE' && execution.process.isEnding)) {
       if (this.has('control-without-process-succeeds')) return this.succeed(id, { status });
-      return this.fail(id, false, dialect.codes.noProcess, 'No process is running');
+      return this.fail(id, dialect.codes.noProcess, 'No process is running');
     }
     if (!this.has(ignoring[type])) this.apply(type, execution);
     const { pid } = execution.process;
@@ -422,20 +422,24 @@ export class Session {
   }
 
   private succeed(id: Id | undefined, result: object, kind: 'ack' | 'response' = 'response'): void {
-    this.respond(id, false, { result }, kind);
+    this.answer(id, { result }, kind);
   }
 
-  private fail(id: Id | undefined, isNoCall: boolean, code: number, message: string): void {
-    this.respond(id, isNoCall, { error: errorObject(code, message) }, 'response');
+  private fail(id: Id | undefined, code: number, message: string): void {
+    this.answer(id, { error: { code, message, data: null } }, 'response');
   }
 
-  /** Answers a call or, with `isNoCall`, a message that is neither request nor notification. */
-  private respond(id: Id | undefined, isNoCall: boolean, body: OutgoingBody, kind: 'ack' | 'response'): void {
+  /** Answers a message that is neither request nor notification. */
+  private failMessage(id: Id | undefined, code: number, message: string): void {
+    this.send('response', withId(this.context.dialect, id, { error: { code, message, data: null } }));
+  }
+
+  /** Answers a request, or a notification where the dialect does. */
+  private answer(id: Id | undefined, body: OutgoingBody, kind: 'ack' | 'response'): void {
     const { dialect } = this.context;
     // JSON-RPC 2.0 §4.1: never answer a notification, not even with an error.
-    if (id === undefined && !isNoCall && dialect.strict) {
-      if (body.error === undefined || !this.has('answers-notifications')) return;
-      this.send(kind, { jsonrpc: '2.0', ...body });
+    if (id === undefined && dialect.strict) {
+      if (body.error !== undefined && this.has('answers-notifications')) this.send(kind, { jsonrpc: '2.0', ...body });
       return;
     }
     this.send(kind, withId(dialect, id, body));
@@ -457,12 +461,6 @@ export class Session {
     this.socket.send(data);
   }
 }
-
-const errorObject = (code: number, message: string): NonNullable<OutgoingBody['error']> => ({
-  code,
-  message,
-  data: null,
-});
 
 /** A response; if its id is unknown it has id null (JSON-RPC 2.0 §5), or no id in the deployed dialect. */
 const withId = (dialect: Dialect, id: Id | undefined, body: OutgoingBody): OutgoingBody => {

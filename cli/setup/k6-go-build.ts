@@ -11,18 +11,18 @@ const SHOWN_OUTPUT_LINES = 20;
 
 /** Builds the pinned k6 of `runtime/` with the local Go in the work directory; returns its path. */
 export const buildWithGo = async (context: SourceContext): Promise<string> => {
-  const { root, pin, workplace, progress, signal } = context;
+  const { root, pin, workDirectory, progress, signal } = context;
   const [go] = findOnPath('go', context.env.PATH);
   if (go === undefined) throw new SourceFailed('there is no go on PATH');
 
-  const env = { ...context.env, CGO_ENABLED: '0', GOWORK: 'off', GOTMPDIR: workplace };
+  const env = { ...context.env, CGO_ENABLED: '0', GOWORK: 'off', GOTMPDIR: workDirectory };
   // The result must run here, even if the caller cross-compiles.
   for (const name of ['GOOS', 'GOARCH']) Reflect.deleteProperty(env, name);
 
   const goVersion = await localGoVersion(go, env, signal);
   progress.note(`k6: building ${pin.version} with ${goVersion}; the first build takes a minute or more`);
 
-  const built = join(workplace, 'k6');
+  const built = join(workDirectory, 'k6');
   let packages = 0;
   let modules = 0;
   const messages: string[] = [];

@@ -24,7 +24,7 @@ const EXTRACT_TIMEOUT_MS = 5 * 60_000;
 
 /** Downloads the release archive of the pinned k6, verifies its checksum and extracts k6; returns its path. */
 export const takeRelease = async (context: SourceContext): Promise<string> => {
-  const { pin, env, platform, arch, workplace, progress, signal, stallTimeoutMs } = context;
+  const { pin, env, platform, arch, workDirectory, progress, signal, stallTimeoutMs } = context;
   const suffix = ARCHIVES[`${platform}-${arch}`];
   if (suffix === undefined) {
     const supported = Object.keys(ARCHIVES).join(', ');
@@ -32,7 +32,7 @@ export const takeRelease = async (context: SourceContext): Promise<string> => {
   }
   const base = releasesBase(env);
   const name = `k6-${pin.version}-${suffix}`;
-  const archive = join(workplace, name);
+  const archive = join(workDirectory, name);
   const limits = { signal, stallTimeoutMs };
   try {
     progress.note(`k6: downloading ${base}/${pin.version}/${name}`);
@@ -96,11 +96,11 @@ const proxyHint = (env: NodeJS.ProcessEnv): string => {
 };
 
 const extract = async (archive: string, context: SourceContext): Promise<string> => {
-  const { env, workplace, signal } = context;
-  const directory = join(workplace, 'extracted');
+  const { env, workDirectory, signal } = context;
+  const directory = join(workDirectory, 'extracted');
   mkdirSync(directory);
   const isZip = archive.endsWith('.zip');
-  const name = archive.slice(workplace.length + 1).replace(/\.(tar\.gz|zip)$/, '');
+  const name = archive.slice(workDirectory.length + 1).replace(/\.(tar\.gz|zip)$/, '');
   // bsdtar, the tar of macOS, reads zip files; GNU tar does not.
   const commands = isZip
     ? [

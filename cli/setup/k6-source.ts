@@ -19,7 +19,7 @@ export interface SourceContext {
   platform: NodeJS.Platform;
   arch: string;
   /** An empty directory, removed afterwards in any case. */
-  workplace: string;
+  workDirectory: string;
   stallTimeoutMs: number;
   progress: Progress;
   signal: AbortSignal;

@@ -45,7 +45,7 @@ export class SetupError extends Error {
 }
 
 const STALL_TIMEOUT_MS = 30_000;
-const WORKPLACE_PREFIX = 'tmp-';
+const WORK_DIRECTORY_PREFIX = 'tmp-';
 const INTERRUPTIONS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const USAGE = `Usage: ws-stress setup [--print]
@@ -212,12 +212,12 @@ const make = async (
   ] as const;
   for (const { source, make } of sources) {
     // Only the holder of the lock works here, so any such directory is from a setup that was killed.
-    for (const left of readdirSync(directory).filter((entry) => entry.startsWith(WORKPLACE_PREFIX))) {
+    for (const left of readdirSync(directory).filter((entry) => entry.startsWith(WORK_DIRECTORY_PREFIX))) {
       rmSync(join(directory, left), { recursive: true, force: true });
     }
-    const workplace = mkdtempSync(join(directory, WORKPLACE_PREFIX));
+    const workDirectory = mkdtempSync(join(directory, WORK_DIRECTORY_PREFIX));
     try {
-      const context: SourceContext = { ...settings, pin, workplace };
+      const context: SourceContext = { ...settings, pin, workDirectory };
       const made = await make(context);
       const k6 = await inspectK6(made, settings.env, settings.signal);
       if (!k6.usable) throw new SourceFailed(k6.reason);
@@ -230,7 +230,7 @@ const make = async (
       settings.progress.note(`k6: ${source}: ${error.message}`);
       tried.push(`${source}: ${error.message}`);
     } finally {
-      rmSync(workplace, { recursive: true, force: true });
+      rmSync(workDirectory, { recursive: true, force: true });
     }
   }
   return undefined;
