@@ -99,7 +99,16 @@ const bad: [name: string, text: string, message: RegExp][] = [
   ['command no object', '{"version":1,"commands":[5]}', /commands\[0\]: expected an object/],
   ['unknown member', one({ tmeout: 5 }), /unknown member "tmeout"/],
   ['blank command', one({ command: ' ' }), /commands\[0\]\.command: expected a text/],
-  ['unknown class', one({ class: 'easy' }), /expected one of simple, timed/],
+  ['no class', one({ class: undefined }), /class: expected a class in kebab-case .*received nothing/],
+  ['class not in kebab-case', one({ class: 'Slow query' }), /class: expected a class in kebab-case .*"Slow query"/],
+  [
+    'too many classes',
+    JSON.stringify({
+      version: 1,
+      commands: Array.from({ length: 21 }, (_, i) => ({ name: 'n', class: `c${i}`, command: 'true', proof: {} })),
+    }),
+    /expected at most 20 different classes, received 21/,
+  ],
   ['no proof', one({ proof: undefined }), /expected a proof/],
   ['unknown proof', one({ proof: { line: 'x' } }), /unknown member "line"/],
   ['exit code', one({ proof: { exitCode: 'x' } }), /exitCode: expected a whole number/],

@@ -42,6 +42,13 @@ const ownOptions: [args: string[], sessions: number | undefined][] = [
   [['--stage', '1s:3', '--stage', '1s:0'], undefined],
 ];
 
+const echoCommand = (name: string, kind: string): object => ({
+  name,
+  class: kind,
+  command: `echo ${name}`,
+  proof: { lines: [name] },
+});
+
 describe('runs with plain k6', { concurrency: 6 }, () => {
   for (const [args, sessions] of ownOptions) {
     test(`k6’s own ${args.join(' ')} runs the same sessions under the same criteria`, () =>
@@ -338,6 +345,79 @@ describe('runs with plain k6', { concurrency: 6 }, () => {
           result?.criteria.map(({ status }) => status),
           ['NO DATA', 'NO DATA'],
         );
+      }),
+    ));
+
+  test('criteria judge a command by its name and its own class; one that never ran has no data', () =>
+    withTarget([], (url) =>
+      withFolder(async (folder) => {
+        const [commands, thresholds] = [path.join(folder, 'commands.json'), path.join(folder, 'thresholds.json')];
+        await writeFile(
+          commands,
+          JSON.stringify({
+            version: 1,
+            commands: [
+              echoCommand('first', 'query'),
+              echoCommand('second', 'query'),
+              echoCommand('third', 'slow-query'),
+            ],
+          }),
+        );
+        const scenarios = {
+          concurrent: {
+            'command_duration{command:third}': ['p(95)<5000'],
+            'command_duration{round:each,command:second}': ['max<5000'],
+            'command_ack_duration{command:first}': ['max<5000'],
+            'output_lines{command:third}': ['count==2'],
+            'session_success{class:slow-query}': ['rate==1'],
+            'command_duration{class:slow-query,command:third}': ['max<0.001'],
+            'command_duration{class:query,command:third}': ['max<5000'],
+            'command_duration{command:fourth}': ['max<5000'],
+            'output_lines{command:fourth}': ['count==0'],
+            'output_rate{command:fourth}': ['max<1'],
+          },
+        };
+        await writeFile(thresholds, JSON.stringify({ version: 1, scenarios }));
+        const { code, result, stderr } = await runBundle('concurrent', url, {
+          STRESS_COMMANDS: commands,
+          STRESS_THRESHOLDS: thresholds,
+          STRESS_ROUNDS: '6',
+        });
+        assert.equal(code, 99, stderr);
+        assert.deepEqual(Object.fromEntries(result?.criteria.map(({ selector, status }) => [selector, status]) ?? []), {
+          'command_duration{command:third}': 'PASS',
+          'command_duration{round:1,command:second}': 'PASS',
+          'command_ack_duration{command:first}': 'PASS',
+          'output_lines{command:third}': 'PASS',
+          'session_success{class:slow-query}': 'PASS',
+          'command_duration{class:slow-query,command:third}': 'FAIL',
+          'command_duration{class:query,command:third}': 'NO DATA',
+          'command_duration{command:fourth}': 'NO DATA',
+          'output_lines{command:fourth}': 'NO DATA',
+          'output_rate{command:fourth}': 'NO DATA',
+        });
+        assert.match(stderr, /level=warning msg="STRESS_THRESHOLDS .*default criteria.*concurrent: session_success, /);
+        assert.match(stderr, /Add .*extends.*default/);
+      }),
+    ));
+
+  test('"extends": "default" keeps the built-in criteria, without a warning', () =>
+    withTarget([], (url) =>
+      withFolder(async (folder) => {
+        const thresholds = path.join(folder, 'thresholds.json');
+        const scenarios = { single: { 'command_duration{class:simple}': ['p(95)<4000'], timeouts: [] } };
+        await writeFile(thresholds, JSON.stringify({ version: 1, extends: 'default', scenarios }));
+        const { code, result, stderr } = await runBundle('single', url, { STRESS_THRESHOLDS: thresholds });
+        assert.equal(code, 0, stderr);
+        assert.deepEqual(result?.criteria.map(({ selector, expression }) => `${selector} ${expression}`).toSorted(), [
+          'command_duration{class:simple} p(95)<4000',
+          'dropped_iterations count==0',
+          'protocol_violations count==0',
+          'session_success rate==1',
+          'sessions{outcome:closed} count==0',
+          'unsettled count==0',
+        ]);
+        assert.doesNotMatch(stderr, /level=warning/);
       }),
     ));
 

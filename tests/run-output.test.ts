@@ -62,6 +62,18 @@ const startFaulty = async (t: TestContext, faults: string[]): Promise<string> =>
   return target.url;
 };
 
+void test('ws-stress run says which default criteria a thresholds file has lost, by the flag that named it', async (t) => {
+  const base = temporaryDirectory(t);
+  const thresholds = path.join(base, 'mine.json');
+  writeFileSync(thresholds, JSON.stringify({ version: 1, scenarios: { single: { session_success: ['rate==1'] } } }));
+  const { code, stdout, stderr } = await wsStress(base, 'run', 'single', '--with-target', '--thresholds', thresholds);
+  assert.equal(code, 0, stdout + stderr);
+  const warnings = stderr.split('\n').filter((line) => line.includes('default criteria'));
+  assert.equal(warnings.length, 1, stderr);
+  assert.match(warnings[0] ?? '', /--thresholds .*mine\.json: .* single: protocol_violations, timeouts, unsettled, /);
+  assert.match(warnings[0] ?? '', /Add "extends": "default"/);
+});
+
 void test('what ws-stress run prints into a log is short, 80 columns wide, and ends with the verdict', async (t) => {
   const base = temporaryDirectory(t);
   const [junit, markdown] = [path.join(base, 'junit.xml'), path.join(base, 'summary.md')];

@@ -77,6 +77,133 @@ test('every criterion has a guard, and the guard of a time is that it had sample
   );
 });
 
+test('commands are judged by name, and the guard is that this command ran', () => {
+  const criteria = criteriaOf(
+    parse(
+      {
+        concurrent: {
+          'command_duration{command:third}': ['p(95)<5000'],
+          'command_duration{round:each,command:third,class:slow-query}': ['max<9000'],
+          'command_ack_duration{command:third}': ['max<1'],
+          'output_lines{command:third}': ['count>=1'],
+        },
+      },
+      1,
+    ),
+  );
+  assert.deepEqual(
+    criteria.map(({ selector, guard }) => [selector, `${guard.selector} ${guard.expression}`]),
+    [
+      ['command_duration{command:third}', 'evidence{of:command_duration,real:yes,command:third} count>0'],
+      [
+        'command_duration{round:1,class:slow-query,command:third}',
+        'evidence{of:command_duration,round:1,class:slow-query,command:third} count>0',
+      ],
+      ['command_ack_duration{command:third}', 'command_ack_duration{command:third} max>0'],
+      ['output_lines{command:third}', 'evidence{of:command_duration,real:yes,command:third} count>0'],
+    ],
+  );
+});
+
+const over = (scenarios: unknown, test = 'concurrent', extending = true): ReturnType<typeof parseThresholds> =>
+  parseThresholds(
+    { version: 1, ...(extending && { extends: 'default' }), scenarios },
+    [{ name: test, rounds: 1 }],
+    scenarioNames(),
+    test,
+    shipped,
+  );
+
+const expressionsOf = (parsed: ReturnType<typeof parseThresholds>): Record<string, string> =>
+  Object.fromEntries(criteriaOf(parsed).map(({ selector, expression }) => [selector, expression]));
+
+const problemsOf = (parsed: ReturnType<typeof parseThresholds>): string =>
+  'problems' in parsed ? parsed.problems.join('\n') : '';
+
+const lostOf = (scenarios: unknown, extending = false, test = 'single') => {
+  const parsed = over(scenarios, test, extending);
+  assert.ok('criteria' in parsed);
+  return parsed.lost;
+};
+
+test('"extends": "default": a same selector replaces, an empty list removes, all others stay', () => {
+  const byDefault = expressionsOf(over({}));
+  assert.deepEqual(
+    byDefault,
+    expressionsOf(parseThresholds(shipped, [{ name: 'concurrent', rounds: 1 }], scenarioNames(), 'concurrent')),
+  );
+  const changed = expressionsOf(
+    over({
+      '*': { protocol_violations: ['count<2'] },
+      concurrent: {
+        'command_duration{class:simple,round:each}': ['p(95)<800'],
+        timeouts: [],
+        output_lines: ['count>0'],
+      },
+      single: { unsettled: [] },
+    }),
+  );
+  const { timeouts: _, ...others } = byDefault;
+  assert.deepEqual(changed, {
+    ...others,
+    protocol_violations: 'count<2',
+    'command_duration{round:1,class:simple}': 'p(95)<800',
+    output_lines: 'count>0',
+  });
+  const withoutAny = expressionsOf(over({ '*': { timeouts: [] } }));
+  assert.deepEqual(withoutAny, others);
+});
+
+test('"extends" refuses what there is not: another base, and nothing to remove', () => {
+  assert.match(
+    problemsOf(over({ concurrent: { output_lines: [] } })),
+    /concurrent › output_lines: there is nothing to remove/,
+  );
+  assert.match(
+    problemsOf(over({ '*': { 'sessions{outcome:closed}': [] } })),
+    /nothing to remove: .* under \*; it is under single, concurrent/,
+  );
+  const other = { version: 1, extends: './base.json', scenarios: {} };
+  assert.match(
+    problemsOf(parseThresholds(other, [{ name: 'single', rounds: 1 }], scenarioNames(), 'single', shipped)),
+    /extends: expected "default"; received ".\/base.json"/,
+  );
+});
+
+test('a file that does not extend the default says which criteria of it are lost, of the tests of the run', () => {
+  const few = { '*': { session_success: ['rate>0.5'], timeouts: ['count<9'], unsettled: ['count==0'] } };
+  assert.deepEqual(lostOf(few), [
+    {
+      tests: ['single'],
+      selectors: [
+        'protocol_violations',
+        'dropped_iterations',
+        'sessions{outcome:closed}',
+        'command_duration{class:simple}',
+      ],
+    },
+  ]);
+  assert.deepEqual(lostOf(few, true), []);
+  const { scenarios } = shipped as { scenarios: unknown };
+  assert.deepEqual(lostOf(scenarios), []);
+  const two = parseThresholds(
+    { version: 1, scenarios: few },
+    ['single', 'concurrent'].map((name) => ({ name, rounds: 1 })),
+    scenarioNames(),
+    'suite',
+    shipped,
+  );
+  assert.ok('criteria' in two);
+  assert.deepEqual(two.lost, [
+    {
+      tests: ['single', 'concurrent'],
+      selectors: ['protocol_violations', 'dropped_iterations', 'sessions{outcome:closed}'],
+    },
+    { tests: ['single'], selectors: ['command_duration{class:simple}'] },
+    { tests: ['concurrent'], selectors: ['session_success{round:each}', 'command_duration{round:each,class:simple}'] },
+  ]);
+});
+
 test('a scenario’s selector replaces the same one under *, in either order', () => {
   const own = { session_success: ['rate==1'] };
   const all = { session_success: ['rate>0.5'], timeouts: ['count==0'] };
@@ -115,7 +242,21 @@ const bad: [name: string, scenarios: unknown, message: RegExp][] = [
   ['unknown metric', { '*': { sesion_success: ['rate>0'] } }, /no such metric; did you mean session_success\?/],
   ['unknown scenario', { concurent: { timeouts: ['count==0'] } }, /no such scenario; did you mean concurrent\?/],
   ['unknown tag', { '*': { 'session_success{url:x}': ['rate>0'] } }, /no tag "url" on session_success/],
-  ['unknown class', { '*': { 'session_success{class:easy}': ['rate>0'] } }, /expected class to be simple/],
+  [
+    'a class that is none',
+    { '*': { 'session_success{class:Easy}': ['rate>0'] } },
+    /expected class to be a class .*such as simple/,
+  ],
+  [
+    'no command',
+    { '*': { 'command_duration{command:a/b}': ['max<1'] } },
+    /expected command to be the name of a command/,
+  ],
+  [
+    'sessions by command',
+    { '*': { 'session_success{command:echo}': ['rate>0'] } },
+    /no tag "command" on session_success/,
+  ],
   ['unknown outcome', { '*': { 'sessions{outcome:bad}': ['count>0'] } }, /expected outcome to be ok/],
   ['scenario tag', { '*': { 'session_success{scenario:x}': ['rate>0'] } }, /use round instead/],
   ['a round that is none', { '*': { 'session_success{round:0}': ['rate>0'] } }, /each, or a number from 1/],

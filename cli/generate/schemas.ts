@@ -1,7 +1,10 @@
-import { commandClasses } from '../../lib/commands/command.ts';
+import { classForm, longestClass } from '../../lib/commands/command.ts';
+import { countToThirty } from '../../lib/commands/count.ts';
+import { highOutput } from '../../lib/commands/high-output.ts';
+import posix from '../../lib/commands/posix.json' with { type: 'json' };
 import { metricsTable, type MetricRow } from '../../lib/load/metrics.ts';
 import { allScenarios } from '../shared/scenarios.ts';
-import { tagValues } from '../../lib/load/thresholds.ts';
+import { tagForms, tagValues } from '../../lib/load/thresholds.ts';
 
 /** A JSON Schema, or a part of one. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -36,7 +39,6 @@ const expressionSchema = (type: MetricType): JsonSchema => ({
 
 const thresholdsSchemaOf = (type: MetricType): JsonSchema => ({
   type: 'array',
-  minItems: 1,
   items: {
     anyOf: [
       { $ref: `#/$defs/${type}Expression` },
@@ -64,8 +66,8 @@ const rows = Object.entries(metricsTable) as [name: string, row: MetricRow][];
 const selectableTags = (row: MetricRow): string[] => row.tags.filter((tag) => tag !== 'round' || row.byRound === true);
 
 const valuePattern = (tag: string): string => {
-  if (tag === 'round') return '(?:each|[1-9]\\d*)';
-  if (tag === 'case') return '[a-z0-9]+(?:-[a-z0-9]+)*';
+  const { form } = tagForms[tag] ?? {};
+  if (form !== undefined) return form;
   return `(?:${(tag === 'test' ? singleNames() : (tagValues[tag] ?? [])).join('|')})`;
 };
 
@@ -76,10 +78,22 @@ const selectorPattern = (name: string, row: MetricRow): string => {
   return `^${noTagTwice}${name}\\{${part}(?:,${part})*\\}$`;
 };
 
+/** The classes of the shipped commands. */
+const shippedClasses = (): string[] => [
+  ...new Set([...posix.commands, countToThirty(false), highOutput(1, 1, false)].map((command) => command.class)),
+];
+
+/** The values of a tag that an editor offers. */
+const offeredValues = (): Readonly<Record<string, readonly string[]>> => ({
+  ...tagValues,
+  round: ['each'],
+  class: shippedClasses(),
+});
+
 /** The selectors that an editor offers: each metric, alone and with each value of one tag. */
 const offeredSelectors = (name: string, row: MetricRow): string[] => {
   const offered = selectableTags(row).flatMap((tag) =>
-    (tag === 'round' ? ['each'] : (tagValues[tag] ?? [])).map((value) => `${name}{${tag}:${value}}`),
+    (offeredValues()[tag] ?? []).map((value) => `${name}{${tag}:${value}}`),
   );
   return [name, ...offered];
 };
@@ -98,6 +112,10 @@ export const thresholdsSchema = (): JsonSchema => ({
   properties: {
     $schema: editorReference,
     version: { const: 1 },
+    extends: {
+      const: 'default',
+      description: 'Lays this file over the built-in criteria; there an empty list removes a criterion',
+    },
     scenarios: {
       type: 'object',
       additionalProperties: false,
@@ -105,6 +123,15 @@ export const thresholdsSchema = (): JsonSchema => ({
         ['*', { $ref: '#/$defs/criteria', description: 'Criteria of every scenario' }],
         ...singleNames().map((name) => [name, { $ref: '#/$defs/criteria', description: `Criteria of ${name}` }]),
       ]),
+    },
+  },
+  if: { type: 'object', properties: { extends: true }, required: ['extends'] },
+  else: {
+    properties: {
+      scenarios: {
+        type: 'object',
+        additionalProperties: { type: 'object', additionalProperties: { type: 'array', minItems: 1 } },
+      },
     },
   },
   $defs: {
@@ -165,7 +192,13 @@ export const commandSetSchema = (): JsonSchema => ({
       additionalProperties: false,
       properties: {
         name: { ...someText, description: 'What records and messages call it' },
-        class: { enum: commandClasses, description: 'What criteria tell commands apart by' },
+        class: {
+          type: 'string',
+          pattern: `^${classForm}$`,
+          maxLength: longestClass,
+          examples: shippedClasses(),
+          description: 'In kebab-case; criteria select commands by it',
+        },
         command: { ...someText, description: "What the service runs; {session} is the session's number" },
         proof: { $ref: '#/$defs/proof' },
       },

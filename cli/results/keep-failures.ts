@@ -23,7 +23,7 @@ const commandOf = ({ command }: SessionRecord): Command | string => {
   if (command === null) return 'its command holds a secret of the run, which is written nowhere';
   const { length } = JSON.stringify(command);
   return length <= mostCommandLength
-    ? (command as unknown as Command)
+    ? command
     : `its command and proof take ${length} characters, more than ${mostCommandLength}`;
 };
 

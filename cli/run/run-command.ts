@@ -2,6 +2,7 @@ import { wantsLimitedInstance } from '../../lib/load/scenario-facts.ts';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { flagsVariable } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLine } from '../../lib/results/summary.ts';
 import { closingTable, readFailures } from './closing-table.ts';
@@ -148,6 +149,7 @@ export const runScenario = async ({
       // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
       ...(env.STRESS_FLEET && { GOGC: '25' }),
       ...env,
+      [flagsVariable]: Object.keys(asked).join(','),
       ...(values.dashboard === true && (await dashboardEnvironment(env))),
       ...(target !== undefined && { STRESS_URL: target.url }),
       ...(limited !== undefined && { STRESS_LIMITED_URL: limited.url }),

@@ -1,5 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
-import { commandClasses, type Command } from './command.ts';
+import { classForm, longestClass, mostClasses, type Command } from './command.ts';
 
 /** A value in an error message. */
 export const show = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
@@ -63,6 +63,9 @@ const proofProblems = (proof: unknown, where: string): string[] => {
   return problems;
 };
 
+const isClass = (value: unknown): boolean =>
+  typeof value === 'string' && value.length <= longestClass && new RegExp(`^${classForm}$`).test(value);
+
 /** What is wrong with a command and its proof. */
 export const commandProblems = (command: unknown, where: string): string[] => {
   if (!isObject(command)) return [`${where}: expected an object, received ${show(command)}`];
@@ -73,10 +76,21 @@ export const commandProblems = (command: unknown, where: string): string[] => {
       problems.push(`${where}.${name}: expected a text, received ${show(value)}`);
     }
   }
-  if (!commandClasses.some((known) => known === command.class)) {
-    problems.push(`${where}.class: expected one of ${commandClasses.join(', ')}, received ${show(command.class)}`);
+  if (!isClass(command.class)) {
+    problems.push(
+      `${where}.class: expected a class in kebab-case of at most ${longestClass} characters, such as simple or high-output, received ${show(command.class)}`,
+    );
   }
   return [...problems, ...proofProblems(command.proof, where)];
+};
+
+const classesProblems = (commands: readonly unknown[]): string[] => {
+  const classes = new Set(commands.map((command) => (isObject(command) ? command.class : undefined)).filter(isClass));
+  return classes.size > mostClasses
+    ? [
+        `commands: expected at most ${mostClasses} different classes, received ${classes.size}; give commands that are judged alike the same class, and select a single one by its name: command_duration{command:name}`,
+      ]
+    : [];
 };
 
 /** The problems of a command set as parsed from JSON (docs/command-sets.md); none means that it is one. */
@@ -87,6 +101,7 @@ const commandSetProblems = (set: unknown): string[] => {
   return [
     ...unknownMembers(set, ['$schema', 'version', 'commands'], 'the file'),
     ...set.commands.flatMap((command: unknown, index: number) => commandProblems(command, `commands[${index}]`)),
+    ...classesProblems(set.commands),
   ];
 };
 

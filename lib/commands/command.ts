@@ -1,6 +1,11 @@
-/** The classes of commands; criteria and metrics are told apart by them. */
-export const commandClasses = ['simple', 'timed', 'paced', 'burst', 'high-output', 'control'] as const;
-export type CommandClass = (typeof commandClasses)[number];
+/** A class of commands, as a regular expression: in kebab-case. Criteria select commands by it. */
+export const classForm = '[a-z0-9]+(?:-[a-z0-9]+)*';
+
+/** The longest name of a class, characters. */
+export const longestClass = 40;
+
+/** The most classes of a command set: each is a value of a tag, and k6 keeps all values of all tags. */
+export const mostClasses = 20;
 
 /** Lines that differ by a number alone: `{i}` in `line` runs from `from` to `to`, both included. */
 export interface NumberedLines {
@@ -32,7 +37,8 @@ export interface Proof {
 /** A command and its proof. `{session}` in `command`, `lines`, `numbered.line`, `pattern` and `each` is the session's number. */
 export interface Command {
   name: string;
-  class: CommandClass;
+  /** In kebab-case. */
+  class: string;
   command: string;
   proof: Proof;
 }

@@ -66,7 +66,16 @@ export interface Lifecycle {
 }
 
 /** Options, set-up and summary of a run, in VU 0 alone. */
-export const makeLifecycle = ({ plan, run: facts, scenarios, criteria, conflicts, cloud }: VuZeroPlan): Lifecycle => {
+export const makeLifecycle = ({
+  plan,
+  run: facts,
+  scenarios,
+  criteria,
+  warnings,
+  spelled,
+  conflicts,
+  cloud,
+}: VuZeroPlan): Lifecycle => {
   const { settings, profile, names } = plan;
   const { name: root } = facts;
   const chosen = scenarios.filter(({ name }) => names.includes(name));
@@ -91,7 +100,10 @@ export const makeLifecycle = ({ plan, run: facts, scenarios, criteria, conflicts
     const problem = optionsConflict(profile, sameNames(exec.test.options.thresholds ?? {}, thresholds));
     if (problem !== undefined) exec.test.abort(problem);
     if (conflicts.length > 0) exec.test.abort(refusal(conflicts));
-    if (settings.insecure) console.warn('STRESS_INSECURE: the TLS certificate of the service is not verified.');
+    for (const warning of warnings) console.warn(warning);
+    if (settings.insecure) {
+      console.warn(`${spelled('STRESS_INSECURE')}: the TLS certificate of the service is not verified.`);
+    }
     const service = chosen.every(({ mayBeDown }) => mayBeDown) ? unknownService : preflight(settings);
     if (typeof service === 'string') {
       exec.test.abort(service);
@@ -99,7 +111,7 @@ export const makeLifecycle = ({ plan, run: facts, scenarios, criteria, conflicts
     }
     const { limitedUrl } = settings;
     if (limitedUrl !== undefined && chosen.some(wantsLimitedInstance)) {
-      const limited = preflight({ ...settings, url: limitedUrl }, 'STRESS_LIMITED_URL');
+      const limited = preflight({ ...settings, url: limitedUrl }, spelled('STRESS_LIMITED_URL'));
       if (typeof limited === 'string') exec.test.abort(limited);
     }
     const foreign = usesK6Options();

@@ -65,7 +65,7 @@ export const countSession = (result: SessionResult, tags: SessionTags): void => 
   if (result.connectedMs !== undefined) connectDuration.add(result.connectedMs, tags);
   for (const { type, durationMs } of result.controls) controlDuration.add(durationMs, { ...tags, type });
   for (const command of result.commands) {
-    const commandTags = command.class === tags.class ? tags : { ...tags, class: command.class };
+    const commandTags = { ...tags, class: command.class, command: command.name };
     if (countsInTime(command.outcome)) {
       commandDuration.add(command.durationMs, commandTags);
       evidence.add(1, { ...commandTags, of: 'command_duration', real: 'yes' });

@@ -2,7 +2,7 @@ import defaultThresholds from '../../thresholds.json';
 import { chosenScenarios, readCriteria, readInputs, settingConflicts } from '../load/inputs.ts';
 import { planLoad, type Profile, type ScenarioLoad } from '../load/profile.ts';
 import { factsOf } from '../load/scenario-facts.ts';
-import { refusal } from '../load/settings.ts';
+import { refusal, spellingFrom } from '../load/settings.ts';
 import { knownScenarios } from '../load/thresholds.ts';
 import { secretsOf } from '../results/redact.ts';
 import type { SessionLimits } from '../session/session.ts';
@@ -17,12 +17,12 @@ const defaultCasesMs = 300_000;
 
 /** Reads what a scenario or suite does in this run. Throws a text that lists everything wrong with the settings. */
 export const makePlan = (root: Scenario): VuZeroPlan => {
-  const inputs = readInputs(__ENV, readFile, defaultThresholds);
+  const inputs = readInputs(__ENV, readFile, defaultThresholds, spellingFrom(__ENV));
   const { cloud, ...settings } = inputs.settings;
   const run = factsOf(root);
   const all = root.members ?? [root];
   const names = chosenScenarios(run, settings);
-  const conflicts = settingConflicts(run, settings, names);
+  const conflicts = settingConflicts(run, settings, names, inputs.spelled);
   // A suite imports its scenarios, which must not refuse what is meant for it: they wait for their own set-up.
   if (root.members) inputs.problems.push(...conflicts);
   const chosen = all.filter(({ name }) => names.includes(name));
@@ -62,6 +62,8 @@ export const makePlan = (root: Scenario): VuZeroPlan => {
     run,
     scenarios: all.map(factsOf),
     criteria,
+    warnings: inputs.warnings,
+    spelled: inputs.spelled,
     conflicts,
     recovery: replays ? inputs.recovery : [],
     cloud,

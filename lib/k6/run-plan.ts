@@ -3,7 +3,7 @@ import type { ReplayCase } from '../commands/recovery-index.ts';
 import type { CloudSettings } from '../load/cloud.ts';
 import type { Profile } from '../load/profile.ts';
 import type { ScenarioFacts } from '../load/scenario-facts.ts';
-import type { Settings } from '../load/settings.ts';
+import type { Settings, Spelling } from '../load/settings.ts';
 import type { Criterion } from '../load/thresholds.ts';
 import type { SessionLimits } from '../session/session.ts';
 
@@ -28,6 +28,10 @@ export interface VuZeroPlan {
   /** All scenarios that the bundle has. */
   scenarios: readonly ScenarioFacts[];
   criteria: readonly Criterion[];
+  /** For the user, before the run begins. */
+  warnings: readonly string[];
+  /** How the user spelled a setting. */
+  spelled: Spelling;
   /** Why the run can't do what the settings ask. */
   conflicts: readonly string[];
   /** The failures to replay, where a scenario of the run does that. */

@@ -14,16 +14,20 @@ import {
   type Settings,
   type Spelling,
 } from './settings.ts';
-import { parseThresholds, type Criterion, type TestRounds } from './thresholds.ts';
+import { parseThresholds, type Criterion, type Lost, type TestRounds } from './thresholds.ts';
 
 /** What a run goes by: its settings, the commands of STRESS_COMMANDS and the thresholds file as parsed from JSON. */
 export interface Inputs {
   settings: Settings;
   commands: readonly Command[];
   thresholds: unknown;
+  /** The shipped thresholds, which a file may extend. */
+  defaultThresholds: unknown;
   /** Those of STRESS_RECOVERY. */
   recovery: readonly ReplayCase[];
   problems: string[];
+  /** What the user should know of a run that is not refused. */
+  warnings: string[];
   /** How the user spelled a setting. */
   spelled: Spelling;
 }
@@ -42,8 +46,8 @@ const tryRead = (read: ReadFile, setting: string, path: string, problems: string
 };
 
 const readCommands = (read: ReadFile, name: string, setting: string, problems: string[]): readonly Command[] => {
-  if (setting === 'posix') return posix.commands as Command[];
-  if (setting === 'python') return python.commands as Command[];
+  if (setting === 'posix') return posix.commands;
+  if (setting === 'python') return python.commands;
   const text = tryRead(read, name, setting, problems);
   if (text === undefined) return [];
   const parsed = parseCommandSet(text);
@@ -89,7 +93,7 @@ export const readInputs = (
     own === undefined ? defaultThresholds : readJson(read, spelled('STRESS_THRESHOLDS'), own, problems);
   const recovery =
     settings.recovery === undefined ? [] : readRecovery(read, spelled('STRESS_RECOVERY'), settings.recovery, problems);
-  return { settings, commands, thresholds, recovery, problems, spelled };
+  return { settings, commands, thresholds, defaultThresholds, recovery, problems, warnings: [], spelled };
 };
 
 /** Those of the settings that were given, as the user spelled them. */
@@ -147,7 +151,16 @@ export const chosenScenarios = (
     ? [name]
     : scenarios.filter((each) => settings.only?.includes(each) !== false && settings.skip?.includes(each) !== true);
 
-/** The criteria of a run's scenarios; what is wrong with them joins the problems. */
+/** Says which criteria of the default a thresholds file has lost. */
+const lostText = (lost: readonly Lost[], tests: readonly TestRounds[]): string =>
+  lost
+    .map(({ tests: of, selectors }) => {
+      const whose = of.length === tests.length && tests.length > 1 ? 'every scenario' : of.join(', ');
+      return `${whose}: ${selectors.join(', ')}`;
+    })
+    .join('; ');
+
+/** The criteria of a run's scenarios; what is wrong with them joins the problems, what they lack of the default the warnings. */
 export const readCriteria = (
   inputs: Inputs,
   run: string,
@@ -155,10 +168,17 @@ export const readCriteria = (
   known: readonly string[],
 ): readonly Criterion[] => {
   if (inputs.thresholds === undefined) return [];
-  const parsed = parseThresholds(inputs.thresholds, tests, known, run);
-  if ('criteria' in parsed) return parsed.criteria;
+  const parsed = parseThresholds(inputs.thresholds, tests, known, run, inputs.defaultThresholds);
   const { thresholds } = inputs.settings;
   const where = thresholds === undefined ? 'thresholds.json' : `${inputs.spelled('STRESS_THRESHOLDS')} ${thresholds}`;
-  inputs.problems.push(...parsed.problems.map((problem) => `${where}: ${problem}`));
-  return [];
+  if ('problems' in parsed) {
+    inputs.problems.push(...parsed.problems.map((problem) => `${where}: ${problem}`));
+    return [];
+  }
+  if (parsed.lost.length > 0) {
+    inputs.warnings.push(
+      `${where}: nothing judges these default criteria in this run, because the file does not have them: ${lostText(parsed.lost, tests)}. Add "extends": "default" to the file to keep them (there an empty list [] removes one), or list them in it.`,
+    );
+  }
+  return parsed.criteria;
 };

@@ -18,6 +18,9 @@ export interface MetricRow {
 
 const own = ['test', 'round', 'class'] as const;
 
+/** Tags of what is measured of each command. */
+const ofCommand = [...own, 'command'] as const;
+
 /** Every metric that thresholds.json may name; lib/k6/metrics.ts creates those that are not k6's own. */
 export const metricsTable = {
   session_success: {
@@ -38,7 +41,7 @@ export const metricsTable = {
   command_duration: {
     type: 'trend',
     time: true,
-    tags: own,
+    tags: ofCommand,
     byRound: true,
     ofRounds: true,
     description:
@@ -54,14 +57,14 @@ export const metricsTable = {
   command_ack_duration: {
     type: 'trend',
     time: true,
-    tags: own,
+    tags: ofCommand,
     ofRounds: true,
     description: 'From the execute request to its response',
   },
   first_output_duration: {
     type: 'trend',
     time: true,
-    tags: own,
+    tags: ofCommand,
     ofRounds: true,
     description: 'From the execute request to the first message of output',
   },
@@ -84,14 +87,14 @@ export const metricsTable = {
   output_rate: {
     type: 'trend',
     unit: 'lines/s',
-    tags: own,
+    tags: ofCommand,
     ofRounds: true,
     description: 'Lines a second of a command with 100 lines or more, from its first output to process.completed',
   },
   output_throughput: {
     type: 'trend',
     unit: 'bytes/s',
-    tags: own,
+    tags: ofCommand,
     ofRounds: true,
     description: 'Bytes of output a second of such a command, from its first output to process.completed',
   },
@@ -115,7 +118,7 @@ export const metricsTable = {
     ofCases: true,
     description: "Growth of the service's resident memory a session: the robust slope",
   },
-  output_lines: { type: 'counter', tags: own, ofRounds: true, description: 'Lines of output received' },
+  output_lines: { type: 'counter', tags: ofCommand, ofRounds: true, description: 'Lines of output received' },
   protocol_violations: { type: 'counter', tags: own, description: 'Sessions that ended in a protocol violation' },
   timeouts: { type: 'counter', tags: [...own, 'phase'], description: 'Sessions that hung, by the phase they hung in' },
   unsettled: {

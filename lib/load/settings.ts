@@ -507,6 +507,17 @@ export type Spelling = (name: SettingName) => string;
 /** Settings that came as variables. */
 export const asVariables: Spelling = (name) => name;
 
+/** The variable by which `ws-stress` names to k6 the settings that came as flags, separated by commas. */
+export const flagsVariable = 'WS_STRESS_FLAGS';
+
+/** How settings were spelled where k6 was started with `flagsVariable`, or by itself. */
+export const spellingFrom = ({
+  [flagsVariable]: flags = '',
+}: Readonly<Record<string, string | undefined>>): Spelling => {
+  const names = flags.split(',');
+  return (name) => (names.includes(name) ? flagOf(name) : name);
+};
+
 /** A setting with a value, as the user would write it. */
 const written = (spelled: string, value: string | number): string =>
   spelled.startsWith('--') ? `${spelled} ${value}` : `${spelled}=${value}`;

@@ -1,5 +1,5 @@
 import { findingKinds } from '../cases/case.ts';
-import { commandClasses } from '../commands/command.ts';
+import { classForm } from '../commands/command.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { outcomeKinds, phases } from '../session/outcome.ts';
 import { metricsTable, type MetricName, type MetricRow } from './metrics.ts';
@@ -70,7 +70,6 @@ const expressionProblem = (type: MetricRow['type'], text: string): string | unde
 
 /** The values of the tags that have a fixed set of them, whatever scenarios there are. */
 export const tagValues: Readonly<Record<string, readonly string[]>> = {
-  class: commandClasses,
   outcome: outcomeKinds,
   phase: phases,
   finding: findingKinds,
@@ -82,9 +81,15 @@ interface Selector {
   tags: ReadonlyMap<string, string>;
 }
 
-const tagForms: Readonly<Record<string, [form: RegExp, inWords: string]>> = {
-  round: [/^(each|[1-9]\d*)$/, 'each, or a number from 1'],
-  case: [/^[a-z0-9]+(-[a-z0-9]+)*$/, 'the name of a case'],
+/** The values of the other tags, as regular expressions and in words. */
+export const tagForms: Readonly<Record<string, { form: string; inWords: string }>> = {
+  round: { form: '(?:each|[1-9]\\d*)', inWords: 'each, or a number from 1' },
+  case: { form: '[a-z0-9]+(?:-[a-z0-9]+)*', inWords: 'the name of a case' },
+  class: { form: classForm, inWords: 'a class of commands in kebab-case, such as simple' },
+  command: {
+    form: '[A-Za-z0-9._-]+',
+    inWords: 'the name of a command of letters, digits, dots, hyphens and underscores, such as echo',
+  },
 };
 
 const parseSelector = (text: string, names: readonly string[]): Selector | string => {
@@ -102,8 +107,8 @@ const parseSelector = (text: string, names: readonly string[]): Selector | strin
       return `no tag ${JSON.stringify(tag || part)} on ${metric}; it has ${row.tags.join(', ') || 'none'}`;
     }
     const known = tag === 'test' ? names : tagValues[tag];
-    const [form, inWords] = tagForms[tag] ?? [];
-    const fits = form === undefined ? known?.includes(value) : form.test(value);
+    const { form, inWords } = tagForms[tag] ?? {};
+    const fits = form === undefined ? known?.includes(value) : new RegExp(`^${form}$`).test(value);
     if (fits !== true) return `expected ${tag} to be ${inWords ?? known?.join(', ')}; received ${value}`;
     if (tags.has(tag)) return `the tag ${tag} twice`;
     if (tag === 'round' && row.byRound !== true) {
@@ -114,7 +119,20 @@ const parseSelector = (text: string, names: readonly string[]): Selector | strin
   return { metric, tags };
 };
 
-const tagOrder = ['of', 'as', 'real', 'test', 'round', 'case', 'class', 'outcome', 'phase', 'finding', 'type'];
+const tagOrder = [
+  'of',
+  'as',
+  'real',
+  'test',
+  'round',
+  'case',
+  'class',
+  'command',
+  'outcome',
+  'phase',
+  'finding',
+  'type',
+];
 
 /** One text for one selector, in whatever order its tags were written: k6 takes different texts for one submetric. */
 const selectorText = (metric: string, tags: ReadonlyMap<string, string>): string => {
@@ -151,9 +169,11 @@ const guardOf = ({ metric, tags }: Selector): Criterion['guard'] => {
   if (row.type === 'trend' && row.byRound !== true && metric !== 'failure_duration') {
     return { selector: selectorText(metric, tags), expression: 'max>0' };
   }
-  const of = row.byRound === true ? metric : row.ofRounds === true ? 'session_success' : 'sessions';
+  // Sessions have no tag `command`, but each command that ran has a duration.
+  const ofAll = tags.has('command') ? 'command_duration' : row.ofRounds === true ? 'session_success' : 'sessions';
+  const of = row.byRound === true ? metric : ofAll;
   const real = tags.has('round') || of === 'sessions' ? {} : { real: 'yes' };
-  const about = tagsOf({ of, ...real }, tags, ['test', 'round', 'class']);
+  const about = tagsOf({ of, ...real }, tags, ['test', 'round', 'class', 'command']);
   return { selector: selectorText('evidence', about), expression: 'count>0' };
 };
 
@@ -225,8 +245,26 @@ const criteriaOf = (
 
 type Entries = Map<string, { selector: Selector; thresholds: Threshold[] }>;
 
-/** The selectors under one name of a thresholds file; what is wrong with them joins the problems. */
-const readEntries = (name: string, selectors: unknown, names: readonly string[], problems: string[]): Entries => {
+/** The entries of a thresholds file, by scenario. */
+type Scenarios = ReadonlyMap<string, Entries>;
+
+/** What the default has under a name, where a file extends it: there an empty list removes a criterion. */
+const removalProblem = (name: string, key: string, base: Scenarios | undefined): string | undefined => {
+  if (base === undefined) return 'expected a list of at least one expression';
+  if (base.get(name)?.has(key) === true || base.get('*')?.has(key) === true) return undefined;
+  const others = [...base].filter(([, entries]) => entries.has(key)).map(([other]) => other);
+  const where = others.length > 0 ? `; it is under ${others.join(', ')}` : '';
+  return `there is nothing to remove: the default has no such criterion under ${name}${where}`;
+};
+
+/** The entries under one name of a thresholds file; what is wrong with them joins the problems. */
+const readEntries = (
+  name: string,
+  selectors: unknown,
+  names: readonly string[],
+  problems: string[],
+  base: Scenarios | undefined,
+): Entries => {
   const entries: Entries = new Map();
   if (!isObject(selectors)) {
     problems.push(`${name}: expected {"metric": ["expression"]}`);
@@ -239,32 +277,20 @@ const readEntries = (name: string, selectors: unknown, names: readonly string[],
       problems.push(`${where}: ${selector}`);
       continue;
     }
-    if (!Array.isArray(thresholds) || thresholds.length === 0) {
+    const key = selectorText(selector.metric, selector.tags);
+    if (!Array.isArray(thresholds)) {
       problems.push(`${where}: expected a list of at least one expression`);
       continue;
     }
     const { type } = metricsTable[selector.metric];
-    const wrong = thresholds.map((threshold) => thresholdProblem(type, threshold)).filter((each) => each !== undefined);
+    const wrong = [
+      ...(thresholds.length === 0 ? [removalProblem(name, key, base)] : []),
+      ...thresholds.map((threshold) => thresholdProblem(type, threshold)),
+    ].filter((each) => each !== undefined);
     problems.push(...wrong.map((problem) => `${where}: ${problem}`));
-    if (wrong.length > 0) continue;
-    entries.set(selectorText(selector.metric, selector.tags), { selector, thresholds: thresholds as Threshold[] });
+    if (wrong.length === 0) entries.set(key, { selector, thresholds: thresholds as Threshold[] });
   }
   return entries;
-};
-
-/** The criteria of one scenario: its own, and those under `*` that it has none of its own for and that can be about it. */
-const criteriaOfTest = (
-  test: TestRounds,
-  read: ReadonlyMap<string, Entries>,
-  among: string | undefined,
-): Criterion[] => {
-  const own = read.get(test.name) ?? new Map();
-  const all = [...(read.get('*') ?? [])].filter(([key, { selector }]) => {
-    const row: MetricRow = metricsTable[selector.metric];
-    const fits = test.rounds === 0 ? row.ofRounds !== true : row.ofCases !== true;
-    return fits && !own.has(key);
-  });
-  return [...all, ...own].flatMap(([, { selector, thresholds }]) => criteriaOf(selector, thresholds, test, among));
 };
 
 /** The scenarios that a thresholds file may name: those of the run, and those that the default file has criteria for. */
@@ -274,40 +300,109 @@ export const knownScenarios = (defaultThresholds: unknown, ofRun: readonly strin
   return [...new Set([...ofRun, ...named])];
 };
 
+/** What judges one test: its own entries, and those under `*` that it has none of its own for and that can be about it. */
+const entriesOfTest = ({ name, rounds }: TestRounds, read: Scenarios): Entries => {
+  const own: Entries = read.get(name) ?? new Map();
+  const all = [...(read.get('*') ?? [])].filter(([key, { selector }]) => {
+    const row: MetricRow = metricsTable[selector.metric];
+    const fits = rounds === 0 ? row.ofRounds !== true : row.ofCases !== true;
+    return fits && !own.has(key);
+  });
+  return new Map([...all, ...own].filter(([, { thresholds }]) => thresholds.length > 0));
+};
+
+/** The entries of a file laid over those of its base: one of the file replaces that of the same selector. */
+const layered = (base: Scenarios, own: Scenarios): Scenarios =>
+  new Map(
+    [...new Set([...base.keys(), ...own.keys()])].map((name) => [
+      name,
+      new Map([...(base.get(name) ?? []), ...(own.get(name) ?? [])]),
+    ]),
+  );
+
+/** Criteria of the default that a file has not, for the tests of a run. */
+export interface Lost {
+  tests: string[];
+  selectors: string[];
+}
+
+const lostCriteria = (tests: readonly TestRounds[], base: Scenarios, read: Scenarios): Lost[] => {
+  const groups = new Map<string, Lost>();
+  const lost = tests.map((test) => {
+    const kept = entriesOfTest(test, read);
+    return { name: test.name, selectors: [...entriesOfTest(test, base).keys()].filter((key) => !kept.has(key)) };
+  });
+  for (const selector of new Set(lost.flatMap(({ selectors }) => selectors))) {
+    const names = lost.filter(({ selectors }) => selectors.includes(selector)).map(({ name }) => name);
+    const group = groups.get(names.join()) ?? { tests: names, selectors: [] };
+    group.selectors.push(selector);
+    groups.set(names.join(), group);
+  }
+  return [...groups.values()];
+};
+
+/** The criteria of a run, and those of the default that its thresholds file has lost; or every problem of the file. */
+export type ParsedThresholds = { criteria: Criterion[]; lost: Lost[] } | { problems: string[] };
+
+const readScenarios = (
+  scenarios: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+  problems: string[],
+  base?: Scenarios,
+): Scenarios =>
+  new Map(
+    Object.entries(scenarios).map(([name, selectors]) => [name, readEntries(name, selectors, names, problems, base)]),
+  );
+
+/** The entries of the default thresholds; those of scenarios that do not exist judge nothing. */
+const readDefault = (file: unknown, names: readonly string[]): Scenarios | undefined =>
+  isObject(file) && isObject(file.scenarios) ? readScenarios(file.scenarios, names, []) : undefined;
+
 /**
  * The criteria for the scenarios of a run, from a thresholds file as parsed from JSON, or every problem of the file at once.
  * `names` are the scenarios that exist, `run` is what is run: a scenario or a suite. A selector of the scenario replaces the
  * same one under `*`. Of a suite, each criterion is about the sessions of its own scenario; one that no tag tells apart is the suite's.
+ * `defaultFile` is what a file extends.
  */
 export const parseThresholds = (
   file: unknown,
   tests: readonly TestRounds[],
   names: readonly string[],
   run: string,
-): { criteria: Criterion[] } | { problems: string[] } => {
+  defaultFile?: unknown,
+): ParsedThresholds => {
   if (!isObject(file) || file.version !== 1 || !isObject(file.scenarios)) {
     return { problems: ['expected {"version": 1, "scenarios": {…}} (docs/thresholds.md)'] };
   }
+  const members = ['$schema', 'version', 'extends', 'scenarios'];
   const problems = Object.keys(file)
-    .filter((key) => !['$schema', 'version', 'scenarios'].includes(key))
-    .map((key) => `unknown member ${key}; known are $schema, version, scenarios`);
-  const read = new Map<string, Entries>();
-  for (const [name, selectors] of Object.entries(file.scenarios)) {
-    if (name !== '*' && !names.includes(name)) {
-      problems.push(`${name}: no such scenario${suggestion(name, names)}; known are *, ${names.join(', ')}`);
-    }
-    read.set(name, readEntries(name, selectors, names, problems));
+    .filter((key) => !members.includes(key))
+    .map((key) => `unknown member ${key}; known are ${members.join(', ')}`);
+  const extending = file.extends !== undefined;
+  if (extending && file.extends !== 'default') {
+    problems.push(`extends: expected "default"; received ${JSON.stringify(file.extends)}`);
   }
+  problems.push(
+    ...Object.keys(file.scenarios)
+      .filter((name) => name !== '*' && !names.includes(name))
+      .map((name) => `${name}: no such scenario${suggestion(name, names)}; known are *, ${names.join(', ')}`),
+  );
+  const base = readDefault(defaultFile, names);
+  const own = readScenarios(file.scenarios, names, problems, extending ? (base ?? new Map()) : undefined);
   if (problems.length > 0) return { problems };
+  const read = extending && base ? layered(base, own) : own;
   const criteria: Criterion[] = [];
   for (const test of tests) {
-    const mine = criteriaOfTest(test, read, tests.length > 1 ? run : undefined);
+    const mine = [...entriesOfTest(test, read).values()].flatMap(({ selector, thresholds }) =>
+      criteriaOf(selector, thresholds, test, tests.length > 1 ? run : undefined),
+    );
     if (mine.length === 0) problems.push(`no criterion for ${test.name}: a run could not be judged`);
     const beyond = mine.find(({ round }) => round !== undefined && round > test.rounds);
     if (beyond) problems.push(`${beyond.selector}: this run has ${test.rounds} round${test.rounds === 1 ? '' : 's'}`);
     criteria.push(...mine.filter(({ selector, expression }) => !has(criteria, selector, expression)));
   }
-  return problems.length > 0 ? { problems } : { criteria };
+  if (problems.length > 0) return { problems };
+  return { criteria, lost: base && !extending && file !== defaultFile ? lostCriteria(tests, base, own) : [] };
 };
 
 const has = (criteria: readonly Criterion[], selector: string, expression: string): boolean =>
