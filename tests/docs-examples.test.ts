@@ -11,7 +11,8 @@ import { settingsTable } from '../lib/load/settings.ts';
 import { tagValues } from '../lib/load/thresholds.ts';
 import { outcomeKinds } from '../lib/session/outcome.ts';
 import { startTarget, type Target } from '../reference-target/server.ts';
-import { cleanEnv, k6Path, runBundle, runProgram } from './k6.ts';
+import { alone } from './busy.ts';
+import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const docs = path.join(packageRoot, 'docs');
@@ -123,8 +124,8 @@ const runExample = async (t: TestContext, example: Example, url: string, tlsUrl:
   }
 };
 
-// A few at once: most of a run is waiting.
-void test('every example of the documents does what they say', { concurrency: 4 }, async (t) => {
+// Several at once: most of a run is waiting.
+void test('every example of the documents does what they say', { concurrency: 8 }, async (t) => {
   const built = ['dist/single.js', 'dist/concurrent.js', 'dist/cli.mjs'];
   for (const file of built) assert.ok(existsSync(path.join(packageRoot, file)), `expected ${file}: npm run build`);
   const target = await startTarget({ port: 0 });
@@ -134,7 +135,9 @@ void test('every example of the documents does what they say', { concurrency: 4 
     examples.map((example) => {
       const missing = example.needs !== undefined && spawnSync(example.needs, ['--version']).status !== 0;
       const skip = missing ? `no ${example.needs} here` : false;
-      return t.test(example.where, { skip }, (t) => runExample(t, example, target.url, tlsUrl));
+      const work = (t: TestContext): Promise<void> => runExample(t, example, target.url, tlsUrl);
+      const isBusy = example.commands.some((command) => command.startsWith('ws-stress run high-output'));
+      return t.test(example.where, { skip }, isBusy ? (t) => alone(() => work(t)) : work);
     }),
   );
 });
@@ -163,53 +166,6 @@ void test('every way to tune the load has an example', () => {
       allCommands.some((command) => form.test(command)),
       `no example of ${form}`,
     );
-});
-
-const namesIn = (value: unknown): string[] => {
-  if (Array.isArray(value)) return value.flatMap(namesIn);
-  if (typeof value !== 'object' || value === null) return [];
-  // What `outcomes` holds are kinds of outcome.
-  return Object.entries(value).flatMap(([name, member]) => [name].concat(name === 'outcomes' ? [] : namesIn(member)));
-};
-
-/** The records that a run of a scenario prints. */
-const recordsOf = async (t: TestContext, scenario: string, url: string, settings: Record<string, string>) => {
-  const records = path.join(temporaryDirectory(t), 'records.ndjson');
-  const variables = { STRESS_RECORDS: 'all', STRESS_TRACE: 'failures', ...settings };
-  const run = await runBundle(scenario, url, variables, ['--console-output', records, '--log-format', 'raw']);
-  const lines = readFileSync(records, 'utf8').trim().split('\n');
-  return { ...run, records: lines.filter((line) => line.startsWith('{')).map((line): unknown => JSON.parse(line)) };
-};
-
-void test('docs/records.md names every member of a record and of a result', async (t) => {
-  const faulty = await startTarget({ port: 0, faults: ['lost-line@1'] });
-  t.after(() => faulty.close());
-  const rounds = await recordsOf(t, 'suite', faulty.url, { STRESS_VUS: '2', STRESS_ONLY: 'single,concurrent' });
-  const target = await startTarget({ port: 0, faults: ['ignore-resume@2-'] });
-  t.after(() => target.close());
-  const cases = await recordsOf(t, 'process-control', target.url, { STRESS_MESSAGE_TIMEOUT: '1s' });
-  const values = [rounds.result, cases.result, ...rounds.records, ...cases.records];
-  const documented = readDocument('records.md');
-  const names = new Set(values.flatMap(namesIn));
-  const few = [
-    'verdict',
-    'observed',
-    'trace',
-    'ackMs',
-    'outputMs',
-    'controls',
-    'case',
-    'section',
-    'measured',
-    'decidedBy',
-    'settings',
-    'STRESS_VUS',
-    'startedAt',
-  ];
-  for (const name of few) assert.ok(names.has(name), `no ${name}\n${rounds.stderr}${cases.stderr}`);
-  // Those of settings are docs/settings.md's.
-  const own = [...names].filter((name) => !name.startsWith('STRESS_'));
-  for (const name of own) assert.ok(documented.includes(`\`${name}\``), `docs/records.md does not name ${name}`);
 });
 
 void test('docs/reading-a-failure.md and docs/command-sets.md name whatever outcome, phase and class there is', () => {

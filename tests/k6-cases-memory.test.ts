@@ -70,6 +70,7 @@ const watchedRows: CasesRow[] = [
     faults: ['warm-up:50000'],
     target: { maxSessions: 100_000, dialect: 'documented' },
     settings: watched,
+    busy: true,
     code: 0,
     verdict: 'PASS',
     told: /"case":"leak".*"received":"growth .* a session .* are tolerated/,
@@ -77,6 +78,7 @@ const watchedRows: CasesRow[] = [
   memory({
     faults: ['leak:40000'],
     settings: watched,
+    busy: true,
     ...fails,
     failing: { [breaking]: 'FAIL', [leakBreaking]: 'FAIL' },
     cases: { leak: 'breaking' },

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import type { RunResult } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
+import { alone } from './busy.ts';
 import { casesTests, checkCases, proxyWithoutHttp, runCases, serviceFor, type CasesRow } from './k6-cases.ts';
 import { cleanEnv, k6Path } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -24,6 +25,7 @@ const fewLines = { STRESS_LINES: '200' };
 const output = (row: Omit<CasesRow, 'scenario'>): CasesRow => ({
   scenario: 'high-output',
   settings: fewLines,
+  busy: true,
   ...row,
 });
 
@@ -221,8 +223,7 @@ const onlyCases: CasesRow[] = ['session-limit', 'memory', 'service-down'].map((s
   told: /This scenario has no sessions for k6's own --vus, --duration or --stage: run it without them/,
 }));
 
-// Few beside each other, for they print more than 100 MiB each.
-describe('much output → exit code, verdict, cases and failing criteria', { concurrency: 2 }, () => {
+describe('much output → exit code, verdict, cases and failing criteria', () => {
   casesTests(outputRows, true);
 
   test('high-output, a service without figures → its memory is NOT RUN, the rest passes', async (t) => {
@@ -230,7 +231,8 @@ describe('much output → exit code, verdict, cases and failing criteria', { con
     t.after(() => target.close());
     const proxy = await proxyWithoutHttp(target.port);
     t.after(proxy.close);
-    checkCases(await runCases('high-output', proxy.url, fewLines), {
+    const run = await alone(() => runCases('high-output', proxy.url, fewLines));
+    checkCases(run, {
       ...passes,
       failing: { [unread]: 'NOT RUN' },
       cases: { 'unread-memory': 'not-run' },

@@ -11,6 +11,7 @@ import type { CriterionStatus } from '../lib/results/criterion-status.ts';
 import { faultTable } from '../reference-target/fault-table.ts';
 import { optionTable, type TargetOptions } from '../reference-target/options.ts';
 import { startTarget } from '../reference-target/server.ts';
+import { alone } from './busy.ts';
 import { runBundle, type K6Run } from './k6.ts';
 import type { RunResult } from '../lib/results/record-schema.ts';
 
@@ -40,6 +41,8 @@ export interface CasesRow extends CasesEnd {
   target?: Partial<TargetOptions>;
   settings?: Readonly<Record<string, string>>;
   k6Args?: readonly string[];
+  /** It keeps all processors busy for seconds. */
+  busy?: boolean;
 }
 
 /** Faults of the table that are none, with the reason why no criterion may mind them. */
@@ -145,17 +148,20 @@ const isFault = (fault: string): boolean => !Object.hasOwn(harmless, nameInTable
 
 /** A test for each row, with a target of its own; whatever is a fault must leave its mark. */
 export const casesTests = (rows: readonly CasesRow[], apart = false): void => {
-  for (const { scenario, about, faults, target: options, settings, k6Args, ...expected } of rows) {
+  for (const { scenario, about, faults, target: options, settings, k6Args, busy = false, ...expected } of rows) {
     const what = [scenario, ...faults, ...(about === undefined ? [] : [about])].join(', ');
     test(`${what} → ${expected.verdict}, exit ${expected.code}`, async () => {
       const isMarked = expected.verdict !== 'PASS' || Object.keys(expected.counts ?? expected.cases ?? {}).length > 0;
       assert.ok(isMarked || !faults.some(isFault), 'a fault that nobody minds');
-      const service = await serviceFor({ ...options, faults }, apart);
-      try {
-        checkCases(await runCases(scenario, service.url, settings, k6Args), expected);
-      } finally {
-        await service.close();
-      }
+      const work = async (): Promise<void> => {
+        const service = await serviceFor({ ...options, faults }, apart);
+        try {
+          checkCases(await runCases(scenario, service.url, settings, k6Args), expected);
+        } finally {
+          await service.close();
+        }
+      };
+      await (busy ? alone(work) : work());
     });
   }
 };
