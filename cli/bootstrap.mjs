@@ -14,7 +14,6 @@ Each command first installs and builds what it needs.
                            (--name=value)
   check                    check types, lint, format and dead code
   build [--watch]          build dist/
-  verify-real [arguments]  run against a real service and document the results
   bench [arguments]        compare with other tools, side by side
 `;
 
@@ -32,7 +31,7 @@ const main = async ([command, ...args]) => {
     );
     return 1;
   }
-  const commands = { start, test, check, build, 'verify-real': verifyReal, bench };
+  const commands = { start, test, check, build, bench };
   if (!Object.hasOwn(commands, command ?? '')) {
     const isHelp = command === '--help' || command === '-h';
     if (!isHelp && command !== undefined) say(`there is no command "${command}"`);
@@ -71,11 +70,6 @@ const installAndBuild = async () => {
 const start = async (args) => {
   await installAndBuild();
   return await runWsStress(['run', 'suite', '--with-target', ...args]);
-};
-
-const verifyReal = async (args) => {
-  await installAndBuild();
-  return await runWsStress(['verify-real', ...args]);
 };
 
 /**

@@ -45,12 +45,6 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./conformance/conformance-command.ts')).conformanceCommand,
   },
   {
-    name: 'verify-real',
-    summary: 'run every scenario against a real service and document it',
-    task: service,
-    load: async () => (await import('./run/verify-real.ts')).verifyRealCommand,
-  },
-  {
     name: 'report',
     summary: "write a run's report, one HTML file",
     task: results,

@@ -7,7 +7,7 @@ import { settingsTable, type SettingRow } from '../../lib/load/settings.ts';
 import { cloudSchema } from '../cloud/cloud-json-schema.ts';
 import { markdownTable } from '../shared/markdown.ts';
 import { packageRoot } from '../shared/package-root.ts';
-import { detailSchema, runRecordSchema } from './record-json-schemas.ts';
+import { detailSchema, expectedFindingsJsonSchema, runRecordSchema } from './record-json-schemas.ts';
 import { commandSetSchema, thresholdsSchema } from './schemas.ts';
 
 const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
@@ -78,6 +78,7 @@ export const generatedFiles = async (): Promise<Map<string, string>> => {
     ['schemas/run.schema.json', JSON.stringify(runRecordSchema())],
     ['schemas/record.schema.json', JSON.stringify(detailSchema())],
     ['schemas/cloud.schema.json', JSON.stringify(cloudSchema())],
+    ['schemas/expected-findings.schema.json', JSON.stringify(expectedFindingsJsonSchema())],
   ]);
   for (const [file, name, text] of sections()) {
     contents.set(file, withSection(file, contents.get(file) ?? read(file), name, text));

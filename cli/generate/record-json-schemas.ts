@@ -1,10 +1,12 @@
 import { toJsonSchema } from '@valibot/to-json-schema';
 import type { GenericSchema } from 'valibot';
 import { findingSchema, memorySchema, runSchema, sessionSchema } from '../../lib/results/record-schema.ts';
+import { expectedFindingsSchema } from '../run/expected-findings.ts';
 import type { JsonSchema } from './schemas.ts';
 
 const bare = (schema: GenericSchema): JsonSchema => {
-  const { $schema: _, ...rest } = toJsonSchema(schema, { target: 'draft-2020-12' });
+  // A check has no form in JSON Schema.
+  const { $schema: _, ...rest } = toJsonSchema(schema, { target: 'draft-2020-12', errorMode: 'ignore' });
   return rest;
 };
 
@@ -33,4 +35,12 @@ export const detailSchema = (): JsonSchema =>
       required: ['type', 'version'],
       oneOf: [sessionSchema, findingSchema, memorySchema].map((schema) => bare(schema)),
     },
+  );
+
+/** The JSON Schema of a list of expected findings. */
+export const expectedFindingsJsonSchema = (): JsonSchema =>
+  documentOf(
+    'Expected findings of websocket-mcp-stress',
+    'Known defects of a service, for ws-stress run --expect (docs/expected-findings.md)',
+    bare(expectedFindingsSchema),
   );

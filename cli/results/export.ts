@@ -49,7 +49,7 @@ export const exportCommand = async (argv: string[]): Promise<number> => {
   if (problems.length > 0) return refuse(problems);
   try {
     const folder = await findRun(path.resolve(values.folder ?? '.'), named);
-    await writeExports(values, await readRunRecord(folder.run));
+    await writeExports(values, await readRunRecord(folder.run), folder);
     return 0;
   } catch (error) {
     console.error(refusalText('nothing was exported, or not all of it', [messageOf(error)]));

@@ -1,5 +1,5 @@
 import type { JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
-import { verdictLine } from '../../lib/results/summary.ts';
+import { verdictLineOf } from './verdict-text.ts';
 import { observedText, outcomesText, runFacts } from './record-facts.ts';
 
 // Some of what XML 1.0 can't hold at all, not even as a reference, and half a surrogate pair.
@@ -58,6 +58,13 @@ const ends: Readonly<
 };
 
 const endOf = (criterion: JudgedCriterion, record: RunRecord): Ended | undefined => {
+  if (criterion.expected === true) {
+    return {
+      kind: 'skipped',
+      type: criterion.status,
+      message: `${criterion.status}, as the list of expected findings says`,
+    };
+  }
   const end = ends[criterion.status]?.(criterion);
   if (end === undefined) return undefined;
   const text = `run ${record.run} of ${record.test}; sessions: ${outcomesText(record)}`;
@@ -94,20 +101,29 @@ const properties = (record: RunRecord): string =>
     ),
   );
 
-/** The cases of each suite: a criterion each, and of an INVALID run the generator, which fell short. */
+/** The cases of each suite: a criterion each, what differs from expected findings, and of an INVALID run the generator, which fell short. */
 const casesOf = (record: RunRecord): Map<string, Case[]> => {
   const suites = new Map<string, Case[]>();
   const add = (suite: string, each: Case): void => {
     suites.set(suite, [...(suites.get(suite) ?? []), each]);
   };
   if (record.verdict === 'INVALID') {
-    add(record.test, { name: 'generator', end: { kind: 'error', type: 'INVALID', message: verdictLine(record) } });
+    add(record.test, { name: 'generator', end: { kind: 'error', type: 'INVALID', message: verdictLineOf(record) } });
   }
   for (const criterion of record.criteria) {
     add(criterion.test, {
       name: `${criterion.selector} ${criterion.expression}`,
       end: endOf(criterion, record),
     });
+  }
+  for (const [kind, differences] of [
+    ['new', record.expected?.new ?? []],
+    ['vanished or changed', record.expected?.missing ?? []],
+  ] as const) {
+    for (const { scenario, name, expected, received } of differences) {
+      const message = `${kind}: expected ${expected}, received ${received}`;
+      add(scenario || record.test, { name: `finding ${name}`, end: { kind: 'failure', type: kind, message } });
+    }
   }
   if (suites.size === 0) suites.set(record.test, []);
   return suites;

@@ -1,9 +1,20 @@
-import type { Figures, JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
-import { verdictLine } from '../../lib/results/summary.ts';
+import { describeOutcome } from '../../lib/session/outcome.ts';
+import type {
+  ExpectedDifference,
+  Figures,
+  FindingRecord,
+  JudgedCriterion,
+  RunRecord,
+} from '../../lib/results/record-schema.ts';
+import { noFailures, type Failures } from '../run/closing-table.ts';
+import { verdictLineOf } from './verdict-text.ts';
 import { markdownTable } from '../shared/markdown.ts';
 import { observedText, runFacts } from './record-facts.ts';
 
-/** So many rows of a table are shown: a comment on a pull request has room for 65,536 characters. */
+/** A comment on a pull request has room for 65,536 characters. */
+const mostInAll = 65_000;
+
+/** Most rows of a table that has no room of its own. */
 const mostRows = 60;
 
 const mostCharacters = 200;
@@ -25,8 +36,8 @@ export const shownInMarkdown = (text: string): string => {
   return escaped === '' ? '' : `<code>${escaped}</code>`;
 };
 
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string[] => {
-  const shown = rows.slice(0, mostRows);
+const table = (head: readonly string[], rows: readonly (readonly string[])[], most = mostRows): string[] => {
+  const shown = rows.slice(0, most);
   return [
     ...markdownTable(head, shown),
     ...(rows.length > shown.length ? ['', `and ${rows.length - shown.length} more`] : []),
@@ -48,7 +59,7 @@ const section = (title: string, lines: readonly string[]): string[] =>
 const criterionHead = ['Status', 'Scenario', 'Criterion', 'Expected', 'Observed'];
 
 const criterionRow = (criterion: JudgedCriterion): string[] => [
-  criterion.status,
+  criterion.expected === true ? `${criterion.status}, expected` : criterion.status,
   shownInMarkdown(criterion.test),
   shownInMarkdown(criterion.selector),
   shownInMarkdown(criterion.expression),
@@ -96,7 +107,7 @@ const failureLines = ({ outcomes }: RunRecord): string[] => {
   );
 };
 
-const findingLines = ({ findings, verdict }: RunRecord): string[] =>
+const findingCounts = ({ findings, verdict }: RunRecord): string[] =>
   findings.length === 0 || verdict === 'NOT RUN'
     ? []
     : table(
@@ -133,21 +144,107 @@ const pairs = (of: readonly (readonly [string, string])[]): string[] =>
     of.map(([name, value]) => [shownInMarkdown(name), shownInMarkdown(value)]),
   );
 
-/** A run record as a page of Markdown for a pull request or a job's page: verdict, what does not hold, rounds, failures. */
-export const markdownSummary = (record: RunRecord): string => {
-  const settings = Object.entries(record.settings);
+const failedSessionLines = ({ sessions }: Failures): string[] => {
+  const rows = [...sessions.values()].flatMap(({ first }) =>
+    first
+      .filter(({ round }) => round !== undefined)
+      .map(({ test, round, session, commands: [command], outcome }) => [
+        shownInMarkdown(test),
+        String(round),
+        String(session),
+        shownInMarkdown(command?.name ?? ''),
+        shownInMarkdown(describeOutcome(outcome)),
+      ]),
+  );
+  return rows.length === 0 ? [] : table(['Scenario', 'Round', 'Session', 'Command', 'Outcome'], rows);
+};
+
+const findingOrder = ['breaking', 'bypass', 'inconclusive', 'deviating'];
+
+const isNotAsked = ({ finding }: Pick<FindingRecord, 'finding'>): boolean => finding.startsWith('not-');
+
+/** As many findings as a comment has room for, the worst first. */
+const findingLines = ({ findings }: Failures, room: number): string[] => {
+  const rows = findings
+    .filter((each) => !isNotAsked(each))
+    .toSorted((a, b) => findingOrder.indexOf(a.finding) - findingOrder.indexOf(b.finding))
+    .map((each) => [
+      each.finding,
+      shownInMarkdown(each.test),
+      shownInMarkdown(each.case),
+      shownInMarkdown(each.section),
+      shownInMarkdown(each.expected),
+      shownInMarkdown(each.received),
+    ]);
+  let length = 0;
+  const tooMany = rows.findIndex((each) => (length += each.join(' | ').length + 5) > room);
+  return rows.length === 0
+    ? []
+    : table(
+        ['Finding', 'Scenario', 'Case', 'Section', 'Expected', 'Received'],
+        rows,
+        tooMany < 0 ? rows.length : tooMany,
+      );
+};
+
+/** The cases that were not asked, by the reason. */
+const notAskedLines = ({ findings }: Failures): string[] => {
+  const reasons = new Map<string, { test: string; received: string; cases: string[] }>();
+  for (const { test, case: name, received } of findings.filter(isNotAsked)) {
+    const key = `${test} ${received}`;
+    const before = reasons.get(key);
+    if (before) before.cases.push(name);
+    else reasons.set(key, { test, received, cases: [name] });
+  }
+  const rows = [...reasons.values()].map(({ test, received, cases }) =>
+    [test, received, cases.join(', ')].map(shownInMarkdown),
+  );
+  return rows.length === 0 ? [] : table(['Scenario', 'Reason', 'Cases'], rows);
+};
+
+const differenceRow = (kind: string, { scenario, name, expected, received }: ExpectedDifference): string[] => [
+  kind,
+  shownInMarkdown(scenario),
+  ...[name, expected, received].map(shownInMarkdown),
+];
+
+const expectedLines = ({ expected }: RunRecord): string[] => {
+  if (expected === undefined) return [];
+  const { met, new: found, missing, notAsked } = expected;
+  const rows = [
+    ...found.map((each) => differenceRow('new', each)),
+    ...missing.map((each) => differenceRow('vanished or changed', each)),
+    ...notAsked.map((each) => differenceRow('not asked', each)),
+  ];
   return [
+    `${met} as expected, ${found.length} new, ${missing.length} vanished or changed, ${notAsked.length} not asked`,
+    '',
+    ...(rows.length > 0 ? table(['', 'Scenario', 'Name', 'Expected', 'Received'], rows) : []),
+  ];
+};
+
+/** A run record as a page of Markdown for a pull request or a job's page: verdict, what does not hold, rounds, failures, findings. */
+export const markdownSummary = (record: RunRecord, failures: Failures = noFailures()): string => {
+  const settings = Object.entries(record.settings);
+  const beforeFindings = [
     `## ${record.verdict}: ${shownInMarkdown(record.test)}`,
     '',
-    `${verdictLine(record)}. Run ${shownInMarkdown(record.run)}, ${record.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${seconds(record.durationMs)} s, against ${shownInMarkdown(record.url)}.`,
+    `${verdictLineOf(record)}. Run ${shownInMarkdown(record.run)}, ${record.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${seconds(record.durationMs)} s, against ${shownInMarkdown(record.url)}.`,
     '',
     ...section('Success criteria', successLines(record)),
     ...section('Criteria', criteriaLines(record)),
     ...section('Rounds', roundLines(record)),
     ...section('Sessions that were not ok', failureLines(record)),
-    ...section('Cases', findingLines(record)),
+    ...section('Cases', findingCounts(record)),
     ...section('Measured', measuredLines(record)),
+    ...section('Failed sessions', failedSessionLines(failures)),
+    ...section('Expected findings', expectedLines(record)),
+  ];
+  const behindFindings = [
+    ...section('Not asked', notAskedLines(failures)),
     ...(settings.length > 0 ? details('Settings that were given', pairs(settings)) : []),
     ...details('Run, service and versions', pairs(runFacts(record))),
-  ].join('\n');
+  ];
+  const room = mostInAll - [...beforeFindings, ...behindFindings].join('\n').length;
+  return [...beforeFindings, ...section('Findings', findingLines(failures, room)), ...behindFindings].join('\n');
 };

@@ -1,5 +1,5 @@
 import { shownUrl } from '../../lib/load/settings.ts';
-import { meaningOf } from '../../lib/results/summary.ts';
+import { meaningOfRun } from './verdict-text.ts';
 import type { Figures, JudgedCriterion, MemoryRecord } from '../../lib/results/record-schema.ts';
 import { quantile } from './histogram.ts';
 import { markup, Markup, visible, type Content } from './html.ts';
@@ -640,7 +640,7 @@ export const reportPage = (data: ReportData, draw: Draw): string => {
       <body>
         <header>
           <h1>${title}</h1>
-          <p class="verdict">${status(run.verdict)}: ${meaningOf(run)}. ${holding} of ${criteria} hold${succeeded}.</p>
+          <p class="verdict">${status(run.verdict)}: ${meaningOfRun(run)}. ${holding} of ${criteria} hold${succeeded}.</p>
           <p class="quiet">
             Run ${visible(run.run, 100)}, ${utc(run.startedAt)}, ${duration(run.durationMs)}, against
             ${visible(shownUrl(run.url))}

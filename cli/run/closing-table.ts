@@ -37,9 +37,11 @@ export const isCutOff = ({ outcome }: Pick<SessionRecord, 'outcome'>): boolean =
 export const isCutOffFinding = ({ received }: Pick<FindingRecord, 'received'>): boolean =>
   received.startsWith('closed (1001)');
 
+export const noFailures = (): Failures => ({ sessions: new Map(), findings: [], other: [] });
+
 /** Reads the records of a run, as k6's console output has them; those that an interrupt cut off are no failures. */
 export const readFailures = async (file: string, isInterrupted = false): Promise<Failures> => {
-  const failures: Failures = { sessions: new Map(), findings: [], other: [] };
+  const failures = noFailures();
   const say = (text: string): void => {
     if (failures.other.length < 100) failures.other.push(text);
   };

@@ -1,252 +1,302 @@
-import { isObject } from '../../lib/jsonrpc/messages.ts';
-import type { CriterionStatus } from '../../lib/results/criterion-status.ts';
+import * as v from 'valibot';
+import type {
+  ExpectedComparison,
+  ExpectedDifference,
+  FindingRecord,
+  JudgedCriterion,
+  RunRecord,
+} from '../../lib/results/record-schema.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
+import { issueText } from '../shared/schema-issue.ts';
 
-/** What a case of a test is expected to come to. A case that is not listed conforms. */
-export interface ExpectedFinding {
-  test: string;
-  case: string;
-  finding: string;
-  /** What it may come to as well, and why it may be either. */
-  or?: string;
-  reason?: string;
-}
+const text = v.pipe(v.string(), v.nonEmpty());
+const note = v.optional(v.pipe(text, v.description('Why this is expected, for people')));
 
-/** A criterion that is not expected to hold. One that is not listed holds, or is not judged for a reason. */
-export interface ExpectedCriterion {
-  selector: string;
-  expression: string;
-  status: string;
-  or?: string;
-  reason?: string;
-}
+/** Both states are expected only for a reason. */
+const noteWithOr = <Row extends { or?: string | undefined; note?: string | undefined }>() =>
+  v.check<Row, string>(
+    ({ or, note: why }) => or === undefined || why !== undefined,
+    'a note that says why there is an or',
+  );
 
-/** Sessions of a test's rounds may fail so: their outcome has this text in it. Every other failed session is new. */
-export interface ExpectedFailure {
-  test: string;
-  says: string;
-  reason: string;
-}
+const findingSchema = v.pipe(
+  v.strictObject({
+    scenario: text,
+    case: text,
+    finding: v.pipe(
+      v.picklist(['deviating', 'bypass', 'breaking', 'inconclusive']),
+      v.description('A case that is not listed is expected to be conforming'),
+    ),
+    or: v.optional(v.picklist(['conforming', 'deviating', 'bypass', 'breaking', 'inconclusive'])),
+    note,
+  }),
+  noteWithOr(),
+);
 
-/** What is known of one version of a service. */
-export interface ExpectedOfService {
-  service: string;
-  version: string;
-  findings: ExpectedFinding[];
-  sessions: ExpectedFailure[];
-  criteria: ExpectedCriterion[];
-}
+const sessionSchema = v.strictObject({
+  scenario: text,
+  outcome: v.pipe(text, v.description('Part of the outcome of a failed session, as the report shows it')),
+  note,
+});
 
-/** A finding of a run; cases that conform need not be there. */
-export interface RunFinding {
-  test: string;
-  case: string;
-  finding: string;
-  received: string;
-}
+const criterionSchema = v.pipe(
+  v.strictObject({
+    criterion: v.pipe(text, v.description('Selector and expression, as the summary of a run shows them')),
+    status: v.picklist(['FAIL', 'NO DATA']),
+    or: v.optional(v.picklist(['FAIL', 'NO DATA', 'PASS'])),
+    note,
+  }),
+  noteWithOr(),
+);
 
-/** A criterion of a run. */
-export interface RunCriterion {
-  test: string;
-  selector: string;
-  expression: string;
-  status: CriterionStatus;
-}
+/** A file of expected findings (docs/expected-findings.md). */
+export const expectedFindingsSchema = v.strictObject({
+  $schema: v.optional(v.pipe(v.string(), v.description('The schema that an editor completes this file by'))),
+  version: v.literal(1),
+  service: v.optional(
+    v.pipe(
+      v.strictObject({ name: v.optional(text), version: v.optional(text) }),
+      v.description('The service that the findings are from'),
+    ),
+  ),
+  findings: v.pipe(v.array(findingSchema), v.description('Known defects')),
+  sessions: v.optional(
+    v.pipe(
+      v.array(sessionSchema),
+      v.description('Where a scenario is listed here, sessions of its rounds may fail in these ways only'),
+    ),
+  ),
+  criteria: v.optional(
+    v.pipe(
+      v.array(criterionSchema),
+      v.description('Criteria that are known not to hold. Those of the metric findings follow from the findings'),
+    ),
+  ),
+});
 
-/** What a run came to. */
+export type ExpectedFindings = v.InferOutput<typeof expectedFindingsSchema>;
+
+type FindingKind = FindingRecord['finding'];
+type RunFinding = Pick<FindingRecord, 'test' | 'case' | 'finding' | 'received'>;
+
+/** What a run found, as far as a list of expected findings judges it. */
 export interface RunFindings {
+  /** Of all cases: those that conform and those that were not asked too. */
   findings: readonly RunFinding[];
-  criteria: readonly RunCriterion[];
-  /** Failed sessions of rounds: each outcome in a sentence. */
+  criteria: readonly JudgedCriterion[];
+  /** Failed sessions of rounds, each with its outcome in a sentence. */
   failures: readonly { test: string; outcome: string }[];
-  /** Tests that were run. */
-  tests: readonly string[];
-  /** Whether a case or criterion of this test that was not judged lacked what the caller did not give. */
-  mayLack: (test: string) => boolean;
+  /** The scenarios whose cases the run asked. */
+  scenarios: readonly string[];
 }
 
-/** How a run differs from what is expected; each line tells one thing. */
-export interface Difference {
-  /** Found, and not expected. */
-  new: string[];
-  /** Expected, and not found. */
-  missing: string[];
-  /** Expected, and not looked for: not a difference. */
-  notAsked: string[];
-  /** How many expectations were met. */
-  met: number;
-  /** What would have been expected of this run; failed sessions need a reason that only people know. */
-  updated: Pick<ExpectedOfService, 'findings' | 'criteria'>;
+/** A run compared with a list. */
+export interface Compared extends ExpectedComparison {
+  /** The criteria that fail as expected, or only because of expected findings. */
+  excused: ReadonlySet<JudgedCriterion>;
+  /** The list that this run would have met. Nobody but people can know why a session or criterion may fail. */
+  updated: Pick<ExpectedFindings, 'findings' | 'criteria'>;
 }
 
-const isExcuse = (finding: string): boolean =>
-  ['not-run', 'not-applicable', 'NOT RUN', 'NOT APPLICABLE'].includes(finding);
+const isNotAsked = (state: string): boolean => /^not[- ]/i.test(state);
+const either = ({ or }: { or?: string | undefined }, state: string): string =>
+  or === undefined ? state : `${state} or ${or}`;
 
-const oneOf = (wanted: string, or: string | undefined): string => (or === undefined ? wanted : `${wanted} or ${or}`);
+const kindsByWeight: readonly FindingKind[] = [
+  'breaking',
+  'bypass',
+  'inconclusive',
+  'deviating',
+  'conforming',
+  'not-run',
+  'not-applicable',
+];
+const weight = ({ finding }: RunFinding): number => kindsByWeight.indexOf(finding);
 
-interface Row {
-  test: string;
-  name: string;
-  is: string;
-  or: string | undefined;
-}
-
-/** Compares what may be listed with what came; `usual` is what everything is that is not listed. */
-const compareRows = <Expected extends { or?: string; reason?: string }, Found>(
-  expected: readonly Expected[],
-  found: readonly Found[],
-  { mayLack, tests }: Pick<RunFindings, 'mayLack' | 'tests'>,
-  of: {
-    usual: string;
-    row: (each: Expected) => Row;
-    found: (each: Found) => Omit<Row, 'or'> & { told: string };
-    expectation: (each: Found) => Expected;
-  },
-): { difference: Omit<Difference, 'updated'>; updated: Expected[] } => {
-  const difference: Omit<Difference, 'updated'> = { new: [], missing: [], notAsked: [], met: 0 };
-  const updated: Expected[] = [];
-  const came = new Map(found.map((each) => [`${of.found(each).test} ${of.found(each).name}`, each]));
-  for (const each of expected) {
-    const { test, name, is, or } = of.row(each);
-    const key = `${test} ${name}`;
-    const it = came.get(key);
-    const { is: now, told } = it === undefined ? { is: of.usual, told: of.usual } : of.found(it);
-    came.delete(key);
-    if (now === is || now === or) {
-      difference.met++;
-      updated.push(each);
-    } else if (!tests.includes(test) || (isExcuse(now) && mayLack(test))) {
-      if (or !== of.usual) difference.notAsked.push(`${key}: ${is}`);
-      updated.push(each);
-    } else {
-      difference.missing.push(`${key}: expected ${oneOf(is, or)}, received ${told}`);
-      if (it !== undefined && !isExcuse(now)) updated.push(of.expectation(it));
-    }
+/** The findings by their cases; of a case that was asked several times the worst. */
+const byCase = (findings: readonly RunFinding[]): Map<string, RunFinding> => {
+  const worst = new Map<string, RunFinding>();
+  for (const each of findings) {
+    const key = `${each.test} ${each.case}`;
+    const before = worst.get(key);
+    if (before === undefined || weight(each) < weight(before)) worst.set(key, each);
   }
-  for (const [key, each] of came) {
-    const { is, told } = of.found(each);
-    if (is === of.usual || isExcuse(is)) continue;
-    difference.new.push(`${key}: ${told}`);
-    updated.push(of.expectation(each));
-  }
-  return { difference, updated };
+  return worst;
 };
 
-/** A criterion's test, from its selector, as `{test:name}` says it; the whole run's have none. */
-const testOf = (selector: string): string => /[{,]test:([^,}]+)/.exec(selector)?.[1] ?? 'suite';
+const criterionName = ({ selector, expression }: JudgedCriterion): string => `${selector} ${expression}`;
 
-/** Holds what a run found to what is expected of the service. */
+/** The tags that a selector asks for, as in `findings{test:conformance,finding:breaking}`. */
+const tagsOf = (selector: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    (/\{(.*)\}/.exec(selector)?.[1] ?? '').split(',').flatMap((tag): [string, string][] => {
+      const at = tag.indexOf(':');
+      return at < 0 ? [] : [[tag.slice(0, at), tag.slice(at + 1)]];
+    }),
+  );
+
+/** Whether a criterion over findings fails because of expected ones alone. */
+const failsAsExpected = (
+  { selector, status }: JudgedCriterion,
+  findings: readonly RunFinding[],
+  met: ReadonlySet<RunFinding>,
+): boolean => {
+  if (!/^findings(\{|$)/.test(selector)) return false;
+  const tags = tagsOf(selector);
+  const kind = status === 'NO DATA' ? 'inconclusive' : tags.finding;
+  const counted = findings.filter(
+    (each) =>
+      (tags.test === undefined || tags.test === each.test) &&
+      (tags.case === undefined || tags.case === each.case) &&
+      (kind === undefined || kind === each.finding),
+  );
+  return counted.length > 0 && counted.every((each) => met.has(each));
+};
+
+/** Compares what a run found with what a list expects. */
 export const compareFindings = (
-  expected: Pick<ExpectedOfService, 'findings' | 'criteria' | 'sessions'>,
+  { findings, sessions = [], criteria = [] }: Pick<ExpectedFindings, 'findings' | 'sessions' | 'criteria'>,
   run: RunFindings,
-): Difference => {
-  const tests = [...run.tests, 'suite'];
-  const cases = compareRows(
-    expected.findings,
-    run.findings,
-    { ...run, tests },
-    {
-      usual: 'conforming',
-      row: ({ test, case: name, finding, or }) => ({ test, name, is: finding, or }),
-      found: ({ test, case: name, finding, received }) => ({
-        test,
-        name,
-        is: finding,
-        told: `${finding}: ${received}`,
-      }),
-      expectation: ({ test, case: name, finding }) => ({ test, case: name, finding }),
-    },
+): Compared => {
+  const compared = { met: 0, new: [], missing: [], notAsked: [] } as ExpectedComparison;
+  const updated: { findings: ExpectedFindings['findings']; criteria: NonNullable<ExpectedFindings['criteria']> } = {
+    findings: [],
+    criteria: [],
+  };
+  const excused = new Set<JudgedCriterion>();
+  const metFindings = new Set<RunFinding>();
+  const received = ({ finding, received: what }: RunFinding): string =>
+    finding === 'conforming' ? finding : `${finding}: ${what}`;
+
+  const came = byCase(run.findings);
+  for (const each of findings) {
+    const { scenario, case: name, finding, or } = each;
+    const key = `${scenario} ${name}`;
+    const found = came.get(key);
+    came.delete(key);
+    const difference = (what: string): ExpectedDifference => ({
+      scenario,
+      name,
+      expected: either(each, finding),
+      received: what,
+    });
+    if (found !== undefined && (found.finding === finding || found.finding === or)) {
+      compared.met++;
+      metFindings.add(found);
+      updated.findings.push(each);
+    } else if (found === undefined && !run.scenarios.includes(scenario)) {
+      compared.notAsked.push(difference('the run did not include the scenario'));
+      updated.findings.push(each);
+    } else if (found !== undefined && isNotAsked(found.finding)) {
+      compared.notAsked.push(difference(received(found)));
+      updated.findings.push(each);
+    } else {
+      compared.missing.push(difference(found === undefined ? 'no such case' : received(found)));
+      if (found !== undefined && found.finding !== 'conforming') updated.findings.push(asExpected(found));
+    }
+  }
+  for (const each of came.values()) {
+    if (each.finding === 'conforming' || isNotAsked(each.finding)) continue;
+    compared.new.push({ scenario: each.test, name: each.case, expected: 'conforming', received: received(each) });
+    updated.findings.push(asExpected(each));
+  }
+
+  for (const each of criteria) {
+    const { criterion: name, status, or } = each;
+    const found = run.criteria.find((judged) => criterionName(judged) === name);
+    const difference = (what: string): ExpectedDifference => ({
+      scenario: found?.test ?? '',
+      name,
+      expected: either(each, status),
+      received: what,
+    });
+    if (found === undefined || isNotAsked(found.status)) {
+      compared.notAsked.push(difference(found?.status ?? 'not a criterion of this run'));
+      updated.criteria.push(each);
+    } else if (found.status === status || found.status === or) {
+      compared.met++;
+      excused.add(found);
+      updated.criteria.push(each);
+    } else {
+      compared.missing.push(difference(found.status));
+    }
+  }
+  for (const each of run.criteria) if (failsAsExpected(each, run.findings, metFindings)) excused.add(each);
+
+  const known = new Set(sessions.map(({ scenario }) => scenario));
+  const told = new Set<string>();
+  for (const { test, outcome } of run.failures) {
+    const mine = sessions.filter(({ scenario }) => scenario === test);
+    if (!known.has(test) || told.has(`${test} ${outcome}`) || mine.some((each) => outcome.includes(each.outcome)))
+      continue;
+    told.add(`${test} ${outcome}`);
+    const expected = `a failure only with ${mine.map((each) => JSON.stringify(each.outcome)).join(' or ')}`;
+    compared.new.push({ scenario: test, name: 'a session', expected, received: outcome });
+  }
+  return { ...compared, excused, updated };
+};
+
+const asExpected = ({ test, case: name, finding }: RunFinding): ExpectedFindings['findings'][number] => ({
+  scenario: test,
+  case: name,
+  finding: finding as ExpectedFindings['findings'][number]['finding'],
+});
+
+const isOpen = ({ status, expected }: JudgedCriterion): boolean =>
+  (status === 'FAIL' || status === 'NO DATA') && expected !== true;
+
+/** A run record as a list of expected findings judges it: by what is new or missing, and by every other criterion as ever. */
+export const judgedByExpected = (record: RunRecord, { excused, updated: _, ...comparison }: Compared): RunRecord => {
+  const criteria = record.criteria.map((each) =>
+    excused.has(each) && each.status !== 'PASS' ? { ...each, expected: true as const } : each,
   );
-  const criteria = compareRows(
-    expected.criteria,
-    run.criteria,
-    { ...run, tests },
-    {
-      usual: 'PASS',
-      row: ({ selector, expression, status, or }) => ({
-        test: testOf(selector),
-        name: `${selector} ${expression}`,
-        is: status,
-        or,
-      }),
-      found: ({ selector, expression, status }) => ({
-        test: testOf(selector),
-        name: `${selector} ${expression}`,
-        is: status,
-        told: status,
-      }),
-      expectation: ({ selector, expression, status }) => ({ selector, expression, status }),
-    },
-  );
-  const failures = run.failures
-    .filter(({ test, outcome }) => !expected.sessions.some((each) => each.test === test && outcome.includes(each.says)))
-    .map(({ test, outcome }) => `${test}, a session: ${outcome}`);
-  const both = [cases.difference, criteria.difference];
+  const isDifferent = comparison.new.length + comparison.missing.length > 0;
   return {
-    new: [...both.flatMap((each) => each.new), ...new Set(failures)],
-    missing: both.flatMap((each) => each.missing),
-    notAsked: both.flatMap((each) => each.notAsked),
-    met: cases.difference.met + criteria.difference.met,
-    updated: { findings: cases.updated, criteria: criteria.updated },
+    ...record,
+    verdict: isDifferent || criteria.some(isOpen) ? 'FAIL' : 'PASS',
+    criteria,
+    expected: comparison,
   };
 };
 
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
-
-const rowProblems = (rows: unknown, place: string, needed: readonly string[]): string[] => {
-  if (!Array.isArray(rows)) return [`${place}: expected a list`];
-  return rows.flatMap((row: unknown, index) => {
-    const at = `${place}[${index}]`;
-    if (!isObject(row)) return [`${at}: expected an object`];
-    const { or, reason } = row;
-    const unknown = Object.keys(row).filter((name) => ![...needed, 'or', 'reason'].includes(name));
-    return [
-      ...needed.filter((name) => !isText(row[name])).map((name) => `${at}.${name}: expected a text`),
-      ...unknown.map((name) => `${at}.${name}: no such member`),
-      ...(or !== undefined && !(isText(or) && isText(reason))
-        ? [`${at}: expected a text as or, and the reason why it may be either`]
-        : []),
-    ];
-  });
-};
-
-/** Reads a file of expectations; throws an Error that lists everything wrong with it. */
-export const parseExpected = (document: unknown): ExpectedOfService[] => {
-  const services = isObject(document) && document.version === 1 ? document.services : undefined;
-  if (!Array.isArray(services)) throw new Error('expected an object with version 1 and a list of services');
-  const problems = services.flatMap((each: unknown, index) => {
-    const at = `services[${index}]`;
-    if (!isObject(each)) return [`${at}: expected an object`];
-    return [
-      ...['service', 'version'].filter((name) => !isText(each[name])).map((name) => `${at}.${name}: expected a text`),
-      ...rowProblems(each.findings, `${at}.findings`, ['test', 'case', 'finding']),
-      ...rowProblems(each.sessions, `${at}.sessions`, ['test', 'says', 'reason']),
-      ...rowProblems(each.criteria, `${at}.criteria`, ['selector', 'expression', 'status']),
-    ];
-  });
-  if (problems.length > 0) throw new Error(problems.join('\n'));
-  return services as ExpectedOfService[];
+/** Reads a list of expected findings from its JSON; throws an Error that lists everything wrong with it, one problem a line. */
+export const parseExpected = (json: string): ExpectedFindings => {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw new Error(`expected JSON: ${innermostMessage(error)}`, { cause: error });
+  }
+  const parsed = v.safeParse(expectedFindingsSchema, value);
+  if (!parsed.success) throw new Error(parsed.issues.map((issue) => issueText(issue, 'the file')).join('\n'));
+  const names = parsed.output.findings.map((each) => `${each.scenario} ${each.case}`);
+  const twice = names.filter((name, index) => names.indexOf(name) !== index);
+  if (twice.length > 0)
+    throw new Error([...new Set(twice)].map((name) => `findings: ${name} is listed twice`).join('\n'));
+  return parsed.output;
 };
 
 const rowText = (row: object): string => {
-  const members = Object.entries(row).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
-  const line = `        { ${members.join(', ')} }`;
-  // As prettier has it.
-  return line.length < 120 ? line : `        {\n${members.map((each) => `          ${each}`).join(',\n')}\n        }`;
+  const members = Object.entries(row)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  const line = `    { ${members.join(', ')} }`;
+  // As prettier has it, where lines may have 120 characters.
+  return line.length < 120 ? line : `    {\n${members.map((each) => `      ${each}`).join(',\n')}\n    }`;
 };
 
 const listText = (rows: readonly object[]): string =>
-  rows.length === 0 ? '[]' : `[\n${rows.map(rowText).join(',\n')}\n      ]`;
+  rows.length === 0 ? '[]' : `[\n${rows.map(rowText).join(',\n')}\n  ]`;
 
-/** A file of expectations as text, one line each where it fits. */
-export const expectedText = (services: readonly ExpectedOfService[]): string => {
-  const blocks = services.map(
-    ({ service, version, findings, sessions, criteria }) => `    {
-      "service": ${JSON.stringify(service)},
-      "version": ${JSON.stringify(version)},
-      "findings": ${listText(findings)},
-      "sessions": ${listText(sessions)},
-      "criteria": ${listText(criteria)}
-    }`,
-  );
-  return `{\n  "version": 1,\n  "services": [\n${blocks.join(',\n')}\n  ]\n}\n`;
+/** A list of expected findings as JSON, a finding a line where it fits. */
+export const expectedText = ({ $schema, version, service, findings, sessions, criteria }: ExpectedFindings): string => {
+  const members = [
+    ...($schema === undefined ? [] : [`"$schema": ${JSON.stringify($schema)}`]),
+    `"version": ${version}`,
+    ...(service === undefined ? [] : [`"service": ${rowText(service).trim()}`]),
+    `"findings": ${listText(findings)}`,
+    ...(sessions === undefined || sessions.length === 0 ? [] : [`"sessions": ${listText(sessions)}`]),
+    ...(criteria === undefined || criteria.length === 0 ? [] : [`"criteria": ${listText(criteria)}`]),
+  ];
+  return `{\n  ${members.join(',\n  ')}\n}\n`;
 };

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { flagsVariable } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
-import { verdictLine } from '../../lib/results/summary.ts';
+import { verdictLineOf } from '../results/verdict-text.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
 import { startHelper } from './helper.ts';
@@ -26,6 +26,7 @@ import {
   type RunFolder,
 } from '../results/run-folder.ts';
 import { renewIndex } from '../results/recovery-store.ts';
+import { addFrameFindings, judgeByList, readExpectedList, type ExpectedList } from './run-expected.ts';
 import { runProblems } from './run-inputs.ts';
 import { tellProgress } from './run-progress.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
@@ -52,6 +53,17 @@ const options = {
   },
   junit: { takes: 'file', description: 'Write the verdict to this file as JUnit XML.', group: 'Criteria and results' },
   markdown: { takes: 'file', description: 'Write a summary to this file in Markdown.', group: 'Criteria and results' },
+  expect: {
+    takes: 'file',
+    description:
+      'Judge the findings by this list of expected ones: new, changed and vanished findings fail the run (docs/expected-findings.md).',
+    group: 'Criteria and results',
+  },
+  'write-expect': {
+    takes: 'file',
+    description: 'Write such a list from the findings of this run, or update it.',
+    group: 'Criteria and results',
+  },
   ...helperOptions,
   dashboard: {
     description: "Serve k6's live web dashboard on loopback during the run, and as long as a browser shows it.",
@@ -70,7 +82,7 @@ export const runCommand = declareCommand({
 
 An option that shows a STRESS_ variable in brackets can also be set by this variable, or by -e for k6.
 
-Exit code: 0 pass, 99 a criterion failed, 108 nothing was run, 110 invalid, 2 wrong options; otherwise that of k6.`,
+Exit code: 0 pass, 99 a criterion failed or a finding is not as --expect lists it, 108 nothing was run, 110 invalid, 2 wrong options; otherwise that of k6.`,
   arguments: [{ name: 'scenario', required: true, choices: () => scenarioNames() }],
   ...runOptions,
   notes: () => wrapped(`Scenarios: ${scenarioNames().join(', ')}. ws-stress list shows what they check.`),
@@ -101,6 +113,7 @@ export const runScenario = async ({
     ...(values.junit !== undefined && { junit: values.junit }),
     ...(values.markdown !== undefined && { markdown: values.markdown }),
   };
+  const { expected, problems: ofExpected } = readExpectedList(values, env, hasOwnOutput(k6Args));
   const problems = [
     ...[scenarioProblem(scenario)].filter((each) => each !== undefined),
     ...ofCommandLine,
@@ -115,6 +128,7 @@ export const runScenario = async ({
       .filter(([, file]) => file === '-')
       .map(([option]) => `${option}: expected a file, received -: ws-stress export writes to stdout`),
     ...outputProblems({ '--junit': values.junit, '--markdown': values.markdown }),
+    ...ofExpected,
     ...runProblems(env, scenario, ca, spelled),
   ];
   if (problems.length > 0) return refuse(problems);
@@ -145,7 +159,7 @@ export const runScenario = async ({
     const actions = target ?? helperActions(values);
     const helper = actions === undefined ? undefined : whileRunning(await startHelper(actions));
     const bundle = bundleOf(scenario);
-    return await runAndTell({ scenario, k6, bundle, folder, exports }, k6Args, {
+    return await runAndTell({ scenario, k6, bundle, folder, exports, expected }, k6Args, {
       // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
       ...(env.STRESS_FLEET && { GOGC: '25' }),
       ...env,
@@ -170,7 +184,12 @@ interface Asked {
   bundle: string;
   folder: RunFolder;
   exports: Exports;
+  expected: ExpectedList | undefined;
 }
+
+/** Whether k6's own options say where records go. */
+const hasOwnOutput = (k6Args: readonly string[]): boolean =>
+  k6Args.some((arg) => /^--(console-output|log-format|log-output)\b/.test(arg));
 
 /**
  * Runs k6, completes the run record, and tells the first failures of each kind. Records go into the run's folder, unless k6's
@@ -178,7 +197,7 @@ interface Asked {
  */
 const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
   const { folder, k6, bundle } = asked;
-  const isTaken = k6Args.some((arg) => /^--(console-output|log-format|log-output)\b/.test(arg));
+  const isTaken = hasOwnOutput(k6Args);
   const output = isTaken ? [] : ['--console-output', folder.records, '--log-format', 'raw'];
   // k6's own progress is made for a terminal: in a log it is thousands of lines.
   const isQuiet = !process.stdout.isTTY && !k6Args.some((arg) => /^(-q|--quiet|-v|--verbose)$/.test(arg));
@@ -194,6 +213,7 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
   } finally {
     await told?.end();
   }
+  if (asked.expected !== undefined && judged.has(end.code)) await addFrameFindings(folder, env);
   if (existsSync(folder.records)) {
     const failures = await readFailures(folder.records, end.code === interrupted);
     for (const line of failures.other) console.error(line);
@@ -202,19 +222,25 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
   return completed(asked, end);
 };
 
-const [interrupted, invalid] = [105, 110];
+const [pass, failed, interrupted, invalid] = [0, 99, 105, 110];
+
+/** k6's exit codes for a run that was judged. */
+const judged: ReadonlySet<number> = new Set([pass, failed]);
 
 /** The exit code of a run whose record is complete now; a run that was judged is invalid where its generator took too much. */
-const completed = async ({ folder, k6, bundle, exports }: Asked, { code, generator }: K6End): Promise<number> => {
+const completed = async (
+  { folder, k6, bundle, exports, expected }: Asked,
+  { code, generator }: K6End,
+): Promise<number> => {
   if (generator) console.error(generatorLine(generator));
-  const problem = generator && (code === 0 || code === 99) ? generatorProblem(generator) : undefined;
+  const problem = generator && judged.has(code) ? generatorProblem(generator) : undefined;
   if (problem !== undefined) console.error(problem);
   if (!existsSync(folder.run)) {
     console.error(`no run record: k6 ended (exit code ${code}) before it wrote one`);
     await rm(folder.path, { recursive: true, force: true });
     return code;
   }
-  const record: RunRecord = {
+  const ownRecord: RunRecord = {
     ...(await readRunRecord(folder.run)),
     ...(problem !== undefined && { verdict: 'INVALID' as const }),
     suiteVersion: packageVersion(),
@@ -223,19 +249,23 @@ const completed = async ({ folder, k6, bundle, exports }: Asked, { code, generat
     machine: thisMachine(),
     ...(generator && { generator }),
   };
+  const byList = expected && (await judgeByList(ownRecord, folder, expected));
+  const record = byList?.record ?? ownRecord;
   await writeOutput(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
   await leaveResults(folder, record);
-  const isExported = await exported(exports, record);
+  const isExported = await exported(exports, record, folder);
+  if (byList !== undefined) process.stdout.write(byList.text);
   // Whoever reads the end of a log finds it there.
-  console.log(verdictLine(record, process.stdout.isTTY && !process.env.NO_COLOR));
+  console.log(verdictLineOf(record, process.stdout.isTTY && !process.env.NO_COLOR));
   if (problem !== undefined) return invalid;
-  return isExported ? code : code || 1;
+  const ownCode = record.expected === undefined ? code : record.verdict === 'PASS' ? pass : failed;
+  return isExported && byList?.isLeft !== false ? ownCode : ownCode || 1;
 };
 
 /** Writes what the options asked for; the run is over, and its verdict is told whatever becomes of these files. */
-const exported = async (exports: Exports, record: RunRecord): Promise<boolean> => {
+const exported = async (exports: Exports, record: RunRecord, folder: RunFolder): Promise<boolean> => {
   try {
-    await writeExports(exports, record);
+    await writeExports(exports, record, folder);
     return true;
   } catch (error) {
     console.error(`${messageOf(error)}; ws-stress export ${record.run} writes it again`);

@@ -139,6 +139,8 @@ const criterionSchema = extensible({
   observed: v.optional(v.number()),
   /** What the observed value is counted in. */
   unit: v.optional(v.string()),
+  /** It does not hold, as a list of expected findings says. */
+  expected: v.optional(v.literal(true)),
 });
 /** A criterion with what was observed. */
 export type JudgedCriterion = v.InferOutput<typeof criterionSchema>;
@@ -161,6 +163,29 @@ const successSchema = extensible({
 });
 /** One success criterion of the stress test: what came of it, and the criterion of thresholds.json that said so. */
 export type SuccessCriterion = v.InferOutput<typeof successSchema>;
+
+const differenceSchema = extensible({
+  scenario: v.string(),
+  /** The case, or the criterion. */
+  name: v.string(),
+  expected: v.string(),
+  received: v.string(),
+});
+/** An expectation that a run did not meet, or could not ask for. */
+export type ExpectedDifference = v.InferOutput<typeof differenceSchema>;
+
+const comparisonSchema = extensible({
+  /** How many expectations were met. */
+  met: count,
+  /** Found, and not expected. */
+  new: v.array(differenceSchema),
+  /** Expected, and found otherwise or not at all. */
+  missing: v.array(differenceSchema),
+  /** Expected, and not asked for: no difference. */
+  notAsked: v.array(differenceSchema),
+});
+/** A run compared with a list of expected findings. */
+export type ExpectedComparison = v.InferOutput<typeof comparisonSchema>;
 
 const machineSchema = extensible({
   /** Such as `linux 6.1 x64`. */
@@ -224,6 +249,8 @@ export const runSchema = extensible({
   ...resultEntries,
   /** Of the suite only. */
   success: v.optional(v.array(successSchema)),
+  /** How it compares with the list of expected findings that judged it. */
+  expected: v.optional(comparisonSchema),
   /** The version of this product. */
   suiteVersion: v.optional(v.string()),
   k6Version: v.optional(v.string()),

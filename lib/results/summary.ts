@@ -96,8 +96,11 @@ export const meaningOf = ({ verdict, cutShort }: Pick<RunResult, 'verdict' | 'cu
 };
 
 /** The verdict and what it means, as the last line of what a run says. */
-export const verdictLine = (result: Pick<RunResult, 'verdict' | 'cutShort'>, colour = false): string =>
-  `${painted(result.verdict, result.verdict, colour)}: ${meaningOf(result)}`;
+export const verdictLine = (
+  result: Pick<RunResult, 'verdict' | 'cutShort'>,
+  colour = false,
+  meaning = meaningOf(result),
+): string => `${painted(result.verdict, result.verdict, colour)}: ${meaning}`;
 
 const settingsLine = (settings: Readonly<Record<string, string>>): string => {
   const given = Object.entries(settings).map(([name, value]) => `${name}=${value}`);

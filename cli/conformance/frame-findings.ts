@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { rawConformanceCases } from '../../lib/cases/conformance-raw.ts';
+import type { Settings } from '../../lib/load/settings.ts';
+import { hide, secretsOf } from '../../lib/results/redact.ts';
+import type { FindingRecord } from '../../lib/results/record-schema.ts';
+import { tellWhetherItWorks } from './conformance-raw.ts';
+import { runConformance } from './conformance-run.ts';
+
+/** Time after which a case without an answer is a hang, milliseconds. */
+const caseMs = 5_000;
+/** How long a service that accepts no session is given to accept one again, milliseconds. */
+const recoveryMs = 10_000;
+
+/** The answer to a case that only Node can ask. */
+export type FrameFinding = Pick<FindingRecord, 'case' | 'section' | 'expected' | 'finding' | 'received'>;
+
+/** Asks the cases of conformance that k6 can't send: frames and opening handshakes. */
+export const askFrames = async (settings: Settings, caFile: string | undefined): Promise<FrameFinding[]> => {
+  const { url, headers, insecure } = settings;
+  const service = { url, headers, insecure, ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }) };
+  const cases = rawConformanceCases();
+  const trouble = await tellWhetherItWorks(service, caseMs);
+  if (trouble !== undefined) {
+    const received = hide(`the service gives no session after the run: ${trouble}`, secretsOf(settings));
+    return cases.map(({ name, section, expected }, index) => ({
+      case: name,
+      section,
+      expected,
+      finding: index === 0 ? 'breaking' : 'not-run',
+      received,
+    }));
+  }
+  const report = await runConformance(cases, service, { caseMs, recoveryMs }, () => {});
+  return report.cases.map(({ name, section, expected, received, finding }) => ({
+    case: name,
+    section,
+    expected,
+    finding: finding === 'NOT RUN' ? 'not-run' : finding,
+    received:
+      finding === 'NOT RUN'
+        ? `the service is down after ${report.downAfter ?? 'the case before'}`
+        : hide(received, secretsOf(settings)),
+  }));
+};
