@@ -246,16 +246,17 @@ const isOpen = ({ status, expected }: JudgedCriterion): boolean =>
   (status === 'FAIL' || status === 'NO DATA') && expected !== true;
 
 /** A run record as a list of expected findings judges it: by what is new or missing, and by every other criterion as ever. */
-export const judgedByExpected = (record: RunRecord, { excused, updated: _, ...comparison }: Compared): RunRecord => {
+export const judgedByExpected = (record: RunRecord, compared: Compared): RunRecord => {
+  const { excused, met, new: found, missing, notAsked } = compared;
   const criteria = record.criteria.map((each) =>
     excused.has(each) && each.status !== 'PASS' ? { ...each, expected: true as const } : each,
   );
-  const isDifferent = comparison.new.length + comparison.missing.length > 0;
+  const isDifferent = found.length + missing.length > 0;
   return {
     ...record,
     verdict: isDifferent || criteria.some(isOpen) ? 'FAIL' : 'PASS',
     criteria,
-    expected: comparison,
+    expected: { met, new: found, missing, notAsked },
   };
 };
 
