@@ -512,7 +512,10 @@ describe('ws-stress run --expect', { concurrency: 2 }, () => {
     assert.match(absent.stderr, /--expect: .*absent\.json.*ENOENT/);
     const noFile = await runExpected(folder, 'ws://127.0.0.1:1', 'single', '--write-expect', folder);
     assert.equal(noFile.code, 2);
-    assert.match(noFile.stderr, /--write-expect: expected a file that can be written: .* is a folder; name a file in it/);
+    assert.match(
+      noFile.stderr,
+      /--write-expect: expected a file that can be written: .* is a folder; name a file in it/,
+    );
     const folderThere = path.join(folder, 'a', 'findings.json');
     const none = await runExpected(folder, 'ws://127.0.0.1:1/ws/mcp', 'single', '--write-expect', folderThere);
     assert.equal(none.code, 108);
