@@ -3,7 +3,7 @@
 //   node build.mjs --watch    bundle again at each change (no type check: run `npm run typecheck`)
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
@@ -44,13 +44,47 @@ const forK6 = {
 const passing = { plan: 'makePlan', lifecycle: 'makeLifecycle' };
 
 /**
+ * Finds what scenarios import from the package by its name in this very copy of it. Of a project, its criteria are the default
+ * ones of the bundles, and kept failures are replayed with its scripts.
+ */
+const packageModules = (project) => ({
+  name: 'package-modules',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^websocket-mcp-stress$/ }, () => ({ path: path.join(root, 'lib/k6/index.ts') }));
+    onResolve({ filter: /^websocket-mcp-stress\/scenarios\/[a-z0-9-]+$/ }, ({ path: name }) => ({
+      path: path.join(root, 'scenarios', `${path.posix.basename(name)}.ts`),
+    }));
+    if (project === undefined) return;
+    onLoad({ filter: /[/\\]thresholds\.json$/ }, ({ path: file }) =>
+      file === path.join(root, 'thresholds.json')
+        ? { contents: JSON.stringify(project.thresholds), loader: 'json' }
+        : undefined,
+    );
+    onLoad({ filter: /[/\\]own-scripts\.ts$/ }, ({ path: file }) =>
+      file === path.join(root, 'lib/k6/own-scripts.ts')
+        ? { contents: ownScripts(project.scripts), loader: 'js' }
+        : undefined,
+    );
+  },
+});
+
+/** A module that has the scripts of these scenarios, `{ name: entry file }`. */
+const ownScripts = (entries) => {
+  const all = Object.entries(entries);
+  const imports = all.map(([, file], index) => `import { definition as own${index} } from ${JSON.stringify(file)};`);
+  const members = all.map(([name], index) => `${JSON.stringify(name)}: own${index}.script,`);
+  return [...imports, 'export const ownScripts = {', ...members, '};'].join('\n');
+};
+
+/**
  * Bundles each of these functions, with all that it imports, into its own body. Every VU holds what a module creates for as long
  * as it lives; what a function creates goes when it has returned (docs/adr/0006-a-vu-keeps-a-plan.md).
  */
-const keepsNothing = {
+const keepsNothing = (project) => ({
   name: 'keeps-nothing',
   setup: ({ onLoad }) => {
     onLoad({ filter: /\/lib\/k6\/(plan|lifecycle)\.ts$/ }, async ({ path: file }) => {
+      if (!file.startsWith(root)) return undefined;
       const name = passing[path.basename(file, '.ts')];
       const { outputFiles, metafile } = await esbuild.build({
         ...forK6,
@@ -58,6 +92,7 @@ const keepsNothing = {
         outfile: file.replace(/\.ts$/, '.js'),
         write: false,
         format: 'cjs',
+        plugins: [packageModules(project)],
         banner: { js: `export const ${name} = (...args) => { const module = { exports: {} };` },
         footer: { js: `return module.exports.${name}(...args); };` },
       });
@@ -69,15 +104,15 @@ const keepsNothing = {
       };
     });
   },
-};
+});
 
-/** esbuild's options for the k6 bundles of these scenarios. */
-export const k6Build = async (outdir, entries) => ({
+/** esbuild's options for the k6 bundles of these scenarios; `project` has what a project replaces of the package. */
+export const k6Build = async (outdir, entries, project) => ({
   ...forK6,
   entryPoints: entries ?? (await scenarioEntries()),
   outdir,
   format: 'esm',
-  plugins: [keepsNothing],
+  plugins: [packageModules(project), keepsNothing(project)],
 });
 
 /** What stands for k6's modules while the facts of scenarios are read: anything, of which anything can be called or made. */
@@ -112,8 +147,9 @@ const readFacts = async (name, file) => {
     target: 'es2023',
     format: 'cjs',
     write: false,
-    plugins: [k6Stub],
-    logLevel: 'warning',
+    plugins: [packageModules(), k6Stub],
+    // What is wrong with a file is thrown, and printed by whoever catches it.
+    logLevel: 'silent',
   });
   const where = path.relative(process.cwd(), file);
   const module = { exports: {} };
@@ -134,9 +170,13 @@ const readFacts = async (name, file) => {
   return read;
 };
 
-/** What dist/scenarios.json holds: the facts of all scenarios; those of the first suite come first, in its order, and suites last. */
-export const readManifest = async (entries) => {
-  const all = await Promise.all(Object.entries(entries).map(([name, file]) => readFacts(name, file)));
+/**
+ * What dist/scenarios.json holds: the facts of all scenarios, those that are known and those of these files. The members of the
+ * first suite come first, in its order, and suites last.
+ */
+export const readManifest = async (entries, known = []) => {
+  const read = await Promise.all(Object.entries(entries).map(([name, file]) => readFacts(name, file)));
+  const all = [...known, ...read];
   const suites = all.filter(({ scenarios }) => scenarios !== undefined);
   const order = suites.flatMap(({ scenarios }) => scenarios);
   const rank = ({ name }) => (order.includes(name) ? order.indexOf(name) : order.length);
@@ -168,11 +208,24 @@ const run = (command, ...args) =>
     child.on('exit', (code) => resolve(code ?? 1));
   });
 
-const typeCheck = async () => {
+const typeCheck = async (zone, ...options) => {
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-  for (const zone of ['tsconfig.json', 'lib/k6/tsconfig.json', 'cli/tsconfig.json']) {
-    console.log(`type check  ${zone}`);
-    if ((await run(process.execPath, tsc, '-p', zone)) !== 0) throw new Error(`type errors in the zone of ${zone}`);
+  console.log(`type check  ${zone}`);
+  if ((await run(process.execPath, tsc, '-p', zone, ...options)) !== 0)
+    throw new Error(`type errors in the zone of ${zone}`);
+};
+
+/** Checks the types of what runs in k6, and writes those that scenarios outside of this package need. */
+const writeTypes = async (outdir) => {
+  const emit = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--rootDir', root, '--outDir', outdir];
+  await typeCheck('lib/k6/tsconfig.json', ...emit);
+  await rm(path.join(outdir, 'docs'), { recursive: true, force: true });
+  for (const name of await readdir(outdir, { recursive: true })) {
+    if (!name.endsWith('.d.ts')) continue;
+    const file = path.join(outdir, name);
+    const text = await readFile(file, 'utf8');
+    // Every version of TypeScript and every way to resolve modules finds the declarations behind .js.
+    await writeFile(file, text.replaceAll(/((?:from |import\()['"]\.[^'"]*)\.ts(?=['"])/g, '$1.js'));
   }
 };
 
@@ -187,28 +240,26 @@ const sizesOf = ({ inputs }) => {
   return { all, kept };
 };
 
-/** Prints the size of each bundle; throws where one keeps more in each VU than the budget. */
+/** The size of each bundle, and what is over the budget. */
 const checkBudgets = (metafile, { scenarios }) => {
+  /** @type {string[]} */
+  const sizes = [];
+  /** @type {string[]} */
   const over = [];
   for (const [file, output] of Object.entries(metafile.outputs)) {
     const { all, kept } = sizesOf(output);
     const name = path.basename(file, '.js');
     const budget = keptBudgetKiB(scenarios.find((each) => each.name === name));
-    console.log(
-      `bundle      ${name.padEnd(20)} ${all.toFixed(1)} KiB; each VU keeps ${kept.toFixed(1)} of ${budget} KiB`,
-    );
-    if (kept > keptBudgetKiB)
+    sizes.push(`${name.padEnd(20)} ${all.toFixed(1)} KiB; each VU keeps ${kept.toFixed(1)} of ${budget} KiB`);
+    if (kept > budget) {
       over.push(`${name} keeps ${kept.toFixed(1)} KiB of code in each VU, the budget is ${budget} KiB`);
+    }
   }
-  if (over.length > 0) {
-    throw new Error(
-      `${over.join('; ')}. Move what only set-up or the summary needs behind lib/k6/plan.ts or lib/k6/lifecycle.ts (CONTRIBUTING.md), or raise keptBudgetKiB in build.mjs and say why.`,
-    );
-  }
+  return { sizes, over };
 };
 
 /** Lets `make` fill a new folder, which takes the place of `folder` only once all of it is there. */
-const replaceFolder = async (folder, make) => {
+export const replaceFolder = async (folder, make) => {
   const [next, last] = [`${folder}.new-${process.pid}`, `${folder}.old-${process.pid}`];
   try {
     await rm(next, { recursive: true, force: true });
@@ -222,24 +273,35 @@ const replaceFolder = async (folder, make) => {
   }
 };
 
-/** Bundles scenarios for k6 and writes their facts to scenarios.json beside them. */
-export const buildScenarios = async (outdir, entries) => {
-  const [{ metafile }, manifest] = await Promise.all([
-    k6Build(outdir, entries).then((options) => esbuild.build(options)),
-    readManifest(entries),
-  ]);
-  checkBudgets(metafile, manifest);
+/**
+ * Bundles scenarios for k6 and writes their facts to scenarios.json beside them. Returns the size of each bundle, what is over
+ * the budget, and the files that all of it was made from.
+ */
+export const buildScenarios = async (outdir, entries, manifest, project) => {
+  const { metafile } = await esbuild.build(await k6Build(outdir, entries, project));
   await writeFile(path.join(outdir, 'scenarios.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  return {
+    ...checkBudgets(metafile, manifest),
+    inputs: Object.keys(metafile.inputs).map((file) => path.resolve(file)),
+  };
 };
 
 const dist = path.join(root, 'dist');
 
 const build = async () => {
-  await typeCheck();
+  await typeCheck('tsconfig.json');
+  await typeCheck('cli/tsconfig.json');
   const entries = await scenarioEntries();
   let size = 0;
   await replaceFolder(dist, async (folder) => {
-    await buildScenarios(folder, entries);
+    await writeTypes(path.join(folder, 'types'));
+    const { sizes, over } = await buildScenarios(folder, entries, await readManifest(entries));
+    for (const line of sizes) console.log(`bundle      ${line}`);
+    if (over.length > 0) {
+      throw new Error(
+        `${over.join('; ')}. Move what only set-up or the summary needs behind lib/k6/plan.ts or lib/k6/lifecycle.ts (CONTRIBUTING.md), or raise keptBudgetKiB in build.mjs and say why.`,
+      );
+    }
     const { metafile } = await esbuild.build({ ...cliBuild(folder), metafile: true });
     for (const [file, { bytes }] of Object.entries(metafile.outputs)) size += file.endsWith('.mjs') ? bytes : 0;
   });

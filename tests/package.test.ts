@@ -20,6 +20,7 @@ const npm = async (cwd: string, ...args: string[]): Promise<string> => {
 
 interface Packed {
   filename: string;
+  size: number;
   files: { path: string }[];
 }
 
@@ -59,10 +60,21 @@ void test('the package, installed elsewhere, works', async (t) => {
     const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs/settings.md'];
     const bundles = scenarioNames().map((name) => `dist/${name}.js`);
     const command = ['package.json', 'cli/ws-stress.mjs', 'dist/cli.mjs'];
-    const needed = [...runtime, ...criteria, ...texts, ...bundles, ...command];
+    const library = ['build.mjs', 'lib/k6/index.ts', 'lib/k6/globals.d.ts', 'scenarios/concurrent.ts'];
+    const types = ['dist/types/lib/k6/index.d.ts', 'dist/types/scenarios/concurrent.d.ts'];
+    const project = ['package.json', 'gitignore', 'tsconfig.json', '.github/workflows/load-tests.yml'];
+    const template = project.map((file) => `docs/examples/project/${file}`);
+    const needed = [...runtime, ...criteria, ...texts, ...bundles, ...command, ...library, ...types, ...template];
     for (const file of needed) assert.ok(files.includes(file), `expected ${file} in the package`);
-    const others = files.filter((file) => !/^(dist|docs)\//.test(file) && !needed.includes(file));
+    const others = files.filter(
+      (file) => !/^(dist|docs)\/|^(lib|scenarios)\/.*\.(ts|json)$/.test(file) && !needed.includes(file),
+    );
     assert.deepEqual(others, [], 'files that no user needs');
+    assert.deepEqual(
+      files.filter((file) => file.endsWith('tsconfig.json') && !template.includes(file)),
+      [],
+    );
+    assert.ok(packed.size < 2 * 2 ** 20, `${packed.size} bytes, packed`);
   });
 
   await t.test('it is built before it is packed', () => {
