@@ -42,6 +42,16 @@ test('a percentile is asked of the sum of the last histogram of each series', ()
   assert.equal(lines?.factor, 1);
 });
 
+test('the gate selects commands by name, and says which default criteria a thresholds file has lost', async (t) => {
+  const file = path.join(temporaryDirectory(t), 'thresholds.json');
+  const scenarios = { concurrent: { 'command_duration{command:third}': ['p(95)<5000'] } };
+  writeFileSync(file, JSON.stringify({ version: 1, scenarios }));
+  const { code, stdout, stderr } = await gate([...asked, '--vus', '4', '--queries', '--thresholds', file]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /k6_command_duration_seconds\{testrun_name="a",command="third"\}/);
+  assert.match(stderr, /^--thresholds .*default criteria.* concurrent: session_success, /);
+});
+
 test('an id can’t end the text that it stands in', () => {
   const hostile = { ...series, testId: '"} or vector(1) #\\\n' };
   const [question] = questionsFor('timeouts', ['count'], hostile);

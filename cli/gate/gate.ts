@@ -159,7 +159,7 @@ const settingsIn = (values: Values): Record<string, string> =>
 const readAsked = (
   values: Values,
   env: Readonly<Record<string, string | undefined>>,
-): { test: WholeTest; connection: Connection } | { problems: string[] } => {
+): { test: WholeTest; connection: Connection; warnings: readonly string[] } | { problems: string[] } => {
   const url = textOf(values, 'prometheus');
   const testId = textOf(values, 'test-id') ?? '';
   const scenario = textOf(values, 'scenario') ?? '';
@@ -219,6 +219,7 @@ const readAsked = (
   if (problems.length > 0 || profile === undefined) return { problems };
   return {
     test: { scenario, testLabel, testId, instanceLabel, instances: count, withinMs, criteria, profile },
+    warnings: inputs.warnings,
     connection: { url: (url ?? '').replace(/\/+$/, ''), authorization },
   };
 };
@@ -260,7 +261,8 @@ export const gateCommand = async (argv: string[]): Promise<number> => {
   const extra = positionals.length > 0 ? [`expected options only, received ${positionals.join(' ')}`] : [];
   if ('problems' in asked) return refuse([...extra, ...asked.problems]);
   if (extra.length > 0) return refuse(extra);
-  const { test, connection } = asked;
+  const { test, connection, warnings } = asked;
+  for (const warning of warnings) console.error(warning);
   if (values.queries === true) {
     process.stdout.write(queriesText(test, Date.now()));
     return 0;

@@ -2,7 +2,7 @@ import { wantsLimitedInstance } from '../../lib/load/scenario-facts.ts';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { flagsVariable } from '../../lib/load/settings.ts';
+import { flagsVariable, settingGroups } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLineOf } from '../results/verdict-text.ts';
 import { closingTable, readFailures } from './closing-table.ts';
@@ -31,7 +31,7 @@ import { runProblems } from './run-inputs.ts';
 import { tellProgress } from './run-progress.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
 import { declareCommand, type Given, type Options } from '../shared/command.ts';
-import { allSettings, settingGroups, spellingOf } from '../shared/settings-options.ts';
+import { allSettings, spellingOf } from '../shared/settings-options.ts';
 import { wrapped } from '../shared/help-entry.ts';
 import { ensureK6, type K6 } from '../setup/setup.ts';
 

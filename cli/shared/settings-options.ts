@@ -3,52 +3,8 @@ import type { OptionDeclaration, Options, ParsedOption, SettingOption } from './
 
 const optionName = ({ flag }: SettingRow): string => flag.slice(2);
 
-/** The headings under which help lists the settings of a run, the most wanted first. */
-export const settingGroups = [
-  'Target service',
-  'Scenarios and load',
-  'Criteria and results',
-  'Time limits',
-  'Cases and service control',
-  'k6 and the rest',
-] as const;
-
-type SettingGroup = (typeof settingGroups)[number];
-
-const flagsOf: Readonly<Partial<Record<SettingGroup, readonly string[]>>> = {
-  'Target service': ['url', 'token', 'headers', 'subprotocol', 'insecure', 'limited-url'],
-  'Scenarios and load': [
-    'rounds',
-    'vus',
-    'duration',
-    'rate',
-    'fleet',
-    'pause',
-    'only',
-    'skip',
-    'commands',
-    'lines',
-    'width',
-  ],
-  'Criteria and results': ['thresholds', 'result', 'records', 'trace', 'run-id'],
-  'Time limits': ['ack-timeout', 'message-timeout', 'session-timeout', 'execute-timeout', 'recovery-timeout'],
-  'Cases and service control': [
-    'down-url',
-    'allowed-command',
-    'max-sessions',
-    'memory-duration',
-    'leak-bytes',
-    'recovery',
-    'helper-url',
-    'helper-token',
-  ],
-};
-
-const groupOf = (row: SettingRow): SettingGroup =>
-  settingGroups.find((group) => flagsOf[group]?.includes(optionName(row)) === true) ?? 'k6 and the rest';
-
 /** All settings, under their headings. */
-export const allSettings = (): SettingOption[] => settingsTable().map((row) => ({ row, group: groupOf(row) }));
+export const allSettings = (): SettingOption[] => settingsTable().map((row) => ({ row, group: row.group }));
 
 const descriptionOf = ({ row, description, default: fallback = row.default }: SettingOption): string => {
   const unit = row.unit === undefined ? '' : `, ${row.unit}`;

@@ -5,9 +5,23 @@ import { expectedZones, parseZones, type CloudSettings, type ZoneShare } from '.
 /** A setting's name in k6's `-e` and in the environment. */
 export type SettingName = `STRESS_${string}`;
 
+/** The headings under which help lists settings, the most wanted first. */
+export const settingGroups = [
+  'Target service',
+  'Scenarios and load',
+  'Criteria and results',
+  'Time limits',
+  'Cases and service control',
+  'k6 and the rest',
+] as const;
+
+type SettingGroup = (typeof settingGroups)[number];
+
 /** What a row of the table says of its setting. */
 interface Row {
   name: SettingName;
+  /** Its heading in help. */
+  group: SettingGroup;
   type: SettingType;
   choices?: readonly string[];
   /** The largest count accepted, where it is not that of sessions. */
@@ -41,6 +55,7 @@ const rows = () =>
   ({
     url: {
       name: 'STRESS_URL',
+      group: 'Target service',
       type: 'url',
       default: 'ws://localhost:8003/ws/mcp',
       description: 'Address of the service under test, ws:// or wss://',
@@ -49,40 +64,45 @@ const rows = () =>
     },
     rounds: {
       name: 'STRESS_ROUNDS',
+      group: 'Scenarios and load',
       type: 'counts',
       description: "Sessions of each round; a round's sessions open together. Default: the scenario's own",
       example: '5,10,20',
     },
     vus: {
       name: 'STRESS_VUS',
+      group: 'Scenarios and load',
       type: 'count',
       description:
-        'One round of so many sessions; with a duration, so many at a time, opened again and again; with a rate, the VUs held ready',
+        'Sessions of a single round; with a duration, sessions open at a time, opened again and again; with a rate, VUs kept ready',
       example: '50',
     },
     durationMs: {
       name: 'STRESS_DURATION',
+      group: 'Scenarios and load',
       type: 'duration',
-      description: 'How long sessions are opened, with STRESS_VUS or STRESS_RATE',
+      description: 'How long to open sessions; needs STRESS_VUS or STRESS_RATE',
       example: '1m',
     },
     rate: {
       name: 'STRESS_RATE',
+      group: 'Scenarios and load',
       type: 'number',
       unit: 'sessions/s',
-      description: 'Open model: sessions started a second, whatever the service does; needs STRESS_DURATION',
+      description: 'Sessions to start per second, however slow the service is (open model); needs STRESS_DURATION',
       example: '20',
     },
     fleet: {
       name: 'STRESS_FLEET',
+      group: 'Scenarios and load',
       type: 'count',
       max: 10_000,
-      description:
-        'Sessions that each VU carries at once, over k6/websockets: for very many open sessions. Default: one',
+      description: 'Sessions that each VU opens at once, over k6/websockets, for very many open sessions. Default: one',
       example: '100',
     },
     pauseMs: {
       name: 'STRESS_PAUSE',
+      group: 'Scenarios and load',
       type: 'duration',
       default: '1s',
       description: 'Pause between rounds',
@@ -90,6 +110,7 @@ const rows = () =>
     },
     commands: {
       name: 'STRESS_COMMANDS',
+      group: 'Scenarios and load',
       type: 'commands',
       default: 'posix',
       description: 'Commands of the concurrent sessions: posix, python, or a JSON file (docs/command-sets.md)',
@@ -97,12 +118,14 @@ const rows = () =>
     },
     thresholds: {
       name: 'STRESS_THRESHOLDS',
+      group: 'Criteria and results',
       type: 'file',
-      description: 'Criteria to judge by, in place of the built-in thresholds.json (docs/thresholds.md)',
+      description: 'Criteria of your own, which replace or extend the built-in thresholds.json (docs/thresholds.md)',
       example: './my-thresholds.json',
     },
     token: {
       name: 'STRESS_TOKEN',
+      group: 'Target service',
       type: 'text',
       description: 'Bearer token, sent as the Authorization header',
       example: '"$TOKEN"',
@@ -110,20 +133,23 @@ const rows = () =>
     },
     headers: {
       name: 'STRESS_HEADERS',
+      group: 'Target service',
       type: 'headers',
       default: '{}',
-      description: 'Further headers of the opening handshake, a JSON object of texts',
+      description: 'Additional headers of the opening handshake, a JSON object of texts',
       example: '{"X-Team":"core"}',
       secret: true,
     },
     subprotocol: {
       name: 'STRESS_SUBPROTOCOL',
+      group: 'Target service',
       type: 'text',
-      description: 'Sec-WebSocket-Protocol to ask for',
+      description: 'Subprotocol to request, as Sec-WebSocket-Protocol',
       example: 'mcp',
     },
     insecure: {
       name: 'STRESS_INSECURE',
+      group: 'Target service',
       type: 'boolean',
       default: 'false',
       description: "Do not verify the service's TLS certificate",
@@ -131,6 +157,7 @@ const rows = () =>
     },
     ackTimeoutMs: {
       name: 'STRESS_ACK_TIMEOUT',
+      group: 'Time limits',
       type: 'duration',
       default: '30s',
       description: 'Longest wait for the connected message, a response, or the pong before closing',
@@ -138,6 +165,7 @@ const rows = () =>
     },
     messageTimeoutMs: {
       name: 'STRESS_MESSAGE_TIMEOUT',
+      group: 'Time limits',
       type: 'duration',
       default: '30s',
       description: 'Longest silence of a running command; heartbeats do not count',
@@ -145,6 +173,7 @@ const rows = () =>
     },
     sessionTimeoutMs: {
       name: 'STRESS_SESSION_TIMEOUT',
+      group: 'Time limits',
       type: 'duration',
       default: '2m',
       description: 'Longest session, from opening the connection',
@@ -152,26 +181,30 @@ const rows = () =>
     },
     executeTimeoutS: {
       name: 'STRESS_EXECUTE_TIMEOUT',
+      group: 'Time limits',
       type: 'count',
       unit: 'seconds',
       description:
-        'Sent as `timeout` with each execute. Default: none is sent, and the service limits a command as it likes',
+        'Time limit for each command, sent as `timeout` with execute. Default: none is sent, and the service decides',
       example: '60',
     },
     only: {
       name: 'STRESS_ONLY',
+      group: 'Scenarios and load',
       type: 'scenarios',
-      description: 'The suite runs these scenarios only',
+      description: 'Scenarios of the suite to run; it leaves out the others',
       example: 'single,concurrent',
     },
     skip: {
       name: 'STRESS_SKIP',
+      group: 'Scenarios and load',
       type: 'scenarios',
-      description: 'The suite leaves these scenarios out',
+      description: 'Scenarios of the suite to leave out',
       example: 'memory,service-down',
     },
     limitedUrl: {
       name: 'STRESS_LIMITED_URL',
+      group: 'Target service',
       type: 'url',
       description:
         'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit. Default: STRESS_URL',
@@ -180,6 +213,7 @@ const rows = () =>
     },
     downUrl: {
       name: 'STRESS_DOWN_URL',
+      group: 'Cases and service control',
       type: 'url',
       default: 'ws://127.0.0.1:1/ws/mcp',
       description: 'An address where nothing listens, for service-down',
@@ -188,30 +222,34 @@ const rows = () =>
     },
     lines: {
       name: 'STRESS_LINES',
+      group: 'Scenarios and load',
       type: 'count',
       max: 10_000_000,
       default: '10000',
-      description: 'Lines that each session of high-output prints',
+      description: 'Lines that the command of high-output prints in each session',
       example: '100000',
     },
     width: {
       name: 'STRESS_WIDTH',
+      group: 'Scenarios and load',
       type: 'count',
       max: 10_000_000,
       unit: 'characters',
       default: '100',
-      description: 'How many x each of these lines ends with',
+      description: 'Number of x at the end of each of these lines',
       example: '1000',
     },
     allowedCommand: {
       name: 'STRESS_ALLOWED_COMMAND',
+      group: 'Cases and service control',
       type: 'text',
       default: 'echo',
-      description: "A command that the service's allow-list has and that prints its arguments, for command-validation",
+      description: "A command on the service's allow-list that prints its arguments, for command-validation",
       example: 'echo',
     },
     maxSessions: {
       name: 'STRESS_MAX_SESSIONS',
+      group: 'Cases and service control',
       type: 'count',
       unit: 'sessions',
       description: "The service's session limit, for session-limit. Default: what its /health says",
@@ -219,51 +257,58 @@ const rows = () =>
     },
     recoveryTimeoutMs: {
       name: 'STRESS_RECOVERY_TIMEOUT',
+      group: 'Time limits',
       type: 'duration',
       default: '60s',
-      description: 'How long service-down waits for the service to be back',
+      description: 'How long service-down waits until the service is back',
       example: '2m',
     },
     memoryDurationMs: {
       name: 'STRESS_MEMORY_DURATION',
+      group: 'Cases and service control',
       type: 'duration',
       default: '20s',
-      description: 'How long memory puts load on the service, hours if you like',
+      description: 'How long memory puts load on the service; hours are possible',
       example: '1h',
     },
     leakBytes: {
       name: 'STRESS_LEAK_BYTES',
+      group: 'Cases and service control',
       type: 'count',
       max: 10_000_000,
       unit: 'bytes/session',
       default: '256',
-      description: 'Growth of resident memory that is no leak yet, for memory',
+      description: 'Largest growth of resident memory that memory does not call a leak',
       example: '1024',
     },
     recovery: {
       name: 'STRESS_RECOVERY',
+      group: 'Cases and service control',
       type: 'file',
-      description: 'The failures that recovery replays',
+      description: 'Index of the kept failures that recovery replays',
       example: './recovery/index.json',
       unrecorded: true,
     },
     helperUrl: {
       name: 'STRESS_HELPER_URL',
+      group: 'Cases and service control',
       type: 'http',
       description:
-        'Where a helper stops and starts the service and reads its memory; ws-stress run serves one (docs/service-down.md)',
+        'Address of a helper that stops and starts the service and reads its memory; ws-stress run serves one (docs/service-down.md)',
       example: 'http://127.0.0.1:39001',
       unrecorded: true,
     },
     helperToken: {
       name: 'STRESS_HELPER_TOKEN',
+      group: 'Cases and service control',
       type: 'text',
-      description: 'What the helper asks for',
+      description: 'Bearer token of the helper',
       example: '"$TOKEN"',
       secret: true,
     },
     trace: {
       name: 'STRESS_TRACE',
+      group: 'Criteria and results',
       type: 'choice',
       choices: ['off', 'failures'],
       default: 'off',
@@ -273,16 +318,17 @@ const rows = () =>
     },
     records: {
       name: 'STRESS_RECORDS',
+      group: 'Criteria and results',
       type: 'choice',
       choices: ['off', 'failures', 'all'],
       default: 'off',
-      description:
-        'Print a record a session, of those that failed or of all, and one a case: lines of JSON (docs/records.md)',
+      description: 'Print a line of JSON for each session that failed, or for all, and for each case (docs/records.md)',
       example: 'all',
       unrecorded: true,
     },
     result: {
       name: 'STRESS_RESULT',
+      group: 'Criteria and results',
       type: 'file',
       description: "Write the run's verdict and figures to this JSON file",
       example: 'result.json',
@@ -290,6 +336,7 @@ const rows = () =>
     },
     runId: {
       name: 'STRESS_RUN_ID',
+      group: 'Criteria and results',
       type: 'name',
       description: 'Id of the run in records and results. Default: a random one',
       example: 'nightly-42',
@@ -297,13 +344,15 @@ const rows = () =>
     },
     cloudName: {
       name: 'STRESS_CLOUD_NAME',
+      group: 'k6 and the rest',
       type: 'text',
-      description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md). Default: that of the scenario",
+      description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md). Default: from the scenario",
       example: 'nightly',
       unrecorded: true,
     },
     cloudProject: {
       name: 'STRESS_CLOUD_PROJECT',
+      group: 'k6 and the rest',
       type: 'count',
       max: Number.MAX_SAFE_INTEGER,
       description: "Id of the run's project in Grafana Cloud k6. Default: the stack's default project",
@@ -312,8 +361,9 @@ const rows = () =>
     },
     cloudZones: {
       name: 'STRESS_CLOUD_ZONES',
+      group: 'k6 and the rest',
       type: 'zones',
-      description: 'Load zones of Grafana Cloud k6 with their percents of the load. Default: the one that it chooses',
+      description: 'Load zones of Grafana Cloud k6, each with its percentage of the load. Default: its choice',
       example: 'amazon:us:ashburn=60,amazon:de:frankfurt=40',
       unrecorded: true,
     },
