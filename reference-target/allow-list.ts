@@ -69,7 +69,7 @@ export const judge = (command: string, allowed: ReadonlySet<string>): Judgement 
 };
 
 /** Judges a command only by its first word, as the deployed service does: whatever follows runs. */
-export const judgeFirstWord = (command: string, allowed: ReadonlySet<string>): Judgement => {
+export const evaluateFirstWord = (command: string, allowed: ReadonlySet<string>): Judgement => {
   const [word = ''] = command.trim().split(/\s/);
   return allowed.has(word) ? allowedJudgement : { allowed: false, reason: `"${word}" is not in the allow-list` };
 };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
-import { judge, judgeFirstWord } from './allow-list.ts';
+import { judge, evaluateFirstWord } from './allow-list.ts';
 import type { Dialect } from './dialect.ts';
 import type { Outgoing, OutgoingBody, Wire } from './fault-messages.ts';
 import type { AppliedFaults, FaultName } from './faults.ts';
@@ -289,7 +289,7 @@ export class Session {
     const { allowed } = this.context;
     if (command.trim() === '') return this.has('no-empty-check') ? undefined : 'Command cannot be empty';
     if (allowed === undefined || this.has('allow-list-ignored')) return undefined;
-    const judgement = this.has('first-word-only') ? judgeFirstWord(command, allowed) : judge(command, allowed);
+    const judgement = this.has('first-word-only') ? evaluateFirstWord(command, allowed) : judge(command, allowed);
     return judgement.allowed ? undefined : `Command not allowed: ${judgement.reason}`;
   }
 

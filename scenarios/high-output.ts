@@ -1,4 +1,4 @@
-import { judgeUnread, longLineCase, slowReaderCase, unreadMemory, type Unread } from '../lib/cases/output.ts';
+import { evaluateUnread, longLineCase, slowReaderCase, unreadMemory, type Unread } from '../lib/cases/output.ts';
 import { highOutput } from '../lib/commands/high-output.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { askCases } from '../lib/k6/case-context.ts';
@@ -29,10 +29,10 @@ export const { definition, options, setup, handleSummary, run } = scenario('high
 
     const read = memoryReader(context.settings);
     const before = read?.().residentBytes;
-    let judged: ReturnType<typeof judgeUnread> | undefined;
+    let judged: ReturnType<typeof evaluateUnread> | undefined;
     const stalled = (unread: Unread): void => {
       const after = read?.().residentBytes;
-      if (before !== undefined && after !== undefined) judged = judgeUnread(before, after, unread);
+      if (before !== undefined && after !== undefined) judged = evaluateUnread(before, after, unread);
     };
     context.ask([slowReaderCase(python, context.now, stalled)]);
 

@@ -1,5 +1,5 @@
 import { countsLeftovers, leak, leakFinding, leftOver, leftovers } from '../lib/cases/memory.ts';
-import { mostTimes, readingBefore, settlesMs, watchMemory } from '../lib/k6/memory-watch.ts';
+import { maxTimes, readingBefore, settlesMs, watchMemory } from '../lib/k6/memory-watch.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { askCases } from '../lib/k6/case-context.ts';
 import { memoryReader, noFigures } from '../lib/k6/service.ts';
@@ -12,7 +12,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('memo
   usesVus: true,
   serves: { 'output-memory': ['findings'] },
   figures: [{ label: 'memory a session', metric: 'session_growth', of: 'avg' }],
-  casesMs: ({ memoryDurationMs, sessionTimeoutMs }) => mostTimes * (memoryDurationMs + sessionTimeoutMs) + settlesMs,
+  casesMs: ({ memoryDurationMs, sessionTimeoutMs }) => maxTimes * (memoryDurationMs + sessionTimeoutMs) + settlesMs,
   cases: askCases(async (context) => {
     const read = memoryReader(context.settings);
     if (!read) return context.skip([leak, leftovers], 'not-run', noFigures);

@@ -1,4 +1,4 @@
-import { downCases, judgeBack, judgeCloses, judgeRefused } from '../lib/cases/down.ts';
+import { downCases, evaluateBack, evaluateCloses, evaluateRefused } from '../lib/cases/down.ts';
 import { openStreams, tries, untilBack } from '../lib/k6/outage.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { askCases } from '../lib/k6/case-context.ts';
@@ -15,7 +15,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('serv
   casesMs: ({ recoveryTimeoutMs, sessionTimeoutMs }) => 300_000 + recoveryTimeoutMs + sessionTimeoutMs,
   cases: askCases(async (context) => {
     const { refused, closes, down, recovery } = downCases;
-    context.report(refused, ...judgeRefused(await tries(context, refused.name, context.settings.downUrl)));
+    context.report(refused, ...evaluateRefused(await tries(context, refused.name, context.settings.downUrl)));
 
     const helper = helperOf(context.settings);
     if (!helper?.canRestart) {
@@ -24,14 +24,14 @@ export const { definition, options, setup, handleSummary, run } = scenario('serv
       return;
     }
     const { endsBy } = await openStreams(context, closes.name);
-    context.report(closes, ...judgeCloses(await endsBy(helper.stop, 10_000)));
-    context.report(down, ...judgeRefused(await tries(context, down.name)));
+    context.report(closes, ...evaluateCloses(await endsBy(helper.stop, 10_000)));
+    context.report(down, ...evaluateRefused(await tries(context, down.name)));
 
     const startedAt = Date.now();
     const failure = helper.start();
     const { outcome, tookMs } = await untilBack(context, recovery.name, startedAt);
     if (outcome.kind === 'ok') context.figure('recovery_duration', recovery, tookMs);
-    context.report(recovery, ...judgeBack(outcome, tookMs, failure));
+    context.report(recovery, ...evaluateBack(outcome, tookMs, failure));
   }),
 });
 

@@ -1,4 +1,4 @@
-import { judgeCount, judgeEnds, judgeFill, judgeRefusals, limitCases } from '../lib/cases/limit.ts';
+import { evaluateCount, evaluateEnds, evaluateFill, evaluateRefusals, limitCases } from '../lib/cases/limit.ts';
 import { createSessionPool, reportNotFilled } from '../lib/k6/session-pool.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { askCases } from '../lib/k6/case-context.ts';
@@ -17,7 +17,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('sess
       await reportNotFilled(context, held, full);
       return;
     }
-    context.report(limitCases.fill, ...judgeFill(held.length, limit - others, full));
+    context.report(limitCases.fill, ...evaluateFill(held.length, limit - others, full));
 
     await pool.expectFreeSlotAfterVanished();
 
@@ -26,15 +26,15 @@ export const { definition, options, setup, handleSummary, run } = scenario('sess
 
     const counted = sessionsOf(context.settings, url).active;
     if (counted === undefined) context.skip([limitCases.health], 'not-applicable', '/health counts no sessions');
-    else context.report(limitCases.health, ...judgeCount(counted, held.length + others));
+    else context.report(limitCases.health, ...evaluateCount(counted, held.length + others));
     const working = await Promise.all(held.map((session) => session.runCommand()));
-    context.report(limitCases.beyond, ...judgeRefusals(await pool.tryToOpen(3)));
+    context.report(limitCases.beyond, ...evaluateRefusals(await pool.tryToOpen(3)));
 
     const first = await held.pop()?.close();
     await expectFreeSlot(limitCases.refused);
 
     const ends = await Promise.all(held.map((session) => session.close()));
-    context.report(limitCases.undisturbed, ...judgeEnds(first ? [first, ...ends] : ends, working.includes(true)));
+    context.report(limitCases.undisturbed, ...evaluateEnds(first ? [first, ...ends] : ends, working.includes(true)));
   }),
 });
 

@@ -6,8 +6,8 @@ import {
   anyError,
   batch,
   error,
-  judgeEnd,
-  judgeReplies,
+  evaluateEnd,
+  evaluateReplies,
   ownError,
   result,
   silence,
@@ -17,11 +17,11 @@ import {
   bytesOf,
   closeFrame,
   frame,
-  judgeClosed,
-  judgeFailed,
-  judgeLives,
-  judgeRefused,
-  judgeSurvived,
+  evaluateClosed,
+  evaluateFailed,
+  evaluateLives,
+  evaluateRefused,
+  evaluateSurvived,
   rawConformanceCases,
   type Seen,
   type SeenHandshake,
@@ -116,26 +116,26 @@ const replyTable: readonly { accepts: Answer; fits: readonly string[][]; misses:
 for (const { accepts, fits, misses } of replyTable) {
   void test(`judging of: ${accepts.words}`, () => {
     for (const texts of fits)
-      assert.equal(judgeReplies(texts.map(parseMessage), [accepts]).kind, 'conforming', texts.join(' '));
+      assert.equal(evaluateReplies(texts.map(parseMessage), [accepts]).kind, 'conforming', texts.join(' '));
     for (const texts of misses)
-      assert.equal(judgeReplies(texts.map(parseMessage), [accepts]).kind, 'deviating', texts.join(' '));
+      assert.equal(evaluateReplies(texts.map(parseMessage), [accepts]).kind, 'deviating', texts.join(' '));
   });
 }
 
-const received = (...texts: string[]): string => judgeReplies(texts.map(parseMessage), [silence]).received;
+const received = (...texts: string[]): string => evaluateReplies(texts.map(parseMessage), [silence]).received;
 
 void test('a finding tells what came', () => {
   assert.equal(received(unknown), 'error -32601 "Unknown" with id "case"');
   assert.equal(received('{"jsonrpc":"2.0","result":1}'), 'a result without id');
   assert.match(received(unknown, unknown, unknown, unknown), /; 1 more$/);
   assert.equal(received(), 'no answer');
-  assert.equal(judgeReplies([], [batch('case')]).received, 'no answer, though a later request was answered');
+  assert.equal(evaluateReplies([], [batch('case')]).received, 'no answer, though a later request was answered');
   assert.match(received(unknown.replace('"case"', `"${'x'.repeat(4096)}"`)), /with id "x{19}… of 4098 characters$/);
 });
 
 const answerTo = (id: string): string => unknown.replace('"case"', `"${id}"`);
 
-const kindOf = (text: string): string => judgeReplies([parseMessage(text)], [batch('a', 'b')]).kind;
+const kindOf = (text: string): string => evaluateReplies([parseMessage(text)], [batch('a', 'b')]).kind;
 
 void test('a batch is answered once for each request, whatever the order', () => {
   assert.equal(kindOf(`[${answerTo('b')},${answerTo('a')}]`), 'conforming');
@@ -164,7 +164,7 @@ void test('the end of a session is conforming, deviating or breaking by how it e
     [{ kind: 'closed', code: 1001, detail: 'connection reset: broken pipe' }, undefined],
     [{ kind: 'timeout', phase: 'acknowledgement', detail: 'nothing after 5000 ms' }, undefined],
   ];
-  for (const [outcome, kind] of kinds) assert.equal(judgeEnd(outcome, [1009])?.kind, kind, JSON.stringify(outcome));
+  for (const [outcome, kind] of kinds) assert.equal(evaluateEnd(outcome, [1009])?.kind, kind, JSON.stringify(outcome));
 });
 
 /** Runs a case in memory up to where it has sent its message and the request behind it. */
@@ -263,7 +263,7 @@ void test('an id that is used again is answered again', () => {
 
 const seen: Seen = { frames: [], texts: [], replies: [], answered: false };
 
-const failed = (changes: Partial<Seen>): string => judgeFailed({ ...seen, ...changes }, [1002]).kind;
+const failed = (changes: Partial<Seen>): string => evaluateFailed({ ...seen, ...changes }, [1002]).kind;
 
 void test('a connection that must fail: a close frame conforms, going on or a bare end deviates, silence breaks', () => {
   assert.equal(failed({ closeCode: 1002, ended: 'closed' }), 'conforming');
@@ -273,7 +273,8 @@ void test('a connection that must fail: a close frame conforms, going on or a ba
   assert.equal(failed({}), 'breaking');
 });
 
-const lives = (changes: Partial<Seen>, problem?: string): Finding => judgeLives({ ...seen, ...changes }, () => problem);
+const lives = (changes: Partial<Seen>, problem?: string): Finding =>
+  evaluateLives({ ...seen, ...changes }, () => problem);
 
 void test('a session that must live: silence and a bare end break, a close frame deviates, a wrong answer too', () => {
   assert.equal(lives({ answered: true }).kind, 'conforming');
@@ -283,7 +284,7 @@ void test('a session that must live: silence and a bare end break, a close frame
   assert.equal(lives({}).kind, 'breaking');
 });
 
-const closed = (changes: Partial<Seen>): string => judgeClosed({ ...seen, ...changes }, [1000]).kind;
+const closed = (changes: Partial<Seen>): string => evaluateClosed({ ...seen, ...changes }, [1000]).kind;
 
 void test('a close must be answered and the connection ended', () => {
   assert.equal(closed({ closeCode: 1000, ended: 'closed' }), 'conforming');
@@ -291,8 +292,8 @@ void test('a close must be answered and the connection ended', () => {
   assert.equal(closed({ closeCode: 1002, ended: 'closed' }), 'deviating');
   assert.equal(closed({ ended: 'closed' }), 'deviating');
   assert.equal(closed({}), 'breaking');
-  assert.equal(judgeSurvived({ ...seen, answered: true }).kind, 'conforming');
-  assert.equal(judgeSurvived(seen).kind, 'breaking');
+  assert.equal(evaluateSurvived({ ...seen, answered: true }).kind, 'conforming');
+  assert.equal(evaluateSurvived(seen).kind, 'breaking');
 });
 
 const version = (value: string) => ({ status: 426, headers: { 'sec-websocket-version': value } });
@@ -300,22 +301,22 @@ const version = (value: string) => ({ status: 426, headers: { 'sec-websocket-ver
 void test('a handshake must be refused by HTTP', () => {
   const none: SeenHandshake = { headers: {}, accepted: false };
   const cases = rawConformanceCases();
-  const judgeOf = (name: string, changes: Partial<SeenHandshake>): string => {
+  const evaluateOf = (name: string, changes: Partial<SeenHandshake>): string => {
     const found = cases.find((each) => each.name === name);
     assert.ok(found && !('bytes' in found));
     return found.judge({ ...none, ...changes }).kind;
   };
-  assert.equal(judgeRefused({ ...none, status: 400 }).kind, 'conforming');
-  for (const status of [101, 200, 500]) assert.equal(judgeRefused({ ...none, status }).kind, 'deviating');
-  assert.equal(judgeRefused({ ...none, ended: 'closed' }).kind, 'deviating');
-  assert.equal(judgeRefused(none).kind, 'breaking');
-  assert.equal(judgeOf('handshake-of-another-version', version('13, 8')), 'conforming');
-  assert.equal(judgeOf('handshake-of-another-version', version('130')), 'deviating');
-  assert.equal(judgeOf('handshake-of-another-version', { status: 426 }), 'deviating');
-  assert.equal(judgeOf('handshake', { status: 101, accepted: true }), 'conforming');
-  assert.equal(judgeOf('handshake', { status: 101 }), 'deviating');
-  assert.equal(judgeOf('handshake', { status: 500 }), 'breaking');
-  assert.equal(judgeOf('handshake', {}), 'breaking');
+  assert.equal(evaluateRefused({ ...none, status: 400 }).kind, 'conforming');
+  for (const status of [101, 200, 500]) assert.equal(evaluateRefused({ ...none, status }).kind, 'deviating');
+  assert.equal(evaluateRefused({ ...none, ended: 'closed' }).kind, 'deviating');
+  assert.equal(evaluateRefused(none).kind, 'breaking');
+  assert.equal(evaluateOf('handshake-of-another-version', version('13, 8')), 'conforming');
+  assert.equal(evaluateOf('handshake-of-another-version', version('130')), 'deviating');
+  assert.equal(evaluateOf('handshake-of-another-version', { status: 426 }), 'deviating');
+  assert.equal(evaluateOf('handshake', { status: 101, accepted: true }), 'conforming');
+  assert.equal(evaluateOf('handshake', { status: 101 }), 'deviating');
+  assert.equal(evaluateOf('handshake', { status: 500 }), 'breaking');
+  assert.equal(evaluateOf('handshake', {}), 'breaking');
 });
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

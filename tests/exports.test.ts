@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { leaveForMachines } from '../cli/results/exports.ts';
+import { writeForMachines } from '../cli/results/exports.ts';
 import { junitXml } from '../cli/results/junit.ts';
 import { markdownSummary, shownInMarkdown } from '../cli/results/markdown-summary.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
@@ -201,7 +201,7 @@ void test('a run leaves junit.xml and summary.md in its folder', async (t) => {
   const base = temporaryDirectory(t);
   leaveRun(base, failed);
   const folder = runFolder(base, 'r1');
-  await leaveForMachines(folder, failed);
+  await writeForMachines(folder, failed);
   assert.equal(readFileSync(path.join(folder.path, 'junit.xml'), 'utf8'), junitXml(failed));
   assert.equal(readFileSync(path.join(folder.path, 'summary.md'), 'utf8'), markdownSummary(failed));
 });

@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { askNumber } from '../cli/gate/prometheus.ts';
 import { agreements, bucketGrowth, questionsFor } from '../cli/gate/promql.ts';
-import { judgeWhole, wholeProfile, type WholeTest } from '../cli/gate/whole-test.ts';
+import { evaluateWholeTest, wholeProfile, type WholeTest } from '../cli/gate/whole-test.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { readCriteria, readInputs } from '../lib/load/inputs.ts';
 import type { RunRecord } from '../lib/results/record-schema.ts';
@@ -201,7 +201,7 @@ test(
     const world = await startWorld(t, 3, ['exit-3@40']);
     const alone = await runPart(world, here, 'alone', 1);
     const connection = { url: world.prometheus, authorization: undefined };
-    const one = await judgeWhole(connection, wholeTest(world, 'alone', 1));
+    const one = await evaluateWholeTest(connection, wholeTest(world, 'alone', 1));
     // The target counts its faults over all of its connections: the forty-first is not of the second test.
     assert.equal(alone.code, 99, alone.stderr);
     assert.equal(one.result.verdict, alone.record.verdict);
@@ -234,7 +234,7 @@ test(
       [99, 99, 99],
     );
     assert.ok(parts.every(({ sessions }) => sessions.length === 20));
-    const whole = await judgeWhole(connection, wholeTest(world, 'split', 3));
+    const whole = await evaluateWholeTest(connection, wholeTest(world, 'split', 3));
     const sessions = parts.flatMap((part) => part.sessions);
     assert.equal(whole.problem, undefined);
     assert.equal(

@@ -37,10 +37,10 @@ const thresholdsFile = (selectors: unknown): object => ({
 });
 
 const thresholdsAccepted = (file: unknown): boolean => {
-  const mostRounds = 100;
+  const maxRounds = 100;
   const shipped: unknown = JSON.parse(read('thresholds.json'));
   return (
-    'criteria' in parseThresholds(file, [{ name: 'concurrent', rounds: mostRounds }], testNames, 'concurrent', shipped)
+    'criteria' in parseThresholds(file, [{ name: 'concurrent', rounds: maxRounds }], testNames, 'concurrent', shipped)
   );
 };
 

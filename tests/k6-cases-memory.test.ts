@@ -135,12 +135,12 @@ const answeringService = async (t: TestContext, line: string): Promise<{ url: st
 /** Sessions that the generator's own memory is watched over, and from which on. */
 const [sessions, from] = [1500, 500];
 /** Bytes a session; measured were 115 to 2580, for a runtime takes and gives back a MiB or more meanwhile. */
-const mostGeneratorBytes = 8192;
+const maxGeneratorBytes = 8192;
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? assert.fail('no samples');
 
-test(`k6 itself grows by no more than ${mostGeneratorBytes} bytes a session`, async (t) => {
+test(`k6 itself grows by no more than ${maxGeneratorBytes} bytes a session`, async (t) => {
   const target = await answeringService(t, 'Hello from stress test');
   const args = ['run', '--quiet', '--no-usage-report', '--address', '', '-e', `STRESS_URL=${target.url}`];
   const load = ['--vus', '10', '--iterations', String(sessions), path.join(packageRoot, 'dist/single.js')];
@@ -159,5 +159,5 @@ test(`k6 itself grows by no more than ${mostGeneratorBytes} bytes a session`, as
     median(samples.filter((each) => each.sessions >= low && each.sessions < high).map(({ bytes }) => bytes));
   const grown = (middle(half, sessions) - middle(from, half)) / (half - from);
   t.diagnostic(`${Math.round(grown)} bytes a session`);
-  assert.ok(grown <= mostGeneratorBytes, `${grown} bytes a session`);
+  assert.ok(grown <= maxGeneratorBytes, `${grown} bytes a session`);
 });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import type { FindingKind } from '../lib/cases/case.ts';
-import type { Excuse } from '../lib/load/thresholds.ts';
+import type { SkipReason } from '../lib/load/thresholds.ts';
 import type { CriterionStatus } from '../lib/results/criterion-status.ts';
 import { faultTable } from '../reference-target/fault-table.ts';
 import { optionTable, type TargetOptions } from '../reference-target/options.ts';
@@ -16,7 +16,7 @@ import { runBundle, type K6Run } from './k6.ts';
 import type { RunResult } from '../lib/results/record-schema.ts';
 
 /** What became of a case, as its record says. */
-export type CaseEnd = FindingKind | Excuse | 'inconclusive';
+export type CaseEnd = FindingKind | SkipReason | 'inconclusive';
 
 /** What a run of a scenario with cases must come to. */
 export interface CasesEnd {

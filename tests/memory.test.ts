@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { leakFinding, type WatchedLoad } from '../lib/cases/memory.ts';
-import { judgeUnread } from '../lib/cases/output.ts';
-import { judgeLeak, leakDefaults, troughsOf, type LeakJudgement } from '../lib/memory/leak.ts';
+import { evaluateUnread } from '../lib/cases/output.ts';
+import { evaluateLeak, leakDefaults, troughsOf, type LeakJudgement } from '../lib/memory/leak.ts';
 import {
   isRestarted,
   noReading,
@@ -216,14 +216,14 @@ const shapes: [string, LeakJudgement['verdict'], Curve, waves?: number][] = [
 for (const [name, verdict, curve, waves] of shapes) {
   test(`${verdict}: ${name}`, () => {
     for (let seed = 1; seed <= 20; seed++) {
-      const judgement = judgeLeak(runOf(seed, curve, waves));
+      const judgement = evaluateLeak(runOf(seed, curve, waves));
       assert.equal(judgement.verdict, verdict, `seed ${seed}: ${judgement.detail}`);
     }
   });
 }
 
 test('INCONCLUSIVE: a warm-up that has not ended slows down, which a leak does not', () => {
-  const { verdict, detail } = judgeLeak(
+  const { verdict, detail } = evaluateLeak(
     samplesOf(
       Array.from({ length: 80 }, (_, wave) => 80 * MiB + 120 * MiB * (1 - Math.exp(-wave / 25))),
       Array.from({ length: 80 }, (_, wave) => wave * 50),
@@ -234,7 +234,7 @@ test('INCONCLUSIVE: a warm-up that has not ended slows down, which a leak does n
 });
 
 test('NO LEAK: a rise that reaches into the older half, and says so', () => {
-  const { verdict, detail } = judgeLeak(runOf(1, (sessions) => 20_000 * Math.min(sessions, 2800)));
+  const { verdict, detail } = evaluateLeak(runOf(1, (sessions) => 20_000 * Math.min(sessions, 2800)));
   assert.equal(verdict, 'NO LEAK');
   assert.match(detail, /tolerated, and in the newer half there is no more$/);
 });
@@ -244,10 +244,10 @@ test('INCONCLUSIVE: no more than a tooth or two of a large heap', () => {
     const random = randomFrom(seed);
     const [phase, period] = [random(), 700 + 800 * random()];
     const run = runOf(seed, (sessions) => 40 * MiB * ((phase + sessions / period) % 1), 60);
-    const { verdict, detail } = judgeLeak(run);
+    const { verdict, detail } = evaluateLeak(run);
     assert.equal(verdict, 'INCONCLUSIVE', `seed ${seed}: ${detail}`);
   }
-  const { detail } = judgeLeak(runOf(1, (sessions) => 40 * MiB * ((sessions / 1510) % 1), 60));
+  const { detail } = evaluateLeak(runOf(1, (sessions) => 40 * MiB * ((sessions / 1510) % 1), 60));
   assert.match(detail, /, and 3\d\.\d MiB were given back before: run longer$/);
 });
 
@@ -263,13 +263,13 @@ test('a trend is made of the lowest samples of groups of neighbours', () => {
 
 test('INCONCLUSIVE: a growth that is clear, and too small in all to be told from a warm-up', () => {
   const few = Array.from({ length: 40 }, (_, wave) => ({ sessions: wave * 50, bytes: wave * 50 * 4000 }));
-  assert.equal(judgeLeak(few).verdict, 'INCONCLUSIVE');
+  assert.equal(evaluateLeak(few).verdict, 'INCONCLUSIVE');
   const more = Array.from({ length: 400 }, (_, wave) => ({ sessions: wave * 50, bytes: wave * 50 * 4000 }));
-  assert.equal(judgeLeak(more).verdict, 'LEAK');
+  assert.equal(evaluateLeak(more).verdict, 'LEAK');
 });
 
 const judgedLeak = (count: number, sessionsEach: number): LeakJudgement =>
-  judgeLeak(
+  evaluateLeak(
     Array.from({ length: count }, (_, index) => ({
       sessions: index * sessionsEach,
       bytes: index * sessionsEach * MiB,
@@ -283,22 +283,22 @@ test('INCONCLUSIVE: too few samples or sessions, with what was expected', () => 
     'expected at least 12 samples over 900 sessions after the warm-up, received 10 over 810: run longer',
   );
   assert.equal(judgedLeak(100, 10).verdict, 'INCONCLUSIVE');
-  assert.deepEqual([judgeLeak([]).verdict, judgeLeak([]).slopeBytes], ['INCONCLUSIVE', undefined]);
-  assert.equal(judgeLeak(samplesOf([1]), { leastSamples: 0, leastSessions: 0 }).verdict, 'INCONCLUSIVE');
+  assert.deepEqual([evaluateLeak([]).verdict, evaluateLeak([]).slopeBytes], ['INCONCLUSIVE', undefined]);
+  assert.equal(evaluateLeak(samplesOf([1]), { leastSamples: 0, leastSessions: 0 }).verdict, 'INCONCLUSIVE');
 });
 
 test('options say what is tolerated, and how long the warm-up is', () => {
   const run = runOf(1, leaking(20_000));
-  assert.equal(judgeLeak(run, { toleratedBytes: 30_000 }).verdict, 'NO LEAK');
-  assert.equal(judgeLeak(run, { toleratedBytes: 20_000 }).verdict, 'INCONCLUSIVE');
-  assert.equal(judgeLeak(run, { toleratedGrowthBytes: 80 * MiB }).verdict, 'INCONCLUSIVE');
-  assert.equal(judgeLeak(run, { warmUpShare: 0 }).samples, 80);
-  assert.equal(judgeLeak(run, { warmUpShare: 0.25 }).sessions, 2950);
+  assert.equal(evaluateLeak(run, { toleratedBytes: 30_000 }).verdict, 'NO LEAK');
+  assert.equal(evaluateLeak(run, { toleratedBytes: 20_000 }).verdict, 'INCONCLUSIVE');
+  assert.equal(evaluateLeak(run, { toleratedGrowthBytes: 80 * MiB }).verdict, 'INCONCLUSIVE');
+  assert.equal(evaluateLeak(run, { warmUpShare: 0 }).samples, 80);
+  assert.equal(evaluateLeak(run, { warmUpShare: 0.25 }).sessions, 2950);
 });
 
 test('the judgement says growth, interval and what is tolerated in one sentence', () => {
   assert.equal(
-    judgeLeak(
+    evaluateLeak(
       samplesOf(
         Array.from({ length: 41 }, (_, wave) => wave * MiB),
         Array.from({ length: 41 }, (_, wave) => wave * 64),
@@ -311,7 +311,7 @@ test('the judgement says growth, interval and what is tolerated in one sentence'
 test('a judgement never throws, and its members agree', () => {
   fc.assert(
     fc.property(series, fc.integer({ min: 1, max: 100 }), (samples, stretch) => {
-      const judgement = judgeLeak(samples.map(({ sessions, bytes }) => ({ sessions: sessions * stretch, bytes })));
+      const judgement = evaluateLeak(samples.map(({ sessions, bytes }) => ({ sessions: sessions * stretch, bytes })));
       const { verdict, lowBytes = -Infinity, highBytes = Infinity, toleratedBytes = 0, p = 1 } = judgement;
       if (verdict === 'LEAK') assert.ok(lowBytes > toleratedBytes && p < 0.01);
       assert.ok(lowBytes <= highBytes);
@@ -334,7 +334,7 @@ const recordedRun = (name: string): MemorySample[] =>
 for (const name of Object.keys(recorded)) {
   const verdict = name.startsWith('leak') ? 'LEAK' : 'NO LEAK';
   test(`${verdict}: as recorded, ${name}`, () => {
-    const { verdict: judged, detail } = judgeLeak(recordedRun(name));
+    const { verdict: judged, detail } = evaluateLeak(recordedRun(name));
     assert.equal(judged, verdict, detail);
   });
 }
@@ -342,7 +342,7 @@ for (const name of Object.keys(recorded)) {
 test('cut off in its warm-up, no recorded run is judged', () => {
   for (const name of Object.keys(recorded)) {
     for (const most of [250, 500, 750, 1000, 1250, 1500]) {
-      const judgement = judgeLeak(recordedRun(name).filter(({ sessions }) => sessions <= most));
+      const judgement = evaluateLeak(recordedRun(name).filter(({ sessions }) => sessions <= most));
       assert.equal(judgement.verdict, 'INCONCLUSIVE', `${name}, ${most}: ${judgement.detail}`);
     }
   }
@@ -416,13 +416,13 @@ test('what was watched comes to a finding: a leak, a restart, a load of which to
 
 test('unread output is held back, piles up, or was too little to tell', () => {
   const judged = (grownMiB: number, unreadMiB: number): boolean | undefined =>
-    judgeUnread(10 * MiB, (10 + grownMiB) * MiB, { bytes: unreadMiB * MiB, stalledMs: 1500 }).isHeldBack;
+    evaluateUnread(10 * MiB, (10 + grownMiB) * MiB, { bytes: unreadMiB * MiB, stalledMs: 1500 }).isHeldBack;
   assert.equal(judged(5, 90), true);
   assert.equal(judged(80, 90), false);
   assert.equal(judged(5, 20), undefined);
   assert.equal(judged(80, 20), false);
   assert.equal(
-    judgeUnread(10 * MiB, 30 * MiB, { bytes: 90 * MiB, stalledMs: 1500 }).told,
+    evaluateUnread(10 * MiB, 30 * MiB, { bytes: 90 * MiB, stalledMs: 1500 }).told,
     'grew by 20.0 MiB while nothing was read for 1.5 s, in which it prints 90.0 MiB',
   );
 });

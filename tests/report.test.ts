@@ -5,8 +5,8 @@ import { test, type TestContext } from 'node:test';
 import type { Outcome } from '../lib/session/outcome.ts';
 import { addValue, cumulative, emptyHistogram, quantile } from '../cli/results/histogram.ts';
 import { markup, visible } from '../cli/results/html.ts';
-import { leaveReport } from '../cli/results/report-command.ts';
-import { gatherReport, mostBars } from '../cli/results/report-data.ts';
+import { writeReport } from '../cli/results/report-command.ts';
+import { gatherReport, maxBars } from '../cli/results/report-data.ts';
 import { loadDraw } from '../cli/results/report-draw.ts';
 import { reportPage } from '../cli/results/report-page.ts';
 import { reportColours, reportStyle } from '../cli/results/report-style.ts';
@@ -81,7 +81,7 @@ void test('a round of many sessions is drawn by an even sample, and says so', ()
     round.bars.map(({ session }) => session),
     Array.from({ length: 250 }, (_, at) => at * 4),
   );
-  assert.ok(round.bars.length <= mostBars);
+  assert.ok(round.bars.length <= maxBars);
   assert.match(reportPage(data, draw), /even sample: every 4th session by its number, 250 of 1000/);
   assert.doesNotMatch(page(lines.slice(0, 300)), /even sample/);
 });
@@ -102,7 +102,7 @@ void test('what is kept is bounded whatever the records hold', () => {
   assert.ok(data.beyond > 0);
   assert.match(reportPage(data, draw), /more rounds, classes or kinds of failure than a report shows/);
   const same = gathered(Array.from({ length: 900 }, () => sessionLine(ok)));
-  assert.ok((same.rounds[0]?.bars.length ?? 0) <= mostBars, 'all with one number');
+  assert.ok((same.rounds[0]?.bars.length ?? 0) <= maxBars, 'all with one number');
 });
 
 void test('a report has what a run came to, and every picture tells its figures', () => {
@@ -307,7 +307,7 @@ void test('a report that can not be left is told, and nothing is thrown', async 
   const said = t.mock.method(console, 'error', () => {});
   const folder = leftRun(t);
   mkdirSync(path.join(folder.path, 'report.html', 'in-the-way'), { recursive: true });
-  await leaveReport(folder, runRecord());
+  await writeReport(folder, runRecord());
   assert.match(String(said.mock.calls.at(-1)?.arguments[0]), /^no report: .*; ws-stress report r1 tries again$/);
 });
 

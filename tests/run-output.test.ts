@@ -14,7 +14,7 @@ import {
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { lineCounter, tellProgress } from '../cli/run/run-progress.ts';
+import { lineCounter, printProgress } from '../cli/run/run-progress.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
@@ -220,7 +220,7 @@ void test('a log is told that a run goes on, with the records so far', async (t)
   const lines: string[] = [];
   let progress: { end: () => Promise<void> } | undefined;
   const told = new Promise<void>((resolve) => {
-    progress = tellProgress(
+    progress = printProgress(
       file,
       {
         write: (text) => {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { scenariosOf } from '../cli/shared/scenarios.ts';
 import { parseThresholds } from '../lib/load/thresholds.ts';
 import { successCriteria } from '../lib/results/success-criteria.ts';
-import { judgeRun, type Metrics } from '../lib/results/verdict.ts';
+import { evaluateRun, type Metrics } from '../lib/results/verdict.ts';
 import type { CriterionStatus } from '../lib/results/criterion-status.ts';
 import type { JudgedCriterion } from '../lib/results/record-schema.ts';
 
@@ -114,7 +114,7 @@ const recovery = 'findings{case:recovery,finding:breaking}';
 const guard = 'evidence{of:findings,case:recovery}';
 const real = 'evidence{of:findings,real:yes,case:recovery}';
 const statusOf = (metrics: Metrics, selector = recovery): string | undefined =>
-  judgeRun(down, { ...evidence, ...metrics }, { rounds: [], cases: ['service-down'] }, 'whole').criteria.find(
+  evaluateRun(down, { ...evidence, ...metrics }, { rounds: [], cases: ['service-down'] }, 'whole').criteria.find(
     (each) => each.selector === selector,
   )?.status;
 const count = (value: number) => ({ values: { count: value } });

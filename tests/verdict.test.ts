@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { metricsOf } from '../lib/results/summary-data.ts';
 import { summaryText } from '../lib/results/summary.ts';
 import { runMarker } from '../lib/results/run.ts';
-import { judgeRun, type Metrics } from '../lib/results/verdict.ts';
+import { evaluateRun, type Metrics } from '../lib/results/verdict.ts';
 import { parseThresholds } from '../lib/load/thresholds.ts';
 
 const parsed = parseThresholds(
@@ -46,7 +46,7 @@ const good: Metrics = {
 };
 
 const statuses = (metrics: Metrics, ran: 'whole' | 'cut short' | 'never' = 'whole') => {
-  const { verdict, criteria: judged } = judgeRun(criteria, metrics, profile, ran);
+  const { verdict, criteria: judged } = evaluateRun(criteria, metrics, profile, ran);
   return [verdict, ...judged.map(({ status }) => status)];
 };
 
@@ -103,7 +103,7 @@ test('of a run that was cut short only what failed stands; what it closed itself
     'concurrent',
   );
   assert.ok('criteria' in closes);
-  const judged = judgeRun(closes.criteria, { ...good, [closed]: { values: { count: 3 } } }, profile, 'cut short');
+  const judged = evaluateRun(closes.criteria, { ...good, [closed]: { values: { count: 3 } } }, profile, 'cut short');
   assert.equal(judged.verdict, 'INVALID');
   assert.equal(judged.cutShort, true);
   assert.ok(judged.criteria.every(({ status }) => status === 'NOT RUN'));
@@ -120,7 +120,7 @@ test('k6’s own judgement goes before the computed one', () => {
 });
 
 test('with k6’s own options there is one round, and criteria of others are NOT RUN', () => {
-  const { verdict, criteria: judged } = judgeRun(
+  const { verdict, criteria: judged } = evaluateRun(
     criteria,
     good,
     {
@@ -165,7 +165,7 @@ test('the summary shows rounds, failures, criteria and verdict, in 80 columns, w
   const run = { id: 'abc', marker, test: 'concurrent', startedAt: '2025-06-25T14:30:05.000Z' };
   assert.equal(run.marker, 'WEBSOCKET_STRESS_20250625_143005');
   const metrics = { ...good, 'sessions{outcome:closed}': { values: { count: 2 } } };
-  const result = judgeRun(criteria, metrics, profile, 'whole');
+  const result = evaluateRun(criteria, metrics, profile, 'whole');
   const text = summaryText(
     'concurrent',
     run,
@@ -189,7 +189,7 @@ test('the summary shows rounds, failures, criteria and verdict, in 80 columns, w
   );
   assert.ok(summaryText('concurrent', run, 'ws://h', '', {}, result, undefined, true).includes('\u001b[32mPASS'));
   assert.match(
-    summaryText('concurrent', run, 'ws://h', '', {}, judgeRun(criteria, {}, profile, 'never'), undefined, false),
+    summaryText('concurrent', run, 'ws://h', '', {}, evaluateRun(criteria, {}, profile, 'never'), undefined, false),
     /\n {2}NOT RUN: /,
   );
 });

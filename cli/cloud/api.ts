@@ -53,7 +53,7 @@ export type LoadZone = v.InferOutput<typeof zonesSchema>['value'][number];
 export type CloudApi = ReturnType<typeof createApi>;
 
 /** A project has at most so many pages of load tests that are looked at; a list without an end is none. */
-const mostPages = 1000;
+const maxPages = 1000;
 
 /** The operations of the API that a deployment takes. */
 export const createApi = (access: CloudAccess, world: ClientWorld) => {
@@ -113,13 +113,13 @@ export const createApi = (access: CloudAccess, world: ClientWorld) => {
       const kept: LoadTest[] = [];
       const first = `/cloud/v6/projects/${project}/load_tests`;
       let path = `${first}?$orderby=id&$top=1000`;
-      for (let page = 1; page <= mostPages; page++) {
+      for (let page = 1; page <= maxPages; page++) {
         const { value, '@nextLink': next } = await get(path, pageSchema);
         kept.push(...value.filter(({ name }) => names.has(name)));
         if (next === undefined) return kept;
         path = `${first}${nextQuery(next, first)}`;
       }
-      throw new CloudError(`GET ${first}: expected at most ${mostPages} pages`);
+      throw new CloudError(`GET ${first}: expected at most ${maxPages} pages`);
     },
 
     /** A load test's script, if it has one that is an archive. */

@@ -8,7 +8,7 @@ import { scenarioNames } from '../shared/scenarios.ts';
 import { scheduleProblems, scheduleSchema } from './schedule.ts';
 
 /** Their archives are held in memory, half a megabyte each. */
-const mostTests = 100;
+const maxTests = 100;
 
 const settings = v.record(v.string(), v.string());
 
@@ -49,7 +49,7 @@ const topMembers = {
 export const cloudFileSchema = () =>
   v.strictObject({
     ...topMembers,
-    tests: v.pipe(v.array(testSchema()), v.minLength(1), v.maxLength(mostTests)),
+    tests: v.pipe(v.array(testSchema()), v.minLength(1), v.maxLength(maxTests)),
   });
 
 /** A test of cloud.json, checked, with the settings of the file and its own. */
@@ -154,7 +154,7 @@ export const parseCloudFile = (text: string): { file: CloudFile } | { problems: 
     return { problems: [`expected JSON: ${innermostMessage(error)}`] };
   }
   const top = v.safeParse(
-    v.strictObject({ ...topMembers, tests: v.pipe(v.array(v.unknown()), v.minLength(1), v.maxLength(mostTests)) }),
+    v.strictObject({ ...topMembers, tests: v.pipe(v.array(v.unknown()), v.minLength(1), v.maxLength(maxTests)) }),
     value,
   );
   const { settings: givenShared, tests: givenTests } = (top.success ? top.output : (value ?? {})) as {

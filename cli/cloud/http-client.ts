@@ -49,7 +49,7 @@ export class CloudError extends Error {
   }
 }
 
-const [mostTries, longestWaitMs, maxBodyBytes] = [5, 120_000, 64 * 2 ** 20];
+const [maxTries, longestWaitMs, maxBodyBytes] = [5, 120_000, 64 * 2 ** 20];
 
 /** How long an answer asks to be waited for, milliseconds; undefined where it does not say, or not understandably. */
 export const retryAfterMs = (header: string | null, nowMs: number): number | undefined => {
@@ -139,7 +139,7 @@ export const createClient = (
         failure = `${what}: ${timedOut ? `no answer within ${answerTimeoutMs / 1000} s` : shown(innermostMessage(error))}`;
       }
       const status = asked?.answer.status;
-      if (tried === mostTries) throw new CloudError(`${failure}; ${mostTries} tries`, status);
+      if (tried === maxTries) throw new CloudError(`${failure}; ${maxTries} tries`, status);
       const asksMs = retryAfterMs(asked?.retryAfter ?? null, Date.now());
       if (asksMs !== undefined && asksMs > longestWaitMs) {
         throw new CloudError(`${failure}; it asks to wait ${Math.ceil(asksMs / 1000)} s: deploy again then`, status);

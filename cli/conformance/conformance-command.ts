@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { parseSettings, settingsTable, shownUrl } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { hide, secretsOf } from '../../lib/results/redact.ts';
-import { tellWhetherItWorks } from './conformance-raw.ts';
+import { probe } from './conformance-raw.ts';
 import { countFindings, reportMarkdown, reportText } from './conformance-report.ts';
 import { allCases, runConformance, type CaseReport } from './conformance-run.ts';
 import { outputProblems, writeOutput } from '../shared/output-file.ts';
@@ -124,7 +124,7 @@ export const conformanceCommand = async (argv: string[]): Promise<number> => {
   const { url, headers, insecure, ackTimeoutMs } = settings;
   const service = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
   const caseMs = env.STRESS_ACK_TIMEOUT ? ackTimeoutMs : defaultCaseMs;
-  const trouble = await tellWhetherItWorks(service, caseMs);
+  const trouble = await probe(service, caseMs);
   if (trouble !== undefined) {
     console.error(`ws-stress: no service answers at ${shownUrl(url)}: ${trouble}`);
     return 1;

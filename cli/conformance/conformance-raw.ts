@@ -93,7 +93,7 @@ const leave = async (raw: RawWebSocket, sentClose: boolean): Promise<void> => {
 };
 
 /** Why no request is answered in a new session; undefined where one is. */
-export const tellWhetherItWorks = async (service: Connection, timeoutMs: number): Promise<string | undefined> => {
+export const probe = async (service: Connection, timeoutMs: number): Promise<string | undefined> => {
   let raw: RawWebSocket;
   try {
     raw = await openSession(service, timeoutMs);
@@ -121,7 +121,7 @@ const askFrames = async (each: FrameCase, service: Connection, timeoutMs: number
       case 'survive':
         await raw.until(() => isClosed(raw), silenceMs);
         raw.drop();
-        return each.judge({ ...look(raw), answered: (await tellWhetherItWorks(service, timeoutMs)) === undefined });
+        return each.judge({ ...look(raw), answered: (await probe(service, timeoutMs)) === undefined });
       case 'close':
         await raw.until(() => isClosed(raw), timeoutMs);
         await leave(raw, true);

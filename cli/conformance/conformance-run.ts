@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runCase, type Case, type Finding, type FindingKind } from '../../lib/cases/case.ts';
 import { conformanceCases } from '../../lib/cases/conformance.ts';
 import { rawConformanceCases, type RawCase } from '../../lib/cases/conformance-raw.ts';
-import { askRaw, NoSessionError, tellWhetherItWorks } from './conformance-raw.ts';
+import { askRaw, NoSessionError, probe } from './conformance-raw.ts';
 import { runOverNode, type Connection } from '../shared/node-session.ts';
 
 /** A case of the table, over a session or over bytes. */
@@ -57,7 +57,7 @@ const ask = async (each: ConformanceCase, service: Connection, caseMs: number): 
 const recovers = async (service: Connection, { caseMs, recoveryMs }: ConformanceLimits): Promise<boolean> => {
   const deadline = performance.now() + recoveryMs;
   for (;;) {
-    if ((await tellWhetherItWorks(service, caseMs)) === undefined) return true;
+    if ((await probe(service, caseMs)) === undefined) return true;
     if (performance.now() > deadline) return false;
     await sleep(lookEveryMs);
   }

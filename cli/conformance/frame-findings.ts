@@ -3,7 +3,7 @@ import { rawConformanceCases } from '../../lib/cases/conformance-raw.ts';
 import type { Settings } from '../../lib/load/settings.ts';
 import { hide, secretsOf } from '../../lib/results/redact.ts';
 import type { FindingRecord } from '../../lib/results/record-schema.ts';
-import { tellWhetherItWorks } from './conformance-raw.ts';
+import { probe } from './conformance-raw.ts';
 import { runConformance } from './conformance-run.ts';
 
 /** Time after which a case without an answer is a hang, milliseconds. */
@@ -19,7 +19,7 @@ export const askFrames = async (settings: Settings, caFile: string | undefined):
   const { url, headers, insecure } = settings;
   const service = { url, headers, insecure, ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }) };
   const cases = rawConformanceCases();
-  const trouble = await tellWhetherItWorks(service, caseMs);
+  const trouble = await probe(service, caseMs);
   if (trouble !== undefined) {
     const received = hide(`the service gives no session after the run: ${trouble}`, secretsOf(settings));
     return cases.map(({ name, section, expected }, index) => ({

@@ -14,7 +14,7 @@ import { allScenarios } from '../shared/scenarios.ts';
 import { shippedThresholds } from '../shared/shipped-thresholds.ts';
 import { GateError, type Connection } from './prometheus.ts';
 import { bucketGrowth, isTooNear, questionsFor, untranslatable } from './promql.ts';
-import { judgeWhole, wholeProfile, type WholeTest } from './whole-test.ts';
+import { evaluateWholeTest, wholeProfile, type WholeTest } from './whole-test.ts';
 
 /** The scenarios whose sessions can be split over several machines. */
 const splittable = (): string[] => allScenarios().flatMap(({ name, rounds }) => (rounds.length > 0 ? [name] : []));
@@ -85,7 +85,7 @@ const options = {
 
 const refuse = refusing('Nothing was judged');
 
-const mostInstances = 1000;
+const maxInstances = 1000;
 
 const addressProblem = (text: string): string | undefined => {
   const expected = '--prometheus: expected an address such as http://localhost:9090';
@@ -169,7 +169,7 @@ const readAsked = (
   const within = textOf(values, 'within') ?? '24h';
   const withinMs = parseDuration(within) ?? 0;
   const count = /^\d+$/.test(instances) ? Number(instances) : 0;
-  const mostWithinMs = 31 * 24 * 3_600_000;
+  const maxWithinMs = 31 * 24 * 3_600_000;
   const { authorization, problems: ofAuthorization } = authorizationFrom(env);
   const problems = [
     ...emptyOptions(values),
@@ -185,14 +185,14 @@ const readAsked = (
       : [
           `--scenario: expected one whose sessions can be split (${splittable().join(', ')}); received ${scenario || 'none'}${suggestion(scenario, splittable())}`,
         ]),
-    ...(count >= 1 && count <= mostInstances
+    ...(count >= 1 && count <= maxInstances
       ? []
       : [
-          `--instances: expected how many k6 processes ran the test, from 1 to ${mostInstances}; received ${instances || 'nothing'}`,
+          `--instances: expected how many k6 processes ran the test, from 1 to ${maxInstances}; received ${instances || 'nothing'}`,
         ]),
     ...labelProblem('--test-label', testLabel),
     ...labelProblem('--instance-label', instanceLabel),
-    ...(withinMs >= 1000 && withinMs <= mostWithinMs
+    ...(withinMs >= 1000 && withinMs <= maxWithinMs
       ? []
       : [`--within: expected a duration from 1s to 744h, such as 6h; received ${JSON.stringify(within)}`]),
     ...ofAuthorization,
@@ -268,7 +268,7 @@ export const gateCommand = async (argv: string[]): Promise<number> => {
     return 0;
   }
   try {
-    const { run, result, problem } = await judgeWhole(connection, test);
+    const { run, result, problem } = await evaluateWholeTest(connection, test);
     const shown = { ...run, id: printable(run.id, 200) };
     const isColoured = process.stdout.isTTY && !process.env.NO_COLOR;
     const settings = settingsIn(values);

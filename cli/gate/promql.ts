@@ -66,7 +66,7 @@ const metricOf = (text: string): string => text.replace(/\{.*/, '');
 const rowOf = (metric: string): MetricRow | undefined =>
   Object.hasOwn(metricsTable, metric) ? metricsTable[metric as keyof typeof metricsTable] : undefined;
 
-/** One value of a metric: the name `judgeRun` has for it, the PromQL that asks for it, and what it is multiplied by. */
+/** One value of a metric: the name `evaluateRun` has for it, the PromQL that asks for it, and what it is multiplied by. */
 export interface Question {
   value: string;
   expression: string;

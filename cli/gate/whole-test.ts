@@ -2,7 +2,7 @@ import { isComplete, planLoad, type Profile } from '../../lib/load/profile.ts';
 import type { Settings } from '../../lib/load/settings.ts';
 import { parseExpression, type Criterion } from '../../lib/load/thresholds.ts';
 import { runMarker, type RunIdentity } from '../../lib/results/run.ts';
-import { figureSelectors, judgeRun, type MetricValues } from '../../lib/results/verdict.ts';
+import { figureSelectors, evaluateRun, type MetricValues } from '../../lib/results/verdict.ts';
 import { printable } from '../shared/printable.ts';
 import { askNumber, askSamples, askTime, askVector, GateError, type Connection } from './prometheus.ts';
 import { agreements, beginnings, gaugesOf, questionsFor, type Series } from './promql.ts';
@@ -122,10 +122,10 @@ const readMetrics = async (
   const want = (selector: string, wanted: readonly string[]): void => {
     aggregations.set(selector, new Set([...(aggregations.get(selector) ?? []), ...wanted]));
   };
-  for (const { selector, expression, guard, excuses } of criteria) {
+  for (const { selector, expression, guard, skips } of criteria) {
     want(selector, aggregationOf(expression));
     want(guard.selector, aggregationOf(guard.expression));
-    for (const excuse of Object.values(excuses ?? {})) want(excuse, ['count']);
+    for (const skip of Object.values(skips ?? {})) want(skip, ['count']);
   }
   const whole = ['session_success', 'session_duration', 'sessions', 'unsettled'];
   for (const selector of [...figureSelectors(criteria, profile), ...whole]) want(selector, figures);
@@ -145,7 +145,7 @@ const readMetrics = async (
 };
 
 /** Judges a test over all of its machines, as one process would have judged it; throws a GateError where nothing can be. */
-export const judgeWhole = async (connection: Connection, test: WholeTest): Promise<WholeResult> => {
+export const evaluateWholeTest = async (connection: Connection, test: WholeTest): Promise<WholeResult> => {
   const { testLabel, testId, scenario, instances, instanceLabel, criteria, profile } = test;
   const atS = Math.ceil(await askTime(connection)) + aheadS;
   const look = { testLabel, testId, atS };
@@ -176,5 +176,5 @@ export const judgeWhole = async (connection: Connection, test: WholeTest): Promi
     test: scenario,
     startedAt: new Date(found.beganMs).toISOString(),
   };
-  return { run, problem, result: judgeRun(criteria, metrics, profile, ran) };
+  return { run, problem, result: evaluateRun(criteria, metrics, profile, ran) };
 };

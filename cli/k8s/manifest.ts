@@ -30,7 +30,7 @@ export interface Rendered {
 export const scriptFolder = '/test';
 
 /** The largest data of a ConfigMap, bytes. */
-export const mostConfigMapBytes: number = 1024 * 1024;
+export const maxConfigMapBytes: number = 1024 * 1024;
 
 /** The kubelet replaces `$(NAME)` in values and arguments; `$$` is a `$` to it. */
 const unexpanded = (text: string): string => text.replaceAll('$', '$$$$');

@@ -5,7 +5,7 @@ import { runProblems } from '../run/run-inputs.ts';
 import { helpEntry, readOptions, settingsEnvironment, settingsHelp, settingsOptions } from '../shared/parse-options.ts';
 import { spellingOf } from '../shared/settings-options.ts';
 import { k6ArgumentProblems } from './k6-arguments.ts';
-import { mostConfigMapBytes, renderManifests, scriptFolder, type Rendered, type Variable } from './manifest.ts';
+import { maxConfigMapBytes, renderManifests, scriptFolder, type Rendered, type Variable } from './manifest.ts';
 import {
   cpuProblem,
   cronProblem,
@@ -72,7 +72,7 @@ const own = {
 
 const refuse = refusing('Nothing was rendered');
 
-const mostRunners = 1000;
+const maxRunners = 1000;
 
 const present = (...problems: readonly (string | undefined)[]): string[] =>
   problems.filter((each) => each !== undefined);
@@ -133,9 +133,9 @@ const variablesOf = (
 
 const sizeProblem = (files: Readonly<Record<string, string>>): string | undefined => {
   const bytes = Object.entries(files).reduce((sum, [name, text]) => sum + name.length + Buffer.byteLength(text), 0);
-  return bytes <= mostConfigMapBytes
+  return bytes <= maxConfigMapBytes
     ? undefined
-    : `a ConfigMap holds at most ${mostConfigMapBytes} bytes; bundle, thresholds and commands have ${bytes}: make the files smaller`;
+    : `a ConfigMap holds at most ${maxConfigMapBytes} bytes; bundle, thresholds and commands have ${bytes}: make the files smaller`;
 };
 
 type Values = Partial<Record<string, string | boolean | (string | boolean)[]>>;
@@ -183,11 +183,11 @@ const readAsked = (scenario: string, values: Values, k6Args: readonly string[]):
     ...(cron !== undefined && namespace === undefined ? ['--cron: expected together with --namespace'] : []),
     ...(cron !== undefined && kubectlImage === undefined ? ['--cron: expected together with --kubectl-image'] : []),
     ...(cron === undefined && kubectlImage !== undefined ? ['--kubectl-image: expected together with --cron'] : []),
-    ...(parallelism >= 1 && parallelism <= mostRunners
+    ...(parallelism >= 1 && parallelism <= maxRunners
       ? isKnown && ofSettings.length === 0
         ? splitProblems(factsOrUnknown(scenario), asked, parallelism)
         : []
-      : [`--parallelism: expected a whole number from 1 to ${mostRunners}; received ${JSON.stringify(runners)}`]),
+      : [`--parallelism: expected a whole number from 1 to ${maxRunners}; received ${JSON.stringify(runners)}`]),
     ...secrets.filter((each) => typeof each === 'string'),
     ...named
       .filter((each, index) => named.indexOf(each) !== index || asked[each] !== undefined)

@@ -77,7 +77,7 @@ export const bounds = {
 } as const;
 
 /** At most so many values a side are held against each other, of all runs together. */
-export const mostValues = 20_000;
+export const maxValues = 20_000;
 
 const statusesOf = (side: Side, key: string): CriterionStatus[] => {
   const found = side.records.flatMap(({ criteria }) =>

@@ -5,7 +5,7 @@ import { messageOf } from '../../lib/text/errors.ts';
 import { writeOutput } from '../shared/output-file.ts';
 import { emptyOptions, helpEntry, readOptions } from '../shared/parse-options.ts';
 import { readBaseline } from './baseline-file.ts';
-import { bounds, compareSides, mostValues, type Side } from './compare-runs.ts';
+import { bounds, compareSides, maxValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
 import { refusing } from '../shared/refusal.ts';
 import { findRun, readRunRecord, type RunFolder } from './run-folder.ts';
@@ -43,7 +43,7 @@ const options = {
 const refuse = refusing('Nothing was compared');
 
 /** Several runs of one side are too many to be meant. */
-const mostRuns = 100;
+const maxRuns = 100;
 
 interface FoundRun {
   folder: RunFolder;
@@ -51,7 +51,7 @@ interface FoundRun {
 }
 
 const findGroup = async (base: string, names: readonly string[]): Promise<FoundRun[]> => {
-  if (names.length > mostRuns) throw new Error(`expected at most ${mostRuns} runs on a side, received ${names.length}`);
+  if (names.length > maxRuns) throw new Error(`expected at most ${maxRuns} runs on a side, received ${names.length}`);
   const found: FoundRun[] = [];
   for (const name of names) {
     if (name === '') throw new Error('expected the ids or folders of runs with commas between, received an empty one');
@@ -102,7 +102,7 @@ const refusals = (a: readonly FoundRun[], b: readonly FoundRun[]): { always: str
 };
 
 const sideOf = async (runs: readonly FoundRun[]): Promise<{ side: Side; notes: string[] }> => {
-  const capacity = Math.ceil(mostValues / runs.length);
+  const capacity = Math.ceil(maxValues / runs.length);
   const side: Side = { records: runs.map(({ record }) => record), values: [] };
   const notes: string[] = [];
   for (const { folder, record } of runs) {
@@ -137,7 +137,7 @@ const compare = async (
       ...(first && other ? words(alsoDifferent(first, other), 'A, B') : []),
       ...new Set([...left.notes, ...right.notes]),
       ...(sampled.length > 0
-        ? [`of ${sampled.length} metrics at most ${mostValues} values a side, drawn at random, were compared`]
+        ? [`of ${sampled.length} metrics at most ${maxValues} values a side, drawn at random, were compared`]
         : []),
       runsCompared
         ? `a metric is worse only where the medians of runs say so too (p < ${bounds.runsP})`

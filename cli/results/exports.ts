@@ -45,7 +45,7 @@ export const writeExports = async (values: Exports, record: RunRecord, folder: R
 };
 
 /** Leaves a run in its folder as other programs read it: `junit.xml` and `summary.md`. */
-export const leaveForMachines = async (folder: RunFolder, record: RunRecord): Promise<void> => {
+export const writeForMachines = async (folder: RunFolder, record: RunRecord): Promise<void> => {
   await writeOutput(path.join(folder.path, 'junit.xml'), junitXml(record));
   await writeOutput(path.join(folder.path, 'summary.md'), markdownSummary(record, await failuresOf(folder, record)));
 };

@@ -70,7 +70,7 @@ const trendPicture = async (test: string, runs: readonly PastRun[]): Promise<str
 };
 
 /** So many changes of one run are written out. */
-const mostChanges = 12;
+const maxChanges = 12;
 
 const valueCell = (value: string | undefined): string =>
   value === undefined ? 'none' : value === '' ? '(empty)' : markdownText(value, 120);
@@ -103,8 +103,8 @@ const altText = ({ test, runs }: ScenarioHistory): string => {
 };
 
 const evolutionOf = ({ from, to, at, changes }: Evolution): string[] => {
-  const more = changes.length - mostChanges;
-  const items = changes.slice(0, mostChanges).map((each) => `- ${changeItem(each)}`);
+  const more = changes.length - maxChanges;
+  const items = changes.slice(0, maxChanges).map((each) => `- ${changeItem(each)}`);
   if (more > 0) items.push(`- and ${more} more`);
   return [`${shownTime(at)} UTC, run ${markdownText(to, 100)} (before: ${markdownText(from, 100)}):`, '', ...items, ''];
 };

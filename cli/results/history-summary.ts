@@ -131,7 +131,7 @@ const pastRun = (record: RunRecord): PastRun => ({
 });
 
 /** So many runs and changes of a scenario are kept at most. */
-const mostEvolutions = 50;
+const maxEvolutions = 50;
 
 /** A scenario's history and its last run, whole. */
 interface Growing {
@@ -156,7 +156,7 @@ const begun = (record: RunRecord): Growing => ({
 
 /** Takes runs one by one, in the order in which they ended, and tells of each scenario what they came to. */
 export const historyOf = (
-  mostRuns: number,
+  maxRuns: number,
 ): { add: (record: RunRecord) => void; scenarios: () => ScenarioHistory[] } => {
   const by = new Map<string, Growing>();
   const add = (record: RunRecord): void => {
@@ -171,14 +171,14 @@ export const historyOf = (
     const changes = changesBetween(last, record);
     if (changes.length > 0) {
       of.evolution.push({ from: last.run, to: record.run, at: record.startedAt, changes });
-      if (of.evolution.length > mostEvolutions) {
+      if (of.evolution.length > maxEvolutions) {
         of.evolution.shift();
         of.earlierEvolution++;
       }
     }
     growing.last = record;
     of.runs.push(pastRun(record));
-    if (of.runs.length > mostRuns) of.runs.shift();
+    if (of.runs.length > maxRuns) of.runs.shift();
   };
   const scenarios = (): ScenarioHistory[] => [...by.values()].map(({ scenario }) => scenario);
   return { add, scenarios };

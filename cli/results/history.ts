@@ -8,7 +8,7 @@ import { historyOf, standingOf } from './history-summary.ts';
 import { historyText } from './history-text.ts';
 
 /** So many runs of a scenario are kept for the list, the trend and its picture. */
-const mostRuns = 1000;
+const maxRuns = 1000;
 
 const help = `Usage: ws-stress history [options]
 
@@ -19,7 +19,7 @@ can't be read or written; 2 for wrong options.
 Options:
 ${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}
 ${helpEntry('--test NAME', 'Only this scenario.')}
-${helpEntry('--last N', `So many runs of each scenario are listed, the last ones, at most ${mostRuns}. Default: 10.`)}
+${helpEntry('--last N', `So many runs of each scenario are listed, the last ones, at most ${maxRuns}. Default: 10.`)}
 ${helpEntry('--json', 'Print it as JSON.')}
 ${helpEntry('--write', 'Write HISTORY.md, with what changed from run to run, and its pictures in history/.')}
 ${helpEntry('--help', 'Show this.')}
@@ -37,7 +37,7 @@ const options = {
   help: { type: 'boolean' },
 } as const;
 
-const isCount = (text: string): boolean => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= mostRuns;
+const isCount = (text: string): boolean => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= maxRuns;
 
 /** `ws-stress history`: lists past runs and what they came to; returns the exit code. */
 export const historyCommand = async (argv: string[]): Promise<number> => {
@@ -47,13 +47,13 @@ export const historyCommand = async (argv: string[]): Promise<number> => {
   const { last = '10', test } = values;
   const problems = [
     ...(positionals.length > 0 ? [`expected options only, received ${positionals.join(' ')}`] : []),
-    ...(isCount(last) ? [] : [`--last: expected a number from 1 to ${mostRuns}, received ${JSON.stringify(last)}`]),
+    ...(isCount(last) ? [] : [`--last: expected a number from 1 to ${maxRuns}, received ${JSON.stringify(last)}`]),
     ...emptyOptions({ folder: values.folder, test: values.test }),
   ];
   if (problems.length > 0) return refuse(problems);
 
   const base = path.resolve(values.folder ?? '.');
-  const history = historyOf(mostRuns);
+  const history = historyOf(maxRuns);
   for await (const read of readHistory(base)) {
     if ('problem' in read) console.error(printable(read.problem, 500));
     else history.add(read.record);

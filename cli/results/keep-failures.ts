@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import type { Command } from '../../lib/commands/command.ts';
-import { mostRecoveryCases } from '../../lib/commands/recovery-index.ts';
+import { maxRecoveryCases } from '../../lib/commands/recovery-index.ts';
 import { folded } from '../../lib/text/fold.ts';
 import type { RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { isCutOff, isCutOffFinding } from '../run/closing-table.ts';
 import { printable } from '../shared/printable.ts';
 import { scenariosOf } from '../shared/scenarios.ts';
 import { readRecords } from './record-reader.ts';
-import { keyOf, mergeRun, mostCommandLength, type Failure } from './recovery-cases.ts';
+import { keyOf, mergeRun, maxCommandLength, type Failure } from './recovery-cases.ts';
 import { changeCases } from './recovery-store.ts';
 import type { RunFolder } from './run-folder.ts';
 
@@ -15,16 +15,16 @@ import type { RunFolder } from './run-folder.ts';
 const replays = (name: string): boolean => scenariosOf(name).some(({ needs }) => needs.includes('kept-failures'));
 
 /** Different failures of one run that are looked at: enough for all that can be kept, and a bound. */
-const mostFailures = 2 * mostRecoveryCases;
+const maxFailures = 2 * maxRecoveryCases;
 
 /** The command to replay a failed session with; or why there is none. */
 const commandOf = ({ command }: SessionRecord): Command | string => {
   if (command === undefined) return 'its record does not have the command that it ran';
   if (command === null) return 'its command holds a secret of the run, which is written nowhere';
   const { length } = JSON.stringify(command);
-  return length <= mostCommandLength
+  return length <= maxCommandLength
     ? command
-    : `its command and proof take ${length} characters, more than ${mostCommandLength}`;
+    : `its command and proof take ${length} characters, more than ${maxCommandLength}`;
 };
 
 /** A failed session of a round that says something of the service. */
@@ -55,7 +55,7 @@ export const keepFailures = async (folder: RunFolder, record: RunRecord): Promis
   for await (const read of readRecords(folder.records)) {
     if (!('record' in read)) continue;
     const each = read.record;
-    if (each.type === 'finding' && replays(each.test) && replayed.size < mostRecoveryCases) {
+    if (each.type === 'finding' && replays(each.test) && replayed.size < maxRecoveryCases) {
       if (each.finding === 'conforming') replayed.set(each.case, 'held');
       if (each.finding === 'breaking' && !(isCutShort && isCutOffFinding(each))) replayed.set(each.case, 'failed');
     }
@@ -69,8 +69,8 @@ export const keepFailures = async (folder: RunFolder, record: RunRecord): Promis
     const key = keyOf(test, command.name, outcome);
     const before = failures.get(key);
     if (before) before.sessions++;
-    else if (failures.size < mostFailures) failures.set(key, { test, command, outcome, trace, sessions: 1 });
-    else skip(`more than ${mostFailures} different failures`);
+    else if (failures.size < maxFailures) failures.set(key, { test, command, outcome, trace, sessions: 1 });
+    else skip(`more than ${maxFailures} different failures`);
   }
   const told: string[] = [];
   if (failures.size + replayed.size > 0) {
@@ -90,7 +90,7 @@ export const keepFailures = async (folder: RunFolder, record: RunRecord): Promis
     if (graduated.length > 0) told.push(`held often enough, replayed no more: ${graduated.join(', ')}`);
     if (left > 0)
       told.push(
-        `${left} more failures are not kept: recovery/ holds ${mostRecoveryCases} cases, the most there may be; delete some`,
+        `${left} more failures are not kept: recovery/ holds ${maxRecoveryCases} cases, the most there may be; delete some`,
       );
     told.push(...stored.problems.map(({ problem }) => `not read: ${problem}`));
   }

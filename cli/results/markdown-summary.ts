@@ -12,19 +12,19 @@ import { markdownTable } from '../shared/markdown.ts';
 import { observedText, runFacts } from './record-facts.ts';
 
 /** A comment on a pull request has room for 65,536 characters. */
-const mostInAll = 65_000;
+const maxInAll = 65_000;
 
 /** Most rows of a table that has no room of its own. */
-const mostRows = 60;
+const maxRows = 60;
 
-const mostCharacters = 200;
+const maxCharacters = 200;
 
 /**
  * A text of whatever origin as Markdown and HTML show it and nothing else: no markup, no link, no mention. Everything that
  * could begin one is written as a character reference.
  */
 export const shownInMarkdown = (text: string): string => {
-  const short = text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text;
+  const short = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;
   const escaped = short
     .replaceAll(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
     .trim()
@@ -36,7 +36,7 @@ export const shownInMarkdown = (text: string): string => {
   return escaped === '' ? '' : `<code>${escaped}</code>`;
 };
 
-const table = (head: readonly string[], rows: readonly (readonly string[])[], most = mostRows): string[] => {
+const table = (head: readonly string[], rows: readonly (readonly string[])[], most = maxRows): string[] => {
   const shown = rows.slice(0, most);
   return [
     ...markdownTable(head, shown),
@@ -245,6 +245,6 @@ export const markdownSummary = (record: RunRecord, failures: Failures = noFailur
     ...(settings.length > 0 ? details('Settings that were given', pairs(settings)) : []),
     ...details('Run, service and versions', pairs(runFacts(record))),
   ];
-  const room = mostInAll - [...beforeFindings, ...behindFindings].join('\n').length;
+  const room = maxInAll - [...beforeFindings, ...behindFindings].join('\n').length;
   return [...beforeFindings, ...section('Findings', findingLines(failures, room)), ...behindFindings].join('\n');
 };

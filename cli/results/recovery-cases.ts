@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import type { Command } from '../../lib/commands/command.ts';
 import { commandProblems } from '../../lib/commands/command-set.ts';
-import { isCaseName, mostRecoveryCases, type ReplayCase } from '../../lib/commands/recovery-index.ts';
+import { isCaseName, maxRecoveryCases, type ReplayCase } from '../../lib/commands/recovery-index.ts';
 import { extensible, outcomeSchema } from '../../lib/results/record-schema.ts';
 import { describeOutcome, type Outcome } from '../../lib/session/outcome.ts';
 import { printable } from '../shared/printable.ts';
@@ -111,13 +111,13 @@ export const parseCase = (text: string, name: string): RecoveryCase => {
 };
 
 /** Longest text of an outcome that is kept, characters. */
-const mostText = 500;
+const maxText = 500;
 
 const faultOf = (outcome: Outcome): Outcome => ({
   ...outcome,
-  ...('message' in outcome && { message: outcome.message.slice(0, mostText) }),
-  ...('reason' in outcome && { reason: outcome.reason.slice(0, mostText) }),
-  ...('detail' in outcome && { detail: outcome.detail.slice(0, mostText) }),
+  ...('message' in outcome && { message: outcome.message.slice(0, maxText) }),
+  ...('reason' in outcome && { reason: outcome.reason.slice(0, maxText) }),
+  ...('detail' in outcome && { detail: outcome.detail.slice(0, maxText) }),
 });
 
 /** The fault of a case in words. */
@@ -135,7 +135,7 @@ export const replayOf = (kept: RecoveryCase): ReplayCase => ({
 const heldForEach = 10;
 
 /** Largest command with its proof that is kept, characters of JSON. */
-export const mostCommandLength = 16_384;
+export const maxCommandLength = 16_384;
 
 const failedOnce = (kept: RecoveryCase, seenIn: Seen, sessions: number): RecoveryCase => ({
   ...kept,
@@ -190,7 +190,7 @@ export const mergeRun = (kept: readonly RecoveryCase[], blocked: ReadonlySet<str
       change(failedOnce(known, told.seen, sessions));
       continue;
     }
-    if (byName.size + blocked.size >= mostRecoveryCases) {
+    if (byName.size + blocked.size >= maxRecoveryCases) {
       const [oldest] = [...byName.values()]
         .filter(({ state }) => state === 'graduated')
         .toSorted((a, b) => (a.lastSeen.at < b.lastSeen.at ? -1 : 1));

@@ -43,7 +43,7 @@ const gather = async (folder: RunFolder, record: RunRecord): Promise<ReportData>
 
 const reportFile = (folder: RunFolder): string => path.join(folder.path, 'report.html');
 
-const writeReport = async (folder: RunFolder, record: RunRecord, file: string): Promise<void> => {
+const writeReportTo = async (folder: RunFolder, record: RunRecord, file: string): Promise<void> => {
   const data = await gather(folder, record);
   await writeOutput(file, reportPage(data, await loadDraw()));
   if (data.problems.count > 0)
@@ -52,10 +52,10 @@ const writeReport = async (folder: RunFolder, record: RunRecord, file: string): 
   if (file !== '-') console.error(`report: ${shownPath(file)}`);
 };
 
-/** Leaves a run's report in its folder and says where; says so where that fails, and changes nothing else of the run. */
-export const leaveReport = async (folder: RunFolder, record: RunRecord): Promise<void> => {
+/** Writes a run's report into its folder and prints where; a failure is printed and changes nothing else of the run. */
+export const writeReport = async (folder: RunFolder, record: RunRecord): Promise<void> => {
   try {
-    await writeReport(folder, record, reportFile(folder));
+    await writeReportTo(folder, record, reportFile(folder));
   } catch (error) {
     console.error(`no report: ${printable(messageOf(error), 500)}; ws-stress report ${folder.id} tries again`);
   }
@@ -74,6 +74,6 @@ export const reportCommand = async (argv: string[]): Promise<number> => {
   if (problems.length > 0) return refuse(problems);
   const folder = await findRun(path.resolve(values.folder ?? '.'), named);
   const record = await readRunRecord(folder.run);
-  await writeReport(folder, record, values.out ?? reportFile(folder));
+  await writeReportTo(folder, record, values.out ?? reportFile(folder));
   return 0;
 };

@@ -1,4 +1,4 @@
-import { countsInTime, describeOutcome } from '../../lib/session/outcome.ts';
+import { hasMeaningfulDuration, describeOutcome } from '../../lib/session/outcome.ts';
 import type { FindingRecord, MemoryRecord, RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { isCutOff, isTold, kindOf } from '../run/closing-table.ts';
 import { visible } from './html.ts';
@@ -7,17 +7,17 @@ import type { Read } from './record-reader.ts';
 import type { DetailRecord } from './parse-record.ts';
 
 /** The most sessions of a round that are drawn. */
-export const mostBars = 300;
-const mostRounds = 40;
-const mostDistributions = 120;
-const mostSeconds = 600;
-const mostMemory = 20;
-const mostReadings = 300;
-const mostKinds = 100;
+export const maxBars = 300;
+const maxRounds = 40;
+const maxDistributions = 120;
+const maxSeconds = 600;
+const maxMemory = 20;
+const maxReadings = 300;
+const maxKinds = 100;
 const examplesOfEach = 3;
-const mostFindings = 60;
-const mostProblems = 5;
-const mostSaid = 20;
+const maxFindings = 60;
+const maxProblems = 5;
+const maxSaid = 20;
 
 /** The phases of a session, in their order. */
 export const phaseNames = [
@@ -138,9 +138,9 @@ const addBar = (round: RoundBars, record: SessionRecord, isFailed: boolean): voi
   if (isFailed) round.failed++;
   if (session % round.every !== 0) return;
   round.bars.push({ session, startedAtMs, ends: phaseEnds(record), isFailed });
-  while (round.bars.length > mostBars) {
+  while (round.bars.length > maxBars) {
     // Numbers that are no multiples of anything would fill the round for good.
-    if (round.every > 2 ** 40) round.bars.length = mostBars;
+    if (round.every > 2 ** 40) round.bars.length = maxBars;
     round.every *= 2;
     round.bars = round.bars.filter((bar) => bar.session % round.every === 0);
   }
@@ -151,7 +151,7 @@ const halved = (counts: readonly number[]): number[] =>
   Array.from({ length: Math.ceil(counts.length / 2) }, (_, at) => (counts[2 * at] ?? 0) + (counts[2 * at + 1] ?? 0));
 
 const addToTimeline = (timeline: Timeline, atMs: number, lines: number): void => {
-  while (atMs / timeline.widthMs >= mostSeconds) {
+  while (atMs / timeline.widthMs >= maxSeconds) {
     timeline.widthMs *= 2;
     timeline.sessions = halved(timeline.sessions);
     timeline.lines = halved(timeline.lines);
@@ -214,7 +214,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
   };
 
   const addTime = (map: Map<string, Distribution>, of: Omit<Distribution, 'times'>, durationMs: number): void => {
-    const place = placeIn(map, mostDistributions, [of.test, of.of, of.round], () => ({
+    const place = placeIn(map, maxDistributions, [of.test, of.of, of.round], () => ({
       ...of,
       times: emptyHistogram(),
     }));
@@ -227,7 +227,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
     // A run that was cut short closes sessions itself.
     const isFailure = isTold(record) && !(run.cutShort === true && isCutOff(record));
     if (round !== undefined) {
-      const bars = placeIn(rounds, mostRounds, [test, round], () => ({
+      const bars = placeIn(rounds, maxRounds, [test, round], () => ({
         test,
         round,
         sessions: 0,
@@ -239,7 +239,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
       }));
       if (bars) addBar(bars, record, isFailure);
       for (const command of record.commands) {
-        if (!countsInTime(command.outcome)) continue;
+        if (!hasMeaningfulDuration(command.outcome)) continue;
         addTime(commands, { test, of: command.class, round }, command.durationMs);
       }
     }
@@ -252,7 +252,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
     );
     if (!isFailure) return;
     const kind = kindOf(record);
-    const failure = placeIn(failures, mostKinds, [kind], () => ({ kind: visible(kind, 200), count: 0, examples: [] }));
+    const failure = placeIn(failures, maxKinds, [kind], () => ({ kind: visible(kind, 200), count: 0, examples: [] }));
     if (!failure) return;
     failure.count++;
     if (failure.examples.length < examplesOfEach) failure.examples.push(exampleOf(record));
@@ -262,10 +262,10 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
     records.findings++;
     if (record.finding === 'conforming') return;
     const { finding, test } = record;
-    const place = placeIn(findings, mostKinds, [finding, test], () => ({ finding, test, count: 0, first: [] }));
+    const place = placeIn(findings, maxKinds, [finding, test], () => ({ finding, test, count: 0, first: [] }));
     if (!place) return;
     place.count++;
-    if (place.first.length < mostFindings) place.first.push(record);
+    if (place.first.length < maxFindings) place.first.push(record);
   };
 
   const add = (record: DetailRecord): void => {
@@ -274,7 +274,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
     else if (record.type === 'finding') addFinding(record);
     else {
       records.memory++;
-      if (memory.length < mostMemory) memory.push({ ...record, samples: evenly(record.samples, mostReadings) });
+      if (memory.length < maxMemory) memory.push({ ...record, samples: evenly(record.samples, maxReadings) });
       else beyond++;
     }
   };
@@ -286,10 +286,10 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
       else if ('problem' in read) {
         problems.count++;
         if (read.isLast) problems.isTorn = true;
-        if (problems.first.length < mostProblems) problems.first.push(visible(`line ${read.line}: ${read.problem}`));
+        if (problems.first.length < maxProblems) problems.first.push(visible(`line ${read.line}: ${read.problem}`));
       } else {
         said.count++;
-        if (said.first.length < mostSaid) said.first.push(visible(read.other));
+        if (said.first.length < maxSaid) said.first.push(visible(read.other));
       }
     },
     data: () => ({

@@ -11,7 +11,7 @@ import {
   curveLook,
   distributionPicture,
   memoryPicture,
-  mostCurves,
+  maxCurves,
   nameOf,
   phaseColours,
   timelinePicture,
@@ -302,7 +302,7 @@ const latencySection = ({ commands }: ReportData, paint: Paint): Content => {
     markup`<div class="pair">
       ${[...pairs.values()].map(({ test, of }) => {
         const mine = commands.filter((each) => each.test === test && each.of === of);
-        const shown = evenly(mine, mostCurves);
+        const shown = evenly(mine, maxCurves);
         const left =
           mine.length > shown.length ? ` Drawn are ${shown.length} of ${mine.length} rounds; the table has all.` : '';
         const heading = `${visible(test, 100)}: ${visible(of, 100)}`;
@@ -352,7 +352,7 @@ const controlsSection = ({ controls }: ReportData, paint: Paint): Content =>
     markup`<div class="pair">
       ${testsOf(controls).map((test) => {
         const mine = controls.filter((each) => each.test === test);
-        const shown = mine.slice(0, mostCurves);
+        const shown = mine.slice(0, maxCurves);
         return figure(
           `${visible(test, 100)}: controls`,
           paint(

@@ -30,7 +30,7 @@ export const curveLook = (at: number): { colour: ReportColour; dash: readonly nu
 });
 
 /** The most curves of a picture that can be told apart. */
-export const mostCurves = 6;
+export const maxCurves = 6;
 
 const axis = (more: PictureOption): PictureOption => ({
   axisLine: { show: true, lineStyle: { color: colour('quiet') } },
@@ -147,7 +147,7 @@ const decade = (ms: number, round: (exponent: number) => number): number => 10 *
 
 /** The share of times up to each time, a curve for each of a few distributions, with the bound where it is one. */
 export const distributionPicture = (distributions: readonly Distribution[], name: string, bound?: number): Picture => {
-  const shown = distributions.slice(0, mostCurves);
+  const shown = distributions.slice(0, maxCurves);
   const least = Math.min(...shown.map(({ times }) => times.min));
   const most = Math.max(bound ?? 0, ...shown.map(({ times }) => times.max));
   const from = decade(least * 0.8, Math.floor);

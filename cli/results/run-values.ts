@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { countsInTime, fewestLines } from '../../lib/session/outcome.ts';
+import { hasMeaningfulDuration, minLines } from '../../lib/session/outcome.ts';
 import type { RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { readRecords } from './record-reader.ts';
 
@@ -25,7 +25,7 @@ export interface RunValues {
 }
 
 /** More metrics than any run has: a file that names more is not kept in memory. */
-const mostMetrics = 200;
+const maxMetrics = 200;
 
 /** Random numbers that are the same each time, so that a run held against itself is itself (mulberry32). */
 const seeded = (): (() => number) => {
@@ -44,13 +44,13 @@ const addSession = (session: SessionRecord, add: Add): void => {
   for (const { type, durationMs } of session.controls) add(`control ${type}`, durationMs);
   // The sessions of a case differ from each other; what they come to are findings.
   if (session.case !== undefined) return;
-  if (countsInTime(session.outcome)) add('session', session.durationMs);
+  if (hasMeaningfulDuration(session.outcome)) add('session', session.durationMs);
   if (session.connectedMs !== undefined) add('connect', session.connectedMs);
   for (const command of session.commands) {
-    if (countsInTime(command.outcome)) add(`command ${command.class}`, command.durationMs);
+    if (hasMeaningfulDuration(command.outcome)) add(`command ${command.class}`, command.durationMs);
     if (command.ackMs !== undefined) add('acknowledgement', command.ackMs);
     const { outputMs = 0, lines, outcome } = command;
-    if (lines >= fewestLines && outcome.kind === 'ok' && outputMs > 0) {
+    if (lines >= minLines && outcome.kind === 'ok' && outputMs > 0) {
       add(`output ${command.class}`, (lines * 1000) / outputMs, 'lines/s', 'higher');
     }
   }
@@ -74,7 +74,7 @@ export const readRunValues = async (
       const key = `${test}\n${name}`;
       let metric = metrics.get(key);
       if (metric === undefined) {
-        if (metrics.size >= mostMetrics) {
+        if (metrics.size >= maxMetrics) {
           tooManyMetrics = true;
           return;
         }
@@ -98,7 +98,7 @@ export const readRunValues = async (
   const isWhole = sessions >= asked * 0.99;
   const told = [
     ...(skippedLines > 0 ? [`${skippedLines} lines are no records`] : []),
-    ...(tooManyMetrics ? [`more than ${mostMetrics} metrics`] : []),
+    ...(tooManyMetrics ? [`more than ${maxMetrics} metrics`] : []),
   ];
   return {
     metrics: isWhole ? metrics : new Map(),

@@ -40,7 +40,7 @@ export interface Counts {
 }
 
 /** Beyond so many tables with the same margins the normal approximation is as good as the exact sum. */
-const mostTables = 100_000;
+const maxTables = 100_000;
 
 /**
  * The two-sided p of two rates being one: Fisher's exact test, and of large counts of both outcomes the two-proportion test
@@ -52,7 +52,7 @@ export const proportionsTest = (a: Counts, b: Counts): number => {
   const all = n + m;
   if (n === 0 || m === 0 || failed === 0 || failed === all) return 1;
   const [fewest, most] = [Math.max(0, failed - m), Math.min(n, failed)];
-  if (most - fewest > mostTables) {
+  if (most - fewest > maxTables) {
     const pooled = failed / all;
     return twoSidedP((a.failed / n - b.failed / m) / Math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)));
   }
@@ -90,7 +90,7 @@ export interface RankTest {
 }
 
 /** Samples of at most so many values have their exact distribution computed, where no two values are equal. */
-const mostExact = 20;
+const maxExact = 20;
 
 /** The two-sided p of U by its exact distribution without ties: Mann and Whitney's recurrence, by size of the second sample. */
 const exactP = (u: number, n: number, m: number): number => {
@@ -137,7 +137,7 @@ export const rankTest = (a: readonly number[], b: readonly number[]): RankTest =
   }
   const pairs = n * m;
   const delta = (2 * u) / pairs - 1;
-  if (ties === 0 && n <= mostExact && m <= mostExact) return { u, delta, p: exactP(u, n, m) };
+  if (ties === 0 && n <= maxExact && m <= maxExact) return { u, delta, p: exactP(u, n, m) };
   const all = n + m;
   const variance = (pairs / 12) * (all + 1 - ties / (all * (all - 1)));
   const distance = Math.max(0, Math.abs(u - pairs / 2) - 0.5);

@@ -125,7 +125,7 @@ const bounded = (findings: readonly FindingRecord[], most: number): string[] => 
  * The table that closes a run: the first failures of each kind, with session, command, phase and reason. Of several tests
  * at most so many findings of a kind are shown.
  */
-export const closingTable = ({ sessions, findings }: Failures, mostFindings: number): string => {
+export const closingTable = ({ sessions, findings }: Failures, maxFindings: number): string => {
   const failed: string[] = [];
   for (const [kind, { count, first }] of sessions) {
     const which = count > first.length ? `, the first ${first.length}` : '';
@@ -136,7 +136,7 @@ export const closingTable = ({ sessions, findings }: Failures, mostFindings: num
   );
   return [
     ...(failed.length > 0 ? ['', 'Failed sessions', ...failed] : []),
-    ...(sorted.length > 0 ? ['', 'Findings', ...bounded(sorted, mostFindings)] : []),
+    ...(sorted.length > 0 ? ['', 'Findings', ...bounded(sorted, maxFindings)] : []),
     ...(failed.length + sorted.length > 0 ? ['', ''] : []),
   ].join('\n');
 };

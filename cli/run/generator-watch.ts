@@ -13,9 +13,9 @@ export interface GeneratorSample {
 const sampleEveryMs = 500;
 const windowMs = 5000;
 /** In a window in which it takes more of all cores it may have measured itself. */
-const mostBusy = 0.9;
+const maxBusy = 0.9;
 /** More such windows than this share make a run invalid. */
-const mostTooBusy = 0.1;
+const maxTooBusy = 0.1;
 /** A tick of /proc, which is 10 ms on every Linux (proc(5), sysconf(_SC_CLK_TCK)). */
 const tickMs = 10;
 
@@ -47,15 +47,15 @@ export const generatorFigures = (samples: readonly GeneratorSample[], cores: num
     residentBytes: Math.max(...samples.map(({ residentBytes }) => residentBytes)),
     ...(shares.length > 0 && {
       busiestShare: Math.max(...shares),
-      tooBusyShare: shares.filter((share) => share > mostBusy).length / shares.length,
+      tooBusyShare: shares.filter((share) => share > maxBusy).length / shares.length,
     }),
   };
 };
 
 /** Why a run says nothing of the service, for its generator was too busy; undefined where it was not. */
 export const generatorProblem = ({ cores, busiestShare, tooBusyShare = 0 }: GeneratorFigures): string | undefined =>
-  tooBusyShare > mostTooBusy
-    ? `INVALID: k6 took more than ${mostBusy * 100} % of the ${cores} cores for ${Math.round(tooBusyShare * 100)} % of the time (at most ${Math.round((busiestShare ?? 0) * 100)} %), so that it may have measured itself; give less load, or more machines`
+  tooBusyShare > maxTooBusy
+    ? `INVALID: k6 took more than ${maxBusy * 100} % of the ${cores} cores for ${Math.round(tooBusyShare * 100)} % of the time (at most ${Math.round((busiestShare ?? 0) * 100)} %), so that it may have measured itself; give less load, or more machines`
     : undefined;
 
 /** What the generator took, in a line. */
@@ -71,7 +71,7 @@ export const watchGenerator = (pid: number): (() => GeneratorFigures | undefined
     const sample = sampleOf(pid, performance.now());
     if (sample) samples.push(sample);
     // Hours of samples become as many of half as many, twice as far apart.
-    if (samples.length > 2 * mostSamples) samples.splice(0, samples.length, ...samples.filter((_, at) => at % 2 === 0));
+    if (samples.length > 2 * maxSamples) samples.splice(0, samples.length, ...samples.filter((_, at) => at % 2 === 0));
   };
   take();
   const timer = setInterval(take, sampleEveryMs).unref();
@@ -81,4 +81,4 @@ export const watchGenerator = (pid: number): (() => GeneratorFigures | undefined
   };
 };
 
-const mostSamples = 10_000;
+const maxSamples = 10_000;

@@ -15,7 +15,7 @@ import { dashboardEnvironment } from './dashboard.ts';
 import { runK6, type K6End } from './run-k6.ts';
 import { packageVersion } from '../shared/package-root.ts';
 import { bundleOf, scenarioNames, scenarioProblem, scenariosOf } from '../shared/scenarios.ts';
-import { leaveResults } from '../results/after-run.ts';
+import { writeResults } from '../results/after-run.ts';
 import { writeExports, type Exports } from '../results/exports.ts';
 import {
   fingerprint,
@@ -26,9 +26,9 @@ import {
   type RunFolder,
 } from '../results/run-folder.ts';
 import { renewIndex } from '../results/recovery-store.ts';
-import { addFrameFindings, judgeByList, readExpectedList, type ExpectedList } from './run-expected.ts';
+import { addFrameFindings, evaluateByList, readExpectedList, type ExpectedList } from './run-expected.ts';
 import { runProblems } from './run-inputs.ts';
-import { tellProgress } from './run-progress.ts';
+import { printProgress } from './run-progress.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
 import { declareCommand, type Given, type Options } from '../shared/command.ts';
 import { allSettings, spellingOf } from '../shared/settings-options.ts';
@@ -201,7 +201,7 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
   const output = isTaken ? [] : ['--console-output', folder.records, '--log-format', 'raw'];
   // k6's own progress is made for a terminal: in a log it is thousands of lines.
   const isQuiet = !process.stdout.isTTY && !k6Args.some((arg) => /^(-q|--quiet|-v|--verbose)$/.test(arg));
-  const told = isQuiet ? tellProgress(isTaken ? undefined : folder.records, process.stderr) : undefined;
+  const told = isQuiet ? printProgress(isTaken ? undefined : folder.records, process.stderr) : undefined;
   let end: K6End;
   try {
     end = await runK6(k6.path, ['run', ...(isQuiet ? ['--quiet'] : []), ...output, ...k6Args, bundle], {
@@ -249,10 +249,10 @@ const completed = async (
     machine: thisMachine(),
     ...(generator && { generator }),
   };
-  const byList = expected && (await judgeByList(ownRecord, folder, expected));
+  const byList = expected && (await evaluateByList(ownRecord, folder, expected));
   const record = byList?.record ?? ownRecord;
   await writeOutput(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
-  await leaveResults(folder, record);
+  await writeResults(folder, record);
   const isExported = await exported(exports, record, folder);
   if (byList !== undefined) process.stdout.write(byList.text);
   // Whoever reads the end of a log finds it there.

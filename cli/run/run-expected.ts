@@ -95,7 +95,7 @@ export const addFrameFindings = async (
 };
 
 /** Different failures of sessions that are looked at. */
-const mostFailures = 1000;
+const maxFailures = 1000;
 
 const readFindings = async ({ records }: RunFolder): Promise<Pick<RunFindings, 'findings' | 'failures'>> => {
   const findings: FindingRecord[] = [];
@@ -106,7 +106,7 @@ const readFindings = async ({ records }: RunFolder): Promise<Pick<RunFindings, '
     if (record.type === 'finding') findings.push(record);
     if (record.type !== 'session' || record.round === undefined || record.outcome.kind === 'ok') continue;
     const outcome = describeOutcome(record.outcome);
-    if (failures.size < mostFailures) failures.set(`${record.test} ${outcome}`, { test: record.test, outcome });
+    if (failures.size < maxFailures) failures.set(`${record.test} ${outcome}`, { test: record.test, outcome });
   }
   return { findings, failures: [...failures.values()] };
 };
@@ -115,7 +115,7 @@ const readFindings = async ({ records }: RunFolder): Promise<Pick<RunFindings, '
  * A run record as the list judges it, and what to tell of it; the list is written where that was asked. A run that was not
  * judged to its end is left as it is.
  */
-export const judgeByList = async (
+export const evaluateByList = async (
   record: RunRecord,
   folder: RunFolder,
   { file, isWritten, list }: ExpectedList,

@@ -30,11 +30,11 @@ const addProblemsOf = (scenario: string, inputs: Inputs): void => {
   if (run === undefined) return;
   const parts = scenariosOf(scenario);
   // How many rounds the settings leave is seen by the bundle, which checks again.
-  const mostRounds = 100;
+  const maxRounds = 100;
   readCriteria(
     inputs,
     scenario,
-    parts.map(({ name, rounds }) => ({ name, rounds: rounds.length > 0 ? mostRounds : 0 })),
+    parts.map(({ name, rounds }) => ({ name, rounds: rounds.length > 0 ? maxRounds : 0 })),
     knownScenarios(
       shippedThresholds(),
       parts.map(({ name }) => name),

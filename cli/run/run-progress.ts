@@ -27,7 +27,7 @@ export const lineCounter = (file: string): (() => Promise<number>) => {
  * Says every ten seconds, in a line, that a run goes on, and how many records it has written, where their file is known; what
  * it returns ends that.
  */
-export const tellProgress = (
+export const printProgress = (
   file: string | undefined,
   stream: { write: (text: string) => unknown },
   everyMs = intervalMs,

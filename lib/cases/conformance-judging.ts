@@ -119,7 +119,7 @@ export const describeReplies = (replies: readonly Incoming[]): string => {
 };
 
 /** Judges what came of a session that lives on: as expected or otherwise, but nothing is broken. */
-export const judgeReplies = (received: readonly Incoming[], accepts: readonly Answer[]): Finding => {
+export const evaluateReplies = (received: readonly Incoming[], accepts: readonly Answer[]): Finding => {
   const replies = received.filter(({ kind }) => kind !== 'notification');
   const isFine = accepts.some(({ fits }) => fits(replies));
   const text = replies.length === 0 && isFine ? 'no answer' : describeReplies(replies);
@@ -137,7 +137,7 @@ const isOrderly = ({ code, detail }: Extract<Outcome, { kind: 'closed' }>): bool
   (tellingCodes.has(code) || code >= 3000) && !detail.startsWith('connection reset');
 
 /** Judges that a session ended before the case had its answer; undefined where that is breaking. */
-export const judgeEnd = (outcome: Outcome, closes: readonly number[]): Finding | undefined => {
+export const evaluateEnd = (outcome: Outcome, closes: readonly number[]): Finding | undefined => {
   const received = describeOutcome(outcome);
   if (outcome.kind === 'closed' && isOrderly(outcome)) {
     return { kind: closes.includes(outcome.code) ? 'conforming' : 'deviating', received };

@@ -123,7 +123,7 @@ const describeEnd = ({ closeCode, ended, answered }: Seen): string => {
 };
 
 /** A service that must fail the connection (§7.1.7): it should say so by a close frame, and must not go on. */
-export const judgeFailed = (seen: Seen, closes: readonly number[]): Finding => {
+export const evaluateFailed = (seen: Seen, closes: readonly number[]): Finding => {
   const received = describeEnd(seen);
   if (seen.closeCode !== undefined) {
     return { kind: closes.includes(seen.closeCode) ? 'conforming' : 'deviating', received };
@@ -133,7 +133,7 @@ export const judgeFailed = (seen: Seen, closes: readonly number[]): Finding => {
 };
 
 /** A service that must go on; `problem` tells what is wrong with what it sent, if anything. */
-export const judgeLives = (seen: Seen, problem: (seen: Seen) => string | undefined): Finding => {
+export const evaluateLives = (seen: Seen, problem: (seen: Seen) => string | undefined): Finding => {
   if (!seen.answered)
     return { kind: seen.closeCode === undefined ? 'breaking' : 'deviating', received: describeEnd(seen) };
   const wrong = problem(seen);
@@ -141,7 +141,7 @@ export const judgeLives = (seen: Seen, problem: (seen: Seen) => string | undefin
 };
 
 /** A service that was asked to close: it must answer by a close frame (§5.5.1) and end the connection (§7.1.1). */
-export const judgeClosed = (seen: Seen, closes: readonly number[]): Finding => {
+export const evaluateClosed = (seen: Seen, closes: readonly number[]): Finding => {
   const { closeCode, ended } = seen;
   if (closeCode === undefined)
     return { kind: ended === undefined ? 'breaking' : 'deviating', received: describeEnd(seen) };
@@ -151,13 +151,16 @@ export const judgeClosed = (seen: Seen, closes: readonly number[]): Finding => {
 };
 
 /** A service whose client vanished: a new session must work. */
-export const judgeSurvived = ({ answered }: Seen): Finding =>
+export const evaluateSurvived = ({ answered }: Seen): Finding =>
   answered
     ? { kind: 'conforming', received: 'a new session works' }
     : { kind: 'breaking', received: 'a new session does not work' };
 
 /** An answer to an opening handshake: refused by HTTP, with what `isFine` asks for. */
-export const judgeRefused = (seen: SeenHandshake, isFine: (seen: SeenHandshake) => boolean = () => true): Finding => {
+export const evaluateRefused = (
+  seen: SeenHandshake,
+  isFine: (seen: SeenHandshake) => boolean = () => true,
+): Finding => {
   const { status, ended } = seen;
   if (status === undefined) {
     if (ended === undefined) return { kind: 'breaking', received: 'no answer' };
@@ -186,7 +189,7 @@ const fails = (
   sender: 'node',
   bytes,
   must: 'fail',
-  judge: (seen) => judgeFailed(seen, closes),
+  judge: (seen) => evaluateFailed(seen, closes),
 });
 
 const answer = error(codes.methodNotFound, caseId);
@@ -214,7 +217,7 @@ const lives = (
   sender: 'node',
   bytes,
   must: 'live',
-  judge: (seen) => judgeLives(seen, problem),
+  judge: (seen) => evaluateLives(seen, problem),
 });
 
 const drops = (name: string, section: string, bytes: () => readonly Uint8Array[]): FrameCase => ({
@@ -224,7 +227,7 @@ const drops = (name: string, section: string, bytes: () => readonly Uint8Array[]
   sender: 'node',
   bytes,
   must: 'survive',
-  judge: judgeSurvived,
+  judge: evaluateSurvived,
 });
 
 const closes = (name: string, codes: readonly number[], payload: string): FrameCase => ({
@@ -234,7 +237,7 @@ const closes = (name: string, codes: readonly number[], payload: string): FrameC
   sender: 'node',
   bytes: () => [frame(opcodes.close, bytesOf(payload))],
   must: 'close',
-  judge: (seen) => judgeClosed(seen, codes),
+  judge: (seen) => evaluateClosed(seen, codes),
 });
 
 const wrongFrames = (): FrameCase[] => {
@@ -347,7 +350,7 @@ const long = (name: string, length: number): FrameCase => {
     must: 'take',
     judge: (seen) => {
       if (seen.closeCode === 1009) return { kind: 'conforming', received: describeEnd(seen) };
-      return judgeLives(seen, ({ replies }) =>
+      return evaluateLives(seen, ({ replies }) =>
         accepts.some(({ fits }) => fits(replies)) ? undefined : describeReplies(replies),
       );
     },
@@ -386,7 +389,7 @@ const handshakes = (): HandshakeCase[] => [
     expected: 'status 400, or another of 4xx',
     sender: 'node',
     headers: { 'Sec-WebSocket-Key': undefined },
-    judge: (seen) => judgeRefused(seen),
+    judge: (seen) => evaluateRefused(seen),
   },
   {
     name: 'handshake-of-another-version',
@@ -394,7 +397,7 @@ const handshakes = (): HandshakeCase[] => [
     expected: 'status 426 or 400, with Sec-WebSocket-Version: 13',
     sender: 'node',
     headers: { 'Sec-WebSocket-Version': '99' },
-    judge: (seen) => judgeRefused(seen, ({ headers }) => /\b13\b/.test(headers['sec-websocket-version'] ?? '')),
+    judge: (seen) => evaluateRefused(seen, ({ headers }) => /\b13\b/.test(headers['sec-websocket-version'] ?? '')),
   },
   {
     name: 'handshake-by-post',
@@ -403,7 +406,7 @@ const handshakes = (): HandshakeCase[] => [
     sender: 'node',
     method: 'POST',
     headers: { 'Content-Length': '0' },
-    judge: (seen) => judgeRefused(seen),
+    judge: (seen) => evaluateRefused(seen),
   },
   {
     name: 'handshake-at-another-path',
@@ -412,7 +415,7 @@ const handshakes = (): HandshakeCase[] => [
     sender: 'node',
     path: '/ws-stress/nothing-here',
     headers: {},
-    judge: (seen) => judgeRefused(seen),
+    judge: (seen) => evaluateRefused(seen),
   },
 ];
 

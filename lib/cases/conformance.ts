@@ -8,8 +8,8 @@ import {
   codes,
   error,
   expectedWords,
-  judgeEnd,
-  judgeReplies,
+  evaluateEnd,
+  evaluateReplies,
   ownError,
   result,
   silence,
@@ -63,9 +63,9 @@ const caseOf = ({ name, section, send, accepts, closes = [] }: Row): Case => ({
   section,
   expected: expectedWords(accepts, closes),
   *script(session) {
-    return judgeReplies(yield* session.probe(send(), accepts.includes(silence) ? 0 : 1), accepts);
+    return evaluateReplies(yield* session.probe(send(), accepts.includes(silence) ? 0 : 1), accepts);
   },
-  ended: (outcome) => judgeEnd(outcome, closes),
+  ended: (outcome) => evaluateEnd(outcome, closes),
 });
 
 const texts = (): readonly Row[] => {
@@ -365,9 +365,9 @@ const duplicateId = (): Case => {
     expected: twice.words,
     *script(session) {
       yield* session.probe(message({}), 1);
-      return judgeReplies(yield* session.probe(message({}), 2), [twice]);
+      return evaluateReplies(yield* session.probe(message({}), 2), [twice]);
     },
-    ended: (outcome) => judgeEnd(outcome, []),
+    ended: (outcome) => evaluateEnd(outcome, []),
   };
 };
 
@@ -389,7 +389,7 @@ const pipelining = (): Case => ({
     if (!other) return { kind: 'conforming', received: `error ${methodNotFound} to each of ${pipelined}` };
     return { kind: 'deviating', received: other.error ? `error ${other.error.code}` : 'a result' };
   },
-  ended: (outcome) => judgeEnd(outcome, []),
+  ended: (outcome) => evaluateEnd(outcome, []),
 });
 
 /** JSON-RPC 2.0 and its text and binary messages: one question a session; what may break a service comes last. */

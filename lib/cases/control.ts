@@ -97,7 +97,7 @@ const hasEnded = function* (session: Session, received: string): Script<Finding>
   return { kind: 'breaking', received: `${received}; ${kept}: ${last}` };
 };
 
-const judgeNoProcess = (response: Response): Finding => ({
+const evaluateNoProcess = (response: Response): Finding => ({
   kind: response.error && noProcessCodes.has(response.error.code) ? 'conforming' : 'deviating',
   received: describeResponse(response),
 });
@@ -108,7 +108,7 @@ const withoutProcess = (type: ControlType): readonly Case[] => [
     section,
     expected: `${type} where no command was run is answered by the error for no process`,
     *script(session) {
-      return judgeNoProcess(yield* ask(session, type));
+      return evaluateNoProcess(yield* ask(session, type));
     },
   },
   {
@@ -120,7 +120,7 @@ const withoutProcess = (type: ControlType): readonly Case[] => [
       for (let round = 0; round < completions && finding.kind === 'conforming'; round++) {
         const run = yield* session.execute(say('done'));
         yield* run.completes();
-        finding = judgeNoProcess(yield* ask(session, type));
+        finding = evaluateNoProcess(yield* ask(session, type));
       }
       return finding;
     },
@@ -128,7 +128,7 @@ const withoutProcess = (type: ControlType): readonly Case[] => [
 ];
 
 /** A control that changes nothing may be answered by a result or by an error: the protocol does not say. */
-const judgeNeedless = ({ error, result }: Response, status: string): FindingKind =>
+const evaluateNeedless = ({ error, result }: Response, status: string): FindingKind =>
   error || (result as { status?: unknown } | null)?.status === status ? 'conforming' : 'deviating';
 
 const needless = (): readonly Case[] => [
@@ -139,7 +139,7 @@ const needless = (): readonly Case[] => [
     *script(session) {
       const run = yield* paused(session);
       const again = yield* ask(session, 'PAUSE');
-      return yield* unharmed(resumes(session, run), judgeNeedless(again, 'paused'), describeResponse(again));
+      return yield* unharmed(resumes(session, run), evaluateNeedless(again, 'paused'), describeResponse(again));
     },
   },
   {
@@ -149,7 +149,7 @@ const needless = (): readonly Case[] => [
     *script(session) {
       const run = yield* running(session);
       const response = yield* ask(session, 'RESUME');
-      return yield* unharmed(run.completes(), judgeNeedless(response, 'resumed'), describeResponse(response));
+      return yield* unharmed(run.completes(), evaluateNeedless(response, 'resumed'), describeResponse(response));
     },
   },
   {
@@ -161,7 +161,7 @@ const needless = (): readonly Case[] => [
       yield* run.staysSilentFor(silentMs);
       yield* session.control('RESUME');
       const again = yield* ask(session, 'RESUME');
-      return yield* unharmed(goesOn(run), judgeNeedless(again, 'resumed'), describeResponse(again));
+      return yield* unharmed(goesOn(run), evaluateNeedless(again, 'resumed'), describeResponse(again));
     },
   },
 ];

@@ -17,7 +17,7 @@ const refusedMs = 5000;
 type Judged = [kind: FindingKind, received: string];
 
 /** What it means how a connection to nothing ended. */
-export const judgeRefused = ({ outcome, durationMs }: Pick<SessionResult, 'outcome' | 'durationMs'>): Judged => {
+export const evaluateRefused = ({ outcome, durationMs }: Pick<SessionResult, 'outcome' | 'durationMs'>): Judged => {
   const received = `${describeOutcome(outcome)}, after ${Math.round(durationMs)} ms`;
   if (outcome.kind === 'timeout' && outcome.phase === 'connect') return ['deviating', received];
   if (outcome.kind !== 'connect-failed' || durationMs > refusedMs) return ['breaking', received];
@@ -25,7 +25,7 @@ export const judgeRefused = ({ outcome, durationMs }: Pick<SessionResult, 'outco
 };
 
 /** What it means how the sessions ended that were in the middle of output; undefined is one that has not. */
-export const judgeCloses = (ends: readonly ({ outcome: Outcome; isEarly: boolean } | undefined)[]): Judged => {
+export const evaluateCloses = (ends: readonly ({ outcome: Outcome; isEarly: boolean } | undefined)[]): Judged => {
   const codes = new Set<number>();
   for (const end of ends) {
     if (!end) return ['breaking', 'a session saw no end'];
@@ -38,7 +38,7 @@ export const judgeCloses = (ends: readonly ({ outcome: Outcome; isEarly: boolean
 };
 
 /** What it means how the last session ended that was tried once the service was to be back. */
-export const judgeBack = (outcome: Outcome, tookMs: number, failure: string | undefined): Judged =>
+export const evaluateBack = (outcome: Outcome, tookMs: number, failure: string | undefined): Judged =>
   outcome.kind === 'ok'
     ? ['conforming', `a session succeeded after ${tookMs} ms, and as many as before together`]
     : ['breaking', `${describeOutcome(outcome)}, after ${tookMs} ms${failure === undefined ? '' : `: ${failure}`}`];

@@ -27,7 +27,7 @@ export const limitCases = {
 export type LimitCase = (typeof limitCases)[keyof typeof limitCases];
 
 /** What the end of a session beyond the limit means. */
-const judgeRefusal = ({ outcome, closeCode }: SessionResult): Finding => {
+const evaluateRefusal = ({ outcome, closeCode }: SessionResult): Finding => {
   const received = describeOutcome(outcome);
   const closed = closeCode === undefined ? 'and no close' : `and close ${closeCode}`;
   if (outcome.kind === 'rejected' && outcome.reason === 'session limit') {
@@ -48,20 +48,20 @@ const severest: readonly FindingKind[] = ['breaking', 'bypass', 'deviating', 'co
 type Judged = [kind: FindingKind, received: string];
 
 /** What the ends of several sessions beyond the limit mean: the worst of them. */
-export const judgeRefusals = (results: readonly SessionResult[]): Judged => {
-  const findings = results.map(judgeRefusal);
+export const evaluateRefusals = (results: readonly SessionResult[]): Judged => {
+  const findings = results.map(evaluateRefusal);
   const kind = severest.find((each) => findings.some((finding) => finding.kind === each)) ?? 'breaking';
   return [kind, findings.find((finding) => finding.kind === kind)?.received ?? 'nothing'];
 };
 
 /** Whether as many came in as the limit says, with one slot left; `full` is why one was refused before. */
-export const judgeFill = (guests: number, limit: number, full: string | undefined): Judged =>
+export const evaluateFill = (guests: number, limit: number, full: string | undefined): Judged =>
   full === undefined
     ? ['conforming', `${guests} of ${limit}, and there is a slot left`]
     : ['breaking', `${guests} of ${limit}, then ${full}`];
 
 /** Whether `/health` counts the sessions that are open. */
-export const judgeCount = (counted: number, open: number): Judged => [
+export const evaluateCount = (counted: number, open: number): Judged => [
   counted === open ? 'conforming' : 'breaking',
   `${counted} with ${open} open`,
 ];
@@ -70,7 +70,7 @@ export const judgeCount = (counted: number, open: number): Judged => [
  * Whether all sessions inside the limit could run a command and close in order; `working` says that they had one under way,
  * line after line, while others were refused.
  */
-export const judgeEnds = (ends: readonly SessionResult[], working: boolean): Judged => {
+export const evaluateEnds = (ends: readonly SessionResult[], working: boolean): Judged => {
   if (ends.length === 0) return ['breaking', 'no session was left inside the limit'];
   const disturbed = ends.find(({ outcome }) => outcome.kind !== 'ok');
   return disturbed

@@ -25,7 +25,7 @@ export interface WatchedLoad {
 }
 
 /** More of the load than this share may not fail: it would be another load. */
-const mostFailed = 0.1;
+const maxFailed = 0.1;
 
 /** What a judgement of the memory comes to; without a kind where it is inconclusive, which is no data. */
 export const leakFinding = (
@@ -36,7 +36,7 @@ export const leakFinding = (
   const failures = failed === 0 ? '' : `${failed} of ${all} sessions failed, the first by ${firstFailure}`;
   if (restarted)
     return { kind: 'breaking', received: `the service was started anew under load${failures && `; ${failures}`}` };
-  if (failed > all * mostFailed) return { kind: 'breaking', received: failures };
+  if (failed > all * maxFailed) return { kind: 'breaking', received: failures };
   const kind = verdict === 'INCONCLUSIVE' ? undefined : verdict === 'LEAK' ? 'breaking' : 'conforming';
   return { kind, received: failures === '' ? detail : `${detail}; ${failures}` };
 };

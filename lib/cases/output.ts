@@ -12,7 +12,7 @@ const outputBytes = slowReader.lines * lineBytes;
 
 /** The long pause: half as long again as the rest of the output would take, at most so long, milliseconds. */
 const stallShare = 1.5;
-const mostStallMs = 20_000;
+const maxStallMs = 20_000;
 
 const longLineBytes = 1_048_576;
 
@@ -47,7 +47,7 @@ export const slowReaderCase = (python: boolean, now: () => number, stalled: (unr
     const startedAt = now();
     yield* execution.reaches(freeLines);
     const restMs = ((now() - startedAt) * (lines - freeLines)) / freeLines;
-    const stalledMs = Math.ceil(Math.min(mostStallMs, Math.max(pauseMs, restMs * stallShare)));
+    const stalledMs = Math.ceil(Math.min(maxStallMs, Math.max(pauseMs, restMs * stallShare)));
     session.stall(stalledMs);
     yield* execution.reaches(freeLines + 1);
     const restBytes = (lines - freeLines) * lineBytes;
@@ -74,7 +74,7 @@ const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
  * Judges resident memory, bytes, before a slow reader and when it had read nothing for a while: held back, or piled up?
  * Undefined where too little can have been left unread to tell.
  */
-export const judgeUnread = (
+export const evaluateUnread = (
   beforeBytes: number,
   afterBytes: number,
   { bytes, stalledMs }: Unread,

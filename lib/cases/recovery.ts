@@ -6,7 +6,7 @@ import type { Case } from './case.ts';
 type Asked = Pick<Case, 'name' | 'section' | 'expected'>;
 
 /** What a kept failure is as a case. */
-export const askedOf = ({ name, test, fault, command }: ReplayCase): Asked => ({
+export const caseOf = ({ name, test, fault, command }: ReplayCase): Asked => ({
   name,
   section: `a failure of ${test}`,
   expected: `${command.name} to come to ok, and not again to ${fault}`,

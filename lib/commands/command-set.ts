@@ -1,5 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
-import { classForm, longestClass, mostClasses, type Command } from './command.ts';
+import { classForm, longestClass, maxClasses, type Command } from './command.ts';
 
 /** A value in an error message. */
 export const show = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
@@ -86,9 +86,9 @@ export const commandProblems = (command: unknown, where: string): string[] => {
 
 const classesProblems = (commands: readonly unknown[]): string[] => {
   const classes = new Set(commands.map((command) => (isObject(command) ? command.class : undefined)).filter(isClass));
-  return classes.size > mostClasses
+  return classes.size > maxClasses
     ? [
-        `commands: expected at most ${mostClasses} different classes, received ${classes.size}; give commands that are judged alike the same class, and select a single one by its name: command_duration{command:name}`,
+        `commands: expected at most ${maxClasses} different classes, received ${classes.size}; give commands that are judged alike the same class, and select a single one by its name: command_duration{command:name}`,
       ]
     : [];
 };

@@ -5,7 +5,7 @@ export const classForm = '[a-z0-9]+(?:-[a-z0-9]+)*';
 export const longestClass = 40;
 
 /** The most classes of a command set: each is a value of a tag, and k6 keeps all values of all tags. */
-export const mostClasses = 20;
+export const maxClasses = 20;
 
 /** Lines that differ by a number alone: `{i}` in `line` runs from `from` to `to`, both included. */
 export interface NumberedLines {

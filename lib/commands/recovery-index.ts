@@ -3,7 +3,7 @@ import { commandProblems, show } from './command-set.ts';
 import type { Command } from './command.ts';
 
 /** Most cases that are kept, and replayed by a run. */
-export const mostRecoveryCases = 200;
+export const maxRecoveryCases = 200;
 
 /** A failure that was kept, as a run replays it. */
 export interface ReplayCase {
@@ -30,8 +30,8 @@ const isCase = (each: unknown): each is { command: unknown } =>
 /** The problems of an index of recovery cases as parsed from JSON (docs/recovery.md); none means that it is one. */
 export const recoveryIndexProblems = (index: unknown): string[] => {
   const { version, cases } = (index ?? {}) as { version?: unknown; cases?: unknown };
-  if (version !== 1 || !Array.isArray(cases) || cases.length > mostRecoveryCases) {
-    return [`expected {"version": 1, "cases": [${mostRecoveryCases} at most]}, received ${show(index).slice(0, 99)}`];
+  if (version !== 1 || !Array.isArray(cases) || cases.length > maxRecoveryCases) {
+    return [`expected {"version": 1, "cases": [${maxRecoveryCases} at most]}, received ${show(index).slice(0, 99)}`];
   }
   return cases.flatMap((each: unknown, at) =>
     isCase(each)

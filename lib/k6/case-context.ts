@@ -2,7 +2,7 @@ import exec from 'k6/execution';
 import { runCase, type Case, type Finding } from '../cases/case.ts';
 import type { ReplayCase } from '../commands/recovery-index.ts';
 import type { Settings } from '../load/settings.ts';
-import type { Excuse } from '../load/thresholds.ts';
+import type { SkipReason } from '../load/thresholds.ts';
 import type { RunIdentity } from '../results/run.ts';
 import {
   connectFailed,
@@ -48,7 +48,7 @@ export interface CaseContext {
   /** Reports what a case found. */
   report: (asked: CaseName, kind: Finding['kind'], received: string) => void;
   /** Skips cases, and reports why. */
-  skip: (cases: readonly CaseName[], as: Excuse, reason: string) => void;
+  skip: (cases: readonly CaseName[], as: SkipReason, reason: string) => void;
   /** Reports a case that was asked without an answer, and why. */
   inconclusive: (asked: CaseName, reason: string) => void;
   /** Adds a figure that a case measured. */

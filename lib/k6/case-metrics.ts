@@ -1,6 +1,6 @@
 import { Counter, Trend } from 'k6/metrics';
 import type { Finding } from '../cases/case.ts';
-import type { Excuse } from '../load/thresholds.ts';
+import type { SkipReason } from '../load/thresholds.ts';
 import type { SessionResult } from '../session/session.ts';
 import { countOutcome, evidence } from './metrics.ts';
 
@@ -33,7 +33,7 @@ export const addCaseFigure = (metric: keyof typeof caseTrends, test: string, nam
 export const countCasesAsked = (test: string): void => evidence.add(1, { test, of: 'cases' });
 
 /** Says why a case was not asked, and lets the guards of what is judged by it hold. */
-export const excuseCase = (test: string, name: string, as: Excuse): void => {
+export const skipCase = (test: string, name: string, as: SkipReason): void => {
   for (const of of ['findings', 'sessions', ...Object.keys(caseTrends)]) {
     evidence.add(1, { test, case: name, of });
     excused.add(1, { test, case: name, of, as });

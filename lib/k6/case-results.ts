@@ -1,8 +1,8 @@
 import type { Case, Finding } from '../cases/case.ts';
-import type { Excuse } from '../load/thresholds.ts';
+import type { SkipReason } from '../load/thresholds.ts';
 import { findingRecord, sessionRecord, type SessionPlace } from '../results/record.ts';
 import type { SessionResult } from '../session/session.ts';
-import { countCaseSession, countFinding, excuseCase } from './case-metrics.ts';
+import { countCaseSession, countFinding, skipCase } from './case-metrics.ts';
 import { stopOnGeneratorFailure, traceText, type ResultSink } from './result-sink.ts';
 
 /** What a case is called, and where it is written what must happen. */
@@ -43,11 +43,11 @@ export const reportSkipped = (
   { run, replacer, record, print }: ResultSink,
   scenario: string,
   skipped: readonly CaseName[],
-  as: Excuse,
+  as: SkipReason,
   reason: string,
 ): void => {
   for (const each of skipped) {
-    excuseCase(scenario, each.name, as);
+    skipCase(scenario, each.name, as);
     record(true, () => findingRecord(run, scenario, each, { kind: as, received: reason }, { replacer }));
   }
   const names = skipped.length > 3 ? `${skipped.length} cases` : skipped.map(({ name }) => name).join(', ');

@@ -9,7 +9,7 @@ const segment = new Counter('segment');
 const runs = new Counter('runs');
 
 /** Lets the guard of a criterion hold that this run has no round or no cases for. */
-export const excuseCriterion = ({ guard, test }: Criterion): void => {
+export const skipCriterion = ({ guard, test }: Criterion): void => {
   const tags = { test, ...selectedTags(guard.selector) };
   evidence.add(1, tags);
   excused.add(1, { ...tags, as: 'not-run' });

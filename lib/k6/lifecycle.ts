@@ -11,9 +11,9 @@ import { runOf, type RunIdentity } from '../results/run.ts';
 import { successCriteria } from '../results/success-criteria.ts';
 import { metricsOf } from '../results/summary-data.ts';
 import { summaryText } from '../results/summary.ts';
-import { casesAsked, figureSelectors, figuresOf, judgeRun } from '../results/verdict.ts';
+import { casesAsked, figureSelectors, figuresOf, evaluateRun } from '../results/verdict.ts';
 import { countCasesAsked } from './case-metrics.ts';
-import { excuseCriterion, markOwnOptions, markRun, markSegment } from './lifecycle-metrics.ts';
+import { skipCriterion, markOwnOptions, markRun, markSegment } from './lifecycle-metrics.ts';
 import type { VuZeroPlan } from './run-plan.ts';
 import { preflight, unknownService, type ServiceInfo } from './preflight.ts';
 
@@ -123,7 +123,7 @@ export const makeLifecycle = ({
       const { metric, round } = criterion;
       const isOfCases = (metricsTable[metric] as MetricRow).ofCases === true;
       const isLeftOut = isOfCases ? foreign || !profile.cases.includes(criterion.test) : foreign && (round ?? 1) > 1;
-      if (isLeftOut) excuseCriterion(criterion);
+      if (isLeftOut) skipCriterion(criterion);
     }
     if (isPart()) markSegment();
     if (settings.records === 'off') console.info(`${run.marker}: starting ${root}, run ${run.id}`);
@@ -148,7 +148,7 @@ export const makeLifecycle = ({
     const ran = nothingBegun ? 'never' : complete ? 'whole' : 'cut short';
     const foreignRound = { test: root, number: 1, label: "k6's own options", sessions: undefined };
     const judged = foreign ? { ...parts, rounds: [foreignRound], cases: [] } : parts;
-    const result = judgeRun(criteria, metrics, judged, ran);
+    const result = evaluateRun(criteria, metrics, judged, ran);
     const success = facts.scenarios && successCriteria(result.criteria, scenarios, names);
     const service = [setupData?.service.name, setupData?.service.version]
       .filter((each) => typeof each === 'string')

@@ -1,6 +1,6 @@
 import { leak } from '../cases/memory.ts';
 import type { Command } from '../commands/command.ts';
-import { judgeLeak, type LeakJudgement } from '../memory/leak.ts';
+import { evaluateLeak, type LeakJudgement } from '../memory/leak.ts';
 import { isRestarted, type MemoryReading } from '../memory/reading.ts';
 import { describeOutcome } from '../session/outcome.ts';
 import type { TimedMemorySample } from '../results/memory-record.ts';
@@ -8,12 +8,12 @@ import type { CaseContext } from './case-context.ts';
 
 const hello: Command = { name: 'echo', class: 'simple', command: 'echo hello', proof: { lines: ['hello'] } };
 const sessionsAtOnce = 10;
-const mostSamples = 2000;
+const maxSamples = 2000;
 /** How many times as long as it is to last a load may last that does not settle whether there is a leak. */
-export const mostTimes = 3;
+export const maxTimes = 3;
 
 /** Without one session that succeeds in so many waves there is no load to watch. */
-const mostWavesLost = 5;
+const maxWavesLost = 5;
 const lostPauseMs = 500;
 
 /** A load that was watched: how many of its sessions succeeded and failed, and what the service's memory did. */
@@ -78,7 +78,7 @@ export const watchMemory = async (context: CaseContext, read: () => MemoryReadin
   let firstFailure: string | undefined;
   let restarted = false;
   const first = read();
-  const isLost = (): boolean => restarted || wavesLost >= mostWavesLost;
+  const isLost = (): boolean => restarted || wavesLost >= maxWavesLost;
   const runUntil = async (untilMs: number): Promise<LeakJudgement> => {
     while (Date.now() - startedAt < untilMs && !isLost()) {
       const { size, succeeded, failure } = await wave(context);
@@ -87,17 +87,17 @@ export const watchMemory = async (context: CaseContext, read: () => MemoryReadin
       failed += size - succeeded;
       wavesLost = succeeded === 0 ? wavesLost + 1 : 0;
       if (wavesLost > 0) await context.pause(lostPauseMs);
-      const isDue = Date.now() - startedAt >= (samples.length * memoryDurationMs) / mostSamples;
+      const isDue = Date.now() - startedAt >= (samples.length * memoryDurationMs) / maxSamples;
       if (!isDue) continue;
       const reading = read();
       restarted ||= isRestarted(first, reading);
       if (reading.residentBytes === undefined) continue;
       samples.push({ atMs: Date.now() - startedAt, sessions, bytes: reading.residentBytes });
     }
-    return judgeLeak(samples, { toleratedBytes: leakBytes });
+    return evaluateLeak(samples, { toleratedBytes: leakBytes });
   };
   let judgement = await runUntil(memoryDurationMs);
-  for (let times = 2; times <= mostTimes && judgement.verdict === 'INCONCLUSIVE' && !isLost(); times++) {
+  for (let times = 2; times <= maxTimes && judgement.verdict === 'INCONCLUSIVE' && !isLost(); times++) {
     judgement = await runUntil(times * memoryDurationMs);
   }
   return { sessions, failed, firstFailure, restarted, judgement, samples };

@@ -1,5 +1,5 @@
 import { Counter, Rate, Trend } from 'k6/metrics';
-import { countsInTime, fewestLines } from '../session/outcome.ts';
+import { hasMeaningfulDuration, minLines } from '../session/outcome.ts';
 import type { SessionResult } from '../session/session.ts';
 
 const trend = (name: string): Trend => new Trend(name, true);
@@ -57,7 +57,7 @@ export const countSession = (result: SessionResult, tags: SessionTags): void => 
   countOutcome(result, tags);
   sessionSuccess.add(ok, tags);
   evidence.add(1, { ...tags, of: 'session_success', real: 'yes' });
-  if (countsInTime(outcome)) {
+  if (hasMeaningfulDuration(outcome)) {
     sessionDuration.add(result.durationMs, tags);
     evidence.add(1, { ...tags, of: 'session_duration', real: 'yes' });
   }
@@ -66,14 +66,14 @@ export const countSession = (result: SessionResult, tags: SessionTags): void => 
   for (const { type, durationMs } of result.controls) controlDuration.add(durationMs, { ...tags, type });
   for (const command of result.commands) {
     const commandTags = { ...tags, class: command.class, command: command.name };
-    if (countsInTime(command.outcome)) {
+    if (hasMeaningfulDuration(command.outcome)) {
       commandDuration.add(command.durationMs, commandTags);
       evidence.add(1, { ...commandTags, of: 'command_duration', real: 'yes' });
     }
     if (command.ackMs !== undefined) commandAckDuration.add(command.ackMs, commandTags);
     if (command.firstOutputMs !== undefined) firstOutputDuration.add(command.firstOutputMs, commandTags);
     if (command.lines > 0) outputLines.add(command.lines, commandTags);
-    if (command.lines >= fewestLines && command.outcome.kind === 'ok' && (command.outputMs ?? 0) > 0) {
+    if (command.lines >= minLines && command.outcome.kind === 'ok' && (command.outputMs ?? 0) > 0) {
       const seconds = (command.outputMs ?? 0) / 1000;
       outputRate.add(command.lines / seconds, commandTags);
       outputThroughput.add(command.bytes / seconds, commandTags);

@@ -1,4 +1,4 @@
-import { askedOf, noCases, runsAgain } from '../cases/recovery.ts';
+import { caseOf, noCases, runsAgain } from '../cases/recovery.ts';
 import { describeOutcome } from '../session/outcome.ts';
 import { askCases } from './case-context.ts';
 import type { AskCases, ScenarioDefinition } from './definition.ts';
@@ -15,9 +15,9 @@ export const replayKeptFailures = (scripts: Readonly<Record<string, ScenarioDefi
     for (const [index, each] of kept.entries()) {
       const script = scripts[each.test] ?? runsAgain;
       const { outcome } = context.session(each.name, (session) => script(session, each.command));
-      context.report(askedOf(each), outcome.kind === 'ok' ? 'conforming' : 'breaking', describeOutcome(outcome));
+      context.report(caseOf(each), outcome.kind === 'ok' ? 'conforming' : 'breaking', describeOutcome(outcome));
       if (outcome.kind !== 'connect-failed') continue;
-      context.skip(kept.slice(index + 1).map(askedOf), 'not-run', `no connection since ${each.name}`);
+      context.skip(kept.slice(index + 1).map(caseOf), 'not-run', `no connection since ${each.name}`);
       return;
     }
   });

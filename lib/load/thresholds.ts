@@ -20,12 +20,12 @@ export interface Criterion {
   /** The round it judges, counted from 1, where it judges one. */
   round: number | undefined;
   guard: { selector: string; expression: string };
-  /** Counters that say whether there was anything to judge, and if not, why; undefined where nothing excuses it. */
-  excuses: Readonly<Record<'real' | Excuse, string>> | undefined;
+  /** Counters that say whether there was anything to judge, and if not, why; undefined where nothing skips it. */
+  skips: Readonly<Record<'real' | SkipReason, string>> | undefined;
 }
 
 /** Why a case was not asked: the service has no such feature, or something needed was not there. */
-export type Excuse = 'not-applicable' | 'not-run';
+export type SkipReason = 'not-applicable' | 'not-run';
 
 /** A scenario as criteria see it. */
 export interface TestRounds {
@@ -155,7 +155,7 @@ export const selectedTags = (selector: string): Record<string, string> =>
 
 /**
  * What must be above zero where a criterion is to mean anything: its samples, or the sessions it is about. Only a guard of
- * one round or of cases is content with the excuse of what could not be run (`excuse`).
+ * one round or of cases holds when what it is about was skipped.
  */
 const guardOf = ({ metric, tags }: Selector): Criterion['guard'] => {
   const row: MetricRow = metricsTable[metric];
@@ -178,7 +178,7 @@ const guardOf = ({ metric, tags }: Selector): Criterion['guard'] => {
 };
 
 /** What could not be had for a reason: of cases their findings and figures, of counters over all sessions those. */
-const excusesOf = ({ metric, tags }: Selector): Criterion['excuses'] => {
+const skipsOf = ({ metric, tags }: Selector): Criterion['skips'] => {
   const row: MetricRow = metricsTable[metric];
   if (row.ofRounds === true) return undefined;
   const of = row.ofCases === true ? metric : 'sessions';
@@ -238,7 +238,7 @@ const criteriaOf = (
         typeof threshold === 'string' ? expressionOf(threshold) : { ...threshold, threshold: expressionOf(threshold) },
       round: round === 0 ? undefined : round,
       guard: guardOf(selector),
-      excuses: excusesOf(selector),
+      skips: skipsOf(selector),
     }));
   });
 };

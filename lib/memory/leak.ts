@@ -51,7 +51,7 @@ export const leakDefaults: Readonly<Required<LeakOptions>> = {
 };
 
 /** A trend is one where chance makes it less than once in a hundred runs. */
-const mostChance = 0.01;
+const maxChance = 0.01;
 
 /** What surely rises by more than this share of a growth that is tolerated for the shortness of a run is in doubt. */
 const doubtfulShare = 0.25;
@@ -63,7 +63,7 @@ const toothShare = 1.5;
 const slowingShare = 0.5;
 
 /** Samples that a trend is made of: few, so that each is the lowest of many where there are many. */
-const mostTroughs = 24;
+const maxTroughs = 24;
 
 const shown = (bytes: number): string => {
   const size = Math.abs(bytes);
@@ -108,7 +108,7 @@ const largestFall = (samples: readonly MemorySample[]): number => {
  * newer half rises by as much, and not much slower than the older. NO LEAK: the interval, or that of the newer half, lies within what is tolerated,
  * and memory does not surely rise by a quarter of a growth that is tolerated only for the shortness of the run.
  */
-export const judgeLeak = (all: readonly MemorySample[], options: LeakOptions = {}): LeakJudgement => {
+export const evaluateLeak = (all: readonly MemorySample[], options: LeakOptions = {}): LeakJudgement => {
   const limits = { ...leakDefaults, ...options };
   const sorted = [...all].sort((a, b) => a.sessions - b.sessions);
   const judged = afterWarmUp(sorted, limits.warmUpShare);
@@ -127,7 +127,7 @@ export const judgeLeak = (all: readonly MemorySample[], options: LeakOptions = {
       detail: `expected at least ${limits.leastSamples} samples over ${limits.leastSessions} sessions after the warm-up, received ${samples} over ${sessions}: run longer`,
     };
   }
-  const troughs = troughsOf(judged, mostTroughs);
+  const troughs = troughsOf(judged, maxTroughs);
   const { slopeBytes, lowBytes, highBytes, p } = trendOf(troughs);
   const half = Math.floor(troughs.length / 2);
   const [older, newer] = [trendOf(troughs.slice(0, half)), trendOf(troughs.slice(half))];
@@ -136,7 +136,7 @@ export const judgeLeak = (all: readonly MemorySample[], options: LeakOptions = {
   const fallBytes = largestFall(sorted);
   const toothBytes = (toothShare * fallBytes) / sessions;
   const risesBy = (limitBytes: number): boolean =>
-    lowBytes > limitBytes && p < mostChance && newer.slopeBytes > limitBytes;
+    lowBytes > limitBytes && p < maxChance && newer.slopeBytes > limitBytes;
   const doubtfulBytes = Math.max(limits.toleratedBytes, toleratedBytes * doubtfulShare);
   const verdict =
     risesBy(Math.max(toleratedBytes, toothBytes)) && !slows

@@ -31,9 +31,9 @@ export interface TimedMemorySample extends MemorySample {
 }
 
 /** More samples would show no more in a picture. */
-const mostSamples = 300;
+const maxSamples = 300;
 
 const thinned = <Each>(all: readonly Each[]): readonly Each[] => {
-  const step = (all.length - 1) / (mostSamples - 1);
-  return step <= 1 ? all : Array.from({ length: mostSamples }, (_, at) => all[Math.round(at * step)] as Each);
+  const step = (all.length - 1) / (maxSamples - 1);
+  return step <= 1 ? all : Array.from({ length: maxSamples }, (_, at) => all[Math.round(at * step)] as Each);
 };

@@ -42,13 +42,13 @@ const holds = (metric: MetricValues | undefined, expression: string): boolean =>
 const countOf = (metrics: Metrics, selector: string): number => metrics[selector]?.values.count ?? 0;
 
 /** Why there can be no data for a criterion about cases, where there is a reason. */
-const excuseOf = ({ excuses }: Criterion, metrics: Metrics): CriterionStatus | undefined => {
-  if (!excuses || countOf(metrics, excuses.real) > 0) return undefined;
-  if (countOf(metrics, excuses['not-run']) > 0) return 'NOT RUN';
-  return countOf(metrics, excuses['not-applicable']) > 0 ? 'NOT APPLICABLE' : undefined;
+const skipOf = ({ skips }: Criterion, metrics: Metrics): CriterionStatus | undefined => {
+  if (!skips || countOf(metrics, skips.real) > 0) return undefined;
+  if (countOf(metrics, skips['not-run']) > 0) return 'NOT RUN';
+  return countOf(metrics, skips['not-applicable']) > 0 ? 'NOT APPLICABLE' : undefined;
 };
 
-const judgeCriterion = (criterion: Criterion, metrics: Metrics, rounds: readonly Round[]): JudgedCriterion => {
+const evaluateCriterion = (criterion: Criterion, metrics: Metrics, rounds: readonly Round[]): JudgedCriterion => {
   const { test, selector, expression, guard, round } = criterion;
   const metric = metrics[selector];
   const seen = holds(metrics[guard.selector], guard.expression);
@@ -58,8 +58,8 @@ const judgeCriterion = (criterion: Criterion, metrics: Metrics, rounds: readonly
   const unit = row.time === true ? 'ms' : row.unit;
   const judged = { test, selector, expression, observed, ...(unit !== undefined && { unit }) };
   const wasRun = round === undefined || rounds.some((each) => each.test === test && each.number === round);
-  const excuse = wasRun ? excuseOf(criterion, metrics) : 'NOT RUN';
-  if (excuse) return { ...judged, observed: undefined, status: excuse };
+  const skip = wasRun ? skipOf(criterion, metrics) : 'NOT RUN';
+  if (skip) return { ...judged, observed: undefined, status: skip };
   if (!told) return { ...judged, status: 'NO DATA' };
   return { ...judged, status: holds(metric, expression) ? 'PASS' : 'FAIL' };
 };
@@ -116,13 +116,13 @@ const figuresIn = ({ rounds, cases, figures = [] }: RunParts): readonly Scenario
 /** Cases of so many tests have been asked to the end. */
 export const casesAsked = 'evidence{of:cases}';
 
-/** Every submetric that `judgeRun` reads beside the criteria's; k6 keeps only those that its thresholds name. */
+/** Every submetric that `evaluateRun` reads beside the criteria's; k6 keeps only those that its thresholds name. */
 export const figureSelectors = (criteria: readonly Criterion[], parts: RunParts): string[] => [
   ...parts.rounds.flatMap((round) => [ofRound('session_success', round), ofRound('session_duration', round)]),
   ...outcomeKinds.map(ofOutcome),
   ...parts.cases.flatMap((test) => findingKinds.map((kind) => ofFinding(test, kind))),
   ...figuresIn(parts).flatMap((each) => [ofMeasurable(each), ofFigure(each.test, each.metric)]),
-  ...criteria.flatMap(({ excuses }) => Object.values(excuses ?? {})),
+  ...criteria.flatMap(({ skips }) => Object.values(skips ?? {})),
   casesAsked,
 ];
 
@@ -181,7 +181,7 @@ const lagOf = ({ generator_lag: metric }: Metrics): RunResult['lag'] => {
  * than asked for: then nothing can pass, and only a criterion that failed stands. `rounds` are those that ran: with k6's
  * own `--vus` there is one, whatever the settings say.
  */
-export const judgeRun = (
+export const evaluateRun = (
   criteria: readonly Criterion[],
   metrics: Metrics,
   parts: RunParts,
@@ -189,7 +189,7 @@ export const judgeRun = (
 ): RunResult => {
   const { rounds, cases } = parts;
   const judged = criteria.map((criterion) => {
-    const each = judgeCriterion(criterion, metrics, rounds);
+    const each = evaluateCriterion(criterion, metrics, rounds);
     if (ran === 'cut short' && isOpen(each)) each.status = 'NOT RUN';
     return each;
   });

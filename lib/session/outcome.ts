@@ -64,7 +64,7 @@ export const isGeneratorLimit = (outcome: Outcome): boolean =>
  * Whether a duration says something of the service's speed: a success, or a timeout with the time waited. A failure
  * that came fast would flatter the statistics; the success rate judges it.
  */
-export const countsInTime = ({ kind }: Pick<Outcome, 'kind'>): boolean => kind === 'ok' || kind === 'timeout';
+export const hasMeaningfulDuration = ({ kind }: Pick<Outcome, 'kind'>): boolean => kind === 'ok' || kind === 'timeout';
 
 /** A rate of output over fewer lines would say nothing. */
-export const fewestLines = 100;
+export const minLines = 100;
