@@ -1,10 +1,14 @@
 import type { TestContext } from 'node:test';
 import { runOverNode } from '../cli/shared/node-session.ts';
 import { runCase, type Case, type Finding } from '../lib/cases/case.ts';
+import type { SessionLimits } from '../lib/session/session.ts';
 import type { TargetOptions } from '../reference-target/options.ts';
 import { targetFor } from './target-client.ts';
 
-const limits = { ackTimeoutMs: 2000, messageTimeoutMs: 2000, sessionTimeoutMs: 30_000 };
+/** Short, for what a faulty service never answers. */
+export const impatient = { ackTimeoutMs: 2000, messageTimeoutMs: 2000, sessionTimeoutMs: 30_000 };
+/** For a service that answers all, on a machine that has much else to do. */
+export const patient = { ackTimeoutMs: 10_000, messageTimeoutMs: 10_000, sessionTimeoutMs: 30_000 };
 
 /** What a case came to, and how long it took, milliseconds. */
 export interface Answer extends Finding {
@@ -12,7 +16,7 @@ export interface Answer extends Finding {
   tookMs: number;
 }
 
-const ask = async (each: Case, url: string): Promise<Answer> => {
+const ask = async (each: Case, url: string, limits: SessionLimits): Promise<Answer> => {
   const run = runCase(each);
   const result = await runOverNode({ url, headers: {}, insecure: false }, limits, run.script);
   return { name: each.name, ...run.finding(result), tookMs: result.durationMs };
@@ -23,10 +27,11 @@ export const askTarget = async (
   t: TestContext,
   cases: readonly Case[],
   options: Partial<TargetOptions>,
+  limits: SessionLimits = impatient,
 ): Promise<Answer[]> => {
   const { url } = await targetFor(t, options);
   const answers: Answer[] = [];
-  for (const each of cases) answers.push(await ask(each, url));
+  for (const each of cases) answers.push(await ask(each, url, limits));
   return answers;
 };
 

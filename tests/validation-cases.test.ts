@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { Case, FindingKind } from '../lib/cases/case.ts';
 import { allowList, hasAllowList, validationCases } from '../lib/cases/validation.ts';
 import type { TargetOptions } from '../reference-target/options.ts';
-import { askTarget, casesNamed } from './ask-cases.ts';
+import { askTarget, casesNamed, impatient, patient } from './ask-cases.ts';
 
 const dialects = ['deployed', 'documented'] as const;
 const allow = ['echo', 'ls', 'sleep'];
@@ -65,7 +65,7 @@ for (const dialect of dialects) {
 
   for (const allowed of allow) {
     test(`${dialect}: a list that holds conforms in all, asked for ${allowed}`, { timeout: 30_000 }, async (t) => {
-      const answers = await askTarget(t, validationCases(allowed), { dialect, allow });
+      const answers = await askTarget(t, validationCases(allowed), { dialect, allow }, patient);
       for (const { name, kind, received } of answers) assert.equal(kind, 'conforming', `${name}: ${received}`);
       assert.deepEqual(
         answers.filter(({ received }) => !received.startsWith('rejected: ')).map(({ name }) => name),
@@ -140,7 +140,12 @@ void describe(
       for (const dialect of dialects) {
         void test(`${fault} is ${kind} (${dialect})`, { timeout: 90_000 }, async (t) => {
           const asked = fault === 'no-ack' ? casesNamed(cases, failing) : cases;
-          const answers = await askTarget(t, asked, { dialect, allow, faults: [fault] });
+          const answers = await askTarget(
+            t,
+            asked,
+            { dialect, allow, faults: [fault] },
+            fault === 'no-ack' ? impatient : patient,
+          );
           for (const answer of answers) {
             const { name } = answer;
             if (bashOnly.has(name) && kind === 'bypass') continue;
