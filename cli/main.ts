@@ -2,13 +2,15 @@ import { messageOf } from '../lib/text/errors.ts';
 import type { CommandEntry } from './shared/command.ts';
 import { runCommandLine } from './shared/command-line.ts';
 import { packageVersion } from './shared/package-root.ts';
+import { currentProject } from './shared/project.ts';
 import { SetupError } from './setup/setup.ts';
 
-const [tests, service, results, several, tool] = [
+const [tests, service, results, several, own, tool] = [
   'Run tests',
   'Look at a service',
   'Read results',
   'Use several machines or the cloud',
+  'Write your own scenarios',
   'Set up',
 ];
 
@@ -22,18 +24,21 @@ const commands: readonly CommandEntry[] = [
   },
   {
     name: 'list',
+    usesScenarios: true,
     summary: 'list the scenarios, their bundles and criteria',
     task: tests,
     load: async () => (await import('./list/list-command.ts')).listCommand,
   },
   {
     name: 'recovery',
+    usesScenarios: true,
     summary: 'list kept failures, replay or retire them',
     task: tests,
     load: async () => (await import('./results/recovery-command.ts')).recoveryCommands,
   },
   {
     name: 'doctor',
+    usesScenarios: true,
     summary: 'show what a service answers and which scenarios it can run',
     task: service,
     load: async () => (await import('./doctor/doctor-command.ts')).doctorCommand,
@@ -76,21 +81,36 @@ const commands: readonly CommandEntry[] = [
   },
   {
     name: 'gate',
+    usesScenarios: true,
     summary: 'judge a test of several machines as one, from Prometheus',
     task: several,
     load: async () => (await import('./gate/gate.ts')).gateCommand,
   },
   {
     name: 'k8s',
+    usesScenarios: true,
     summary: 'write a test run of several pods for the k6-operator',
     task: several,
     load: async () => (await import('./k8s/render.ts')).k8sCommand,
   },
   {
     name: 'cloud',
+    usesScenarios: true,
     summary: 'create load tests and schedules in Grafana Cloud k6',
     task: several,
     load: async () => (await import('./cloud/cloud.ts')).cloudCommand,
+  },
+  {
+    name: 'init',
+    summary: 'make a project for scenarios of your own',
+    task: own,
+    load: async () => (await import('./init/init-command.ts')).initCommand,
+  },
+  {
+    name: 'build',
+    summary: 'check and bundle the scenarios of your project',
+    task: own,
+    load: async () => (await import('./build/build-command.ts')).buildCommand,
   },
   {
     name: 'setup',
@@ -119,6 +139,10 @@ export const main = async (argv: string[]): Promise<number> => {
     return 0;
   }
   try {
+    const { usesScenarios } = commands.find(({ name }) => name === argv[0]) ?? {};
+    if (usesScenarios === true && currentProject() !== undefined && !argv.includes('--help') && !argv.includes('-h')) {
+      await (await import('./build/project-build.ts')).ensureBuilt();
+    }
     return await runCommandLine(['ws-stress'], program, argv);
   } catch (error) {
     console.error(`ws-stress: ${messageOf(error)}`);

@@ -1,10 +1,9 @@
-import path from 'node:path';
 import { generatorWatch, placeOf } from '../../lib/load/profile.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { messageOf } from '../../lib/text/errors.ts';
-import { packageRoot } from '../shared/package-root.ts';
 import { printable } from '../shared/printable.ts';
 import { refusalText, refusing } from '../shared/refusal.ts';
+import { bundleOf } from '../shared/scenarios.ts';
 import { helpEntry, readOptions, refuse } from '../shared/parse-options.ts';
 import { ensureK6 } from '../setup/setup.ts';
 import { createApi, type CloudApi } from './api.ts';
@@ -102,8 +101,7 @@ const gather = async ({ project, tests }: CloudFile): Promise<Gathered> => {
     k6 ??= (await ensureK6()).path;
     const settings = { ...share.settings, STRESS_CLOUD_NAME: test.name, STRESS_CLOUD_PROJECT: String(project) };
     try {
-      const bundle = path.join(packageRoot, 'dist', `${test.scenario}.js`);
-      const archive = await makeArchive(k6, bundle, settings);
+      const archive = await makeArchive(k6, bundleOf(test.scenario), settings);
       problems.push(...splitProblems(test, archive));
       wanted.push({ ...test, archive, without: share.without });
     } catch (error) {

@@ -10,8 +10,7 @@ import { printable } from '../shared/printable.ts';
 import { refusing } from '../shared/refusal.ts';
 import { emptyOptions, helpEntry, readOptions, settingsEnvironment } from '../shared/parse-options.ts';
 import { spellingOf } from '../shared/settings-options.ts';
-import { allScenarios } from '../shared/scenarios.ts';
-import { shippedThresholds } from '../shared/shipped-thresholds.ts';
+import { allScenarios, defaultThresholds } from '../shared/scenarios.ts';
 import { GateError, type Connection } from './prometheus.ts';
 import { bucketGrowth, isTooNear, questionsFor, untranslatable } from './promql.ts';
 import { evaluateWholeTest, wholeProfile, type WholeTest } from './whole-test.ts';
@@ -197,7 +196,7 @@ const readAsked = (
       : [`--within: expected a duration from 1s to 744h, such as 6h; received ${JSON.stringify(within)}`]),
     ...ofAuthorization,
   ];
-  const inputs = readInputs(settingsIn(values), readFile, shippedThresholds(), spellingOf({}, {}));
+  const inputs = readInputs(settingsIn(values), readFile, defaultThresholds(), spellingOf({}, {}));
   const profile = inputs.problems.length > 0 ? undefined : wholeProfile(scenario, inputs.settings);
   if (profile !== undefined && profile.rounds.length > 1 && count > 1) {
     problems.push('--rounds: expected one round, for several k6 processes can run no more, such as --vus 300');
@@ -208,7 +207,7 @@ const readAsked = (
         inputs,
         scenario,
         [{ name: scenario, rounds: profile?.rounds.length ?? 100 }],
-        knownScenarios(shippedThresholds(), [scenario]),
+        knownScenarios(defaultThresholds(), [scenario]),
       )
     : [];
   for (const { selector, expression, metric } of criteria) {

@@ -1,7 +1,14 @@
+import type { ScenarioFacts } from '../../lib/load/scenario-facts.ts';
 import { parseThresholds } from '../../lib/load/thresholds.ts';
 import { folded } from '../../lib/text/fold.ts';
-import { allScenarios, bundleOf, scenarioNames, scenariosOf } from '../shared/scenarios.ts';
-import { shippedThresholds } from '../shared/shipped-thresholds.ts';
+import {
+  allScenarios,
+  bundleOf,
+  defaultThresholds,
+  scenarioNames,
+  scenariosOf,
+  shippedScenarios,
+} from '../shared/scenarios.ts';
 
 /** `ws-stress list`: each scenario with its bundle, its question and its criteria as thresholds.json has them. */
 export const listCommand = async (argv: string[]): Promise<number> => {
@@ -12,9 +19,19 @@ export const listCommand = async (argv: string[]): Promise<number> => {
     );
     return known ? 0 : 2;
   }
-  for (const { name, question } of allScenarios()) {
+  const shipped = new Set(shippedScenarios().map(({ name }) => name));
+  const own = allScenarios().filter(({ name }) => !shipped.has(name));
+  if (own.length > 0) console.log('Scenarios of this project:\n');
+  printScenarios(own);
+  if (own.length > 0) console.log('\nShipped scenarios:\n');
+  printScenarios(allScenarios().filter((each) => !own.includes(each)));
+  return 0;
+};
+
+const printScenarios = (scenarios: readonly ScenarioFacts[]): void => {
+  for (const { name, question } of scenarios) {
     const parts = scenariosOf(name).map((each) => ({ name: each.name, rounds: each.rounds.length > 0 ? 1 : 0 }));
-    const parsed = parseThresholds(shippedThresholds(), parts, scenarioNames(), name);
+    const parsed = parseThresholds(defaultThresholds(), parts, scenarioNames(), name);
     if ('problems' in parsed) throw new Error(`thresholds.json: ${parsed.problems.join('; ')}`);
     console.log(`${name}  ${bundleOf(name)}`);
     console.log(folded(`  ${question}`));
@@ -22,5 +39,4 @@ export const listCommand = async (argv: string[]): Promise<number> => {
       console.log(`  ${selector.replace('round:1', 'round:each')} ${expression}`);
     }
   }
-  return 0;
 };

@@ -29,6 +29,7 @@ import { renewIndex } from '../results/recovery-store.ts';
 import { addFrameFindings, evaluateByList, readExpectedList, type ExpectedList } from './run-expected.ts';
 import { runProblems } from './run-inputs.ts';
 import { printProgress } from './run-progress.ts';
+import { scenarioFor } from './scenario-file.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
 import { declareCommand, type Given, type Options } from '../shared/command.ts';
 import { allSettings, spellingOf } from '../shared/settings-options.ts';
@@ -78,17 +79,18 @@ export type GivenRun = Given<typeof options>;
 export const runOptions = { options, settings: allSettings, groups: settingGroups, takesK6Options: true } as const;
 
 export const runCommand = declareCommand({
-  description: `Runs a scenario with k6 and reports its verdict.
+  description: `Runs a scenario with k6 and reports its verdict. One of your own project is named as it is or by its file, and built when needed.
 
 An option that shows a STRESS_ variable in brackets can also be set by this variable, or by -e for k6.
 
 Exit code: 0 pass, 99 a criterion failed or a finding is not as --expect lists it, 108 nothing was run, 110 invalid, 2 wrong options; otherwise that of k6.`,
-  arguments: [{ name: 'scenario', required: true, choices: () => scenarioNames() }],
+  arguments: [{ name: 'scenario', required: true, isPath: true, choices: () => scenarioNames() }],
   ...runOptions,
   notes: () => wrapped(`Scenarios: ${scenarioNames().join(', ')}. ws-stress list shows what they check.`),
   examples: [
     'ws-stress run suite --with-target',
     'ws-stress run concurrent --url ws://localhost:8003/ws/mcp --vus 50',
+    'ws-stress run ./scenarios/mine.ts --with-target',
     'ws-stress run single --url wss://example.org/ws/mcp --ca ca.pem -- --quiet',
   ],
   act: (given) => runScenario(given),
@@ -103,7 +105,9 @@ export const runScenario = async ({
   problems: ofCommandLine,
   refuse,
 }: GivenRun): Promise<number> => {
-  const [scenario = ''] = positionals;
+  const found = await scenarioFor(positionals[0] ?? '');
+  if ('problems' in found) return refuse([...found.problems, ...ofCommandLine]);
+  const { scenario } = found;
   const spelled = spellingOf(asked);
   const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
   const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };

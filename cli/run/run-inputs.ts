@@ -4,8 +4,7 @@ import { asVariables, type Spelling } from '../../lib/load/settings.ts';
 import { knownScenarios } from '../../lib/load/thresholds.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { outputProblems } from '../shared/output-file.ts';
-import { scenarioNamed, scenariosOf } from '../shared/scenarios.ts';
-import { shippedThresholds } from '../shared/shipped-thresholds.ts';
+import { defaultThresholds, scenarioNamed, scenariosOf } from '../shared/scenarios.ts';
 
 const readFile = (file: string): string => {
   try {
@@ -36,7 +35,7 @@ const addProblemsOf = (scenario: string, inputs: Inputs): void => {
     scenario,
     parts.map(({ name, rounds }) => ({ name, rounds: rounds.length > 0 ? maxRounds : 0 })),
     knownScenarios(
-      shippedThresholds(),
+      defaultThresholds(),
       parts.map(({ name }) => name),
     ),
   );
@@ -52,7 +51,7 @@ export const runProblems = (
   ca: string | undefined,
   spelled: Spelling = asVariables,
 ): string[] => {
-  const inputs = readInputs(env, readFile, shippedThresholds(), spelled);
+  const inputs = readInputs(env, readFile, defaultThresholds(), spelled);
   if (scenario !== undefined) addProblemsOf(scenario, inputs);
   const { result } = inputs.settings;
   return [

@@ -108,6 +108,8 @@ export interface CommandEntry {
   summary: string;
   /** The heading under which the list has it. */
   task?: string;
+  /** It reads scenarios, so those of a project are built before it runs. */
+  usesScenarios?: true;
   /** The command itself; one that is a function reads its arguments by itself. */
   load: () => Loaded | Promise<Loaded>;
 }

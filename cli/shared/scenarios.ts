@@ -1,16 +1,40 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { factsOf, type ScenarioFacts } from '../../lib/load/scenario-facts.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { packageRoot } from './package-root.ts';
+import { currentProject } from './project.ts';
 
-let shipped: readonly ScenarioFacts[] | undefined;
+const read = new Map<string, readonly ScenarioFacts[]>();
 
-/** All scenarios, in the order of the suite, suites last; from dist/scenarios.json, which the build writes from their definitions. */
-export const allScenarios = (): readonly ScenarioFacts[] =>
-  (shipped ??= (
-    JSON.parse(readFileSync(path.join(packageRoot, 'dist', 'scenarios.json'), 'utf8')) as { scenarios: ScenarioFacts[] }
-  ).scenarios);
+const scenariosIn = (folder: string): readonly ScenarioFacts[] => {
+  const known = read.get(folder);
+  if (known !== undefined) return known;
+  const text = readFileSync(path.join(folder, 'scenarios.json'), 'utf8');
+  const { scenarios } = JSON.parse(text) as { scenarios: ScenarioFacts[] };
+  read.set(folder, scenarios);
+  return scenarios;
+};
+
+/** Forgets what was read, after a build. */
+export const forgetScenarios = (): void => read.clear();
+
+/** Where the bundles are: in the project, which has those of the package too, or in the package. */
+const bundles = (): string => {
+  const project = currentProject();
+  return project !== undefined && existsSync(path.join(project.dist, 'scenarios.json'))
+    ? project.dist
+    : path.join(packageRoot, 'dist');
+};
+
+/** The scenarios of the package. */
+export const shippedScenarios = (): readonly ScenarioFacts[] => scenariosIn(path.join(packageRoot, 'dist'));
+
+/**
+ * All scenarios, those of the project too: in the order of the suite, suites last. From dist/scenarios.json, which the build
+ * writes from their definitions.
+ */
+export const allScenarios = (): readonly ScenarioFacts[] => scenariosIn(bundles());
 
 /** The names of all scenarios, suites included. */
 export const scenarioNames = (): string[] => allScenarios().map(({ name }) => name);
@@ -36,4 +60,13 @@ export const scenarioProblem = (name: string, among: readonly string[] = scenari
     : `expected a scenario (${among.join(', ')}), received ${name || 'none'}${suggestion(name, among)}`;
 
 /** Where the bundle of a scenario is. */
-export const bundleOf = (name: string): string => path.join(packageRoot, 'dist', `${name}.js`);
+export const bundleOf = (name: string): string => path.join(bundles(), `${name}.js`);
+
+/** The criteria where none are given, as parsed from JSON: those of the project, or the thresholds.json of the package. */
+export const defaultThresholds = (): unknown => {
+  const folder = bundles();
+  const file = folder === currentProject()?.dist ? path.join(folder, 'thresholds.json') : shippedThresholds;
+  return JSON.parse(readFileSync(file, 'utf8'));
+};
+
+const shippedThresholds = path.join(packageRoot, 'thresholds.json');

@@ -152,13 +152,13 @@ export const chosenScenarios = (
     : scenarios.filter((each) => settings.only?.includes(each) !== false && settings.skip?.includes(each) !== true);
 
 /** Says which criteria of the default a thresholds file has lost. */
-const lostText = (lost: readonly Lost[], tests: readonly TestRounds[]): string =>
-  lost
-    .map(({ tests: of, selectors }) => {
-      const whose = of.length === tests.length && tests.length > 1 ? 'every scenario' : of.join(', ');
-      return `${whose}: ${selectors.join(', ')}`;
-    })
-    .join('; ');
+export const lostWarning = (where: string, lost: readonly Lost[], tests: readonly TestRounds[]): string => {
+  const all = lost.map(({ tests: of, selectors }) => {
+    const whose = of.length === tests.length && tests.length > 1 ? 'every scenario' : of.join(', ');
+    return `${whose}: ${selectors.join(', ')}`;
+  });
+  return `${where}: nothing judges these default criteria in this run, because the file does not have them: ${all.join('; ')}. Add "extends": "default" to the file to keep them (there an empty list [] removes one), or list them in it.`;
+};
 
 /** The criteria of a run's scenarios; what is wrong with them joins the problems, what they lack of the default the warnings. */
 export const readCriteria = (
@@ -175,10 +175,6 @@ export const readCriteria = (
     inputs.problems.push(...parsed.problems.map((problem) => `${where}: ${problem}`));
     return [];
   }
-  if (parsed.lost.length > 0) {
-    inputs.warnings.push(
-      `${where}: nothing judges these default criteria in this run, because the file does not have them: ${lostText(parsed.lost, tests)}. Add "extends": "default" to the file to keep them (there an empty list [] removes one), or list them in it.`,
-    );
-  }
+  if (parsed.lost.length > 0) inputs.warnings.push(lostWarning(where, parsed.lost, tests));
   return parsed.criteria;
 };

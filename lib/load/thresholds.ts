@@ -248,8 +248,11 @@ type Entries = Map<string, { selector: Selector; thresholds: Threshold[] }>;
 /** The entries of a thresholds file, by scenario. */
 type Scenarios = ReadonlyMap<string, Entries>;
 
-/** What the default has under a name, where a file extends it: there an empty list removes a criterion. */
-const removalProblem = (name: string, key: string, base: Scenarios | undefined): string | undefined => {
+/** What an empty list can remove: criteria of the default that a file extends; in the default itself, any. */
+type Removable = Scenarios | 'any' | undefined;
+
+const removalProblem = (name: string, key: string, base: Removable): string | undefined => {
+  if (base === 'any') return undefined;
   if (base === undefined) return 'expected a list of at least one expression';
   if (base.get(name)?.has(key) === true || base.get('*')?.has(key) === true) return undefined;
   const others = [...base].filter(([, entries]) => entries.has(key)).map(([other]) => other);
@@ -263,7 +266,7 @@ const readEntries = (
   selectors: unknown,
   names: readonly string[],
   problems: string[],
-  base: Scenarios | undefined,
+  base: Removable,
 ): Entries => {
   const entries: Entries = new Map();
   if (!isObject(selectors)) {
@@ -348,7 +351,7 @@ const readScenarios = (
   scenarios: Readonly<Record<string, unknown>>,
   names: readonly string[],
   problems: string[],
-  base?: Scenarios,
+  base: Removable,
 ): Scenarios =>
   new Map(
     Object.entries(scenarios).map(([name, selectors]) => [name, readEntries(name, selectors, names, problems, base)]),
@@ -356,7 +359,22 @@ const readScenarios = (
 
 /** The entries of the default thresholds; those of scenarios that do not exist judge nothing. */
 const readDefault = (file: unknown, names: readonly string[]): Scenarios | undefined =>
-  isObject(file) && isObject(file.scenarios) ? readScenarios(file.scenarios, names, []) : undefined;
+  isObject(file) && isObject(file.scenarios) ? readScenarios(file.scenarios, names, [], 'any') : undefined;
+
+/**
+ * The default criteria of a project: its thresholds file laid over the default that it extends, as a file that other files can
+ * extend. Problems of the file are found by `parseThresholds`.
+ */
+export const extendedThresholds = (file: unknown, defaultFile: unknown, names: readonly string[]): unknown => {
+  const base = readDefault(defaultFile, names);
+  const own = readDefault(file, names);
+  if (!isObject(file) || file.extends === undefined || base === undefined || own === undefined) return file;
+  const scenarios = [...layered(base, own)].map(([name, entries]) => [
+    name,
+    Object.fromEntries([...entries].map(([selector, { thresholds }]) => [selector, thresholds])),
+  ]);
+  return { version: 1, extends: 'default', scenarios: Object.fromEntries(scenarios) };
+};
 
 /**
  * The criteria for the scenarios of a run, from a thresholds file as parsed from JSON, or every problem of the file at once.
