@@ -91,14 +91,14 @@ const commands: readonly CommandEntry[] = [
     usesScenarios: true,
     summary: 'write a test run of several pods for the k6-operator',
     task: several,
-    load: async () => (await import('./k8s/render.ts')).k8sCommand,
+    load: async () => (await import('./k8s/render.ts')).k8sCommands,
   },
   {
     name: 'cloud',
     usesScenarios: true,
     summary: 'create load tests and schedules in Grafana Cloud k6',
     task: several,
-    load: async () => (await import('./cloud/cloud.ts')).cloudCommand,
+    load: async () => (await import('./cloud/cloud.ts')).cloudCommands,
   },
   {
     name: 'init',

@@ -412,7 +412,7 @@ void test('the command line: no such file, options and commands, and the same fr
   const run = (args: string[], more: object = {}): Promise<Deployed> =>
     runProgram(process.execPath, [cli, 'cloud', ...args], { env: { ...env, ...more } });
   for (const [args, expected] of [
-    [['deploi'], /expected a command \(deploy\), received deploi; did you mean deploy\?/],
+    [['deploi'], /no such command: cloud deploi; did you mean deploy\? \(deploy\)/],
     [['deploy', '--dryrun'], /no such option: --dryrun; did you mean --dry-run\?/],
     [['deploy', 'a', 'b'], /expected one file, received also b/],
     [['deploy', 'nowhere.json'], /nowhere\.json: expected a file such as docs\/examples\/cloud\.json: ENOENT/],

@@ -118,12 +118,17 @@ export interface SetupProcess {
 export const startSetup = (t: TestContext, fixture: SetupFixture, ...args: string[]): SetupProcess => {
   bundled ??= buildSync({
     stdin: {
-      contents: `import { setupCommand } from './cli/setup/setup.ts'; process.exitCode = await setupCommand(process.argv.slice(2));`,
+      contents: `import { setupCommand } from './cli/setup/setup.ts';
+        import { runCommandLine } from './cli/shared/command-line.ts';
+        const group = { description: '', commands: [{ name: 'setup', summary: '', load: () => setupCommand }] };
+        process.exitCode = await runCommandLine(['ws-stress'], group, ['setup', ...process.argv.slice(2)]);`,
       resolveDir: packageRoot,
     },
     bundle: true,
     platform: 'node',
     format: 'esm',
+    // commander asks for Node's modules by require.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     write: false,
   }).outputFiles[0]?.text;
   const command = join(fixture.root, 'dist', 'cli.mjs');

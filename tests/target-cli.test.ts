@@ -120,20 +120,20 @@ void test('all invalid options are reported at once, with the expected value', a
   assert.equal(code, 2);
   assert.equal(stdout, '');
   for (const pattern of [
-    /^--port: expected a whole number such as 8003, received "x"$/m,
-    /^--dialect: expected one of deployed, documented, received "latin"$/m,
-    /^--max-sessions: expected a whole number from 1 to 100000, received 0$/m,
-    /^--max-line: expected a size such as .*, received "5MB"$/m,
-    /^--heartbeat: expected a duration such as .*, received "5"$/m,
-    /^--kill-grace: expected a value \(duration\), received none$/m,
-    /^--allow: expected plain command names .* received "a\/b"$/m,
-    /^--host: "0.0.0.0" is beyond loopback/m,
-    /^--fault: expected NAME/m,
-    /^--colour: there is no such option$/m,
-    /^--shutdown: expected one value, received 2$/m,
-    /^--no-such: there is no such option$/m,
-    /^expected options only, received "extra"$/m,
-    /^See ws-stress target --help$/m,
+    /^ {2}- --port: expected a whole number such as 8003, received "x"$/m,
+    /^ {2}- --dialect: expected one of deployed, documented, received "latin"$/m,
+    /^ {2}- --max-sessions: expected a whole number from 1 to 100000, received 0$/m,
+    /^ {2}- --max-line: expected a size such as .*, received "5MB"$/m,
+    /^ {2}- --heartbeat: expected a duration such as .*, received "5"$/m,
+    /^ {2}- --kill-grace: expected a value, received /m,
+    /^ {2}- --allow: expected plain command names .* received "a\/b"$/m,
+    /^ {2}- --host: "0.0.0.0" is beyond loopback/m,
+    /^ {2}- --fault: expected NAME/m,
+    /^ {2}- no such option: --colour; /m,
+    /^ {2}- --shutdown: expected one value, received 2$/m,
+    /^ {2}- no such option: --no-such; /m,
+    /^ {2}- expected options only, received red extra$/m,
+    /--help lists them$/m,
   ]) {
     assert.match(stderr, pattern);
   }
@@ -143,11 +143,11 @@ void test('all invalid options are reported at once, with the expected value', a
 void test('--help lists every option, its default and every fault', async (t) => {
   const { code, stdout, stderr } = await finished(t, ['--help', '--port', 'x']);
   assert.deepEqual([code, stderr], [0, '']);
-  for (const { name, unit } of optionTable) assert.ok(stdout.includes(`--${name} ${unit} `), name);
+  for (const { name, unit } of optionTable) assert.ok(stdout.includes(`--${name} <${unit}>`), name);
   const unwrapped = stdout.replaceAll(/\s+/g, ' ');
-  assert.match(unwrapped, /--heartbeat duration [^(]*\(default: 30s\)/);
-  assert.match(unwrapped, /--max-line bytes [^(]*\(default: 8MiB\)/);
-  assert.match(unwrapped, /--port port [^(]*\(default: 8003\)/);
+  assert.match(unwrapped, /--heartbeat <duration> [^(]*\(default: 30s\)/);
+  assert.match(unwrapped, /--max-line <bytes> [^(]*\(default: 8MiB\)/);
+  assert.match(unwrapped, /--port <port> [^(]*\(default: 8003\)/);
   assert.match(stdout, /reset-mid-output: /);
 });
 

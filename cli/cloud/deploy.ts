@@ -2,9 +2,10 @@ import { generatorWatch, placeOf } from '../../lib/load/profile.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
-import { refusalText, refusing } from '../shared/refusal.ts';
 import { bundleOf } from '../shared/scenarios.ts';
-import { helpEntry, readOptions, refuse } from '../shared/parse-options.ts';
+import { refusalText, refusing } from '../shared/refusal.ts';
+import { declareCommand, type CommandDeclaration } from '../shared/command.ts';
+import { helpEntry } from '../shared/help-entry.ts';
 import { ensureK6 } from '../setup/setup.ts';
 import { createApi, type CloudApi } from './api.ts';
 import { makeArchive, type MadeArchive } from './archive.ts';
@@ -12,27 +13,6 @@ import { readCloudFile, type CloudFile, type CloudTest } from './cloud-file.ts';
 import { changes, deploy, PartlyDeployed, planDeployment, stepLines, type WantedTest } from './deployment.ts';
 import { CloudError, type ClientWorld, type CloudAccess } from './http-client.ts';
 import { cloudShare } from './left-out.ts';
-
-const help = `Usage: ws-stress cloud deploy [FILE] [options]
-
-Makes the load tests of a project in Grafana Cloud k6, and their schedules, what
-a file says (docs/cloud.md). Without FILE it is cloud.json. Shows its plan, then
-does it; what the cloud has already is left as it is. Load tests that the file
-does not name and notifications are not touched.
-Exit code: 0; 1 where the cloud did not do all of it, which is said, and a
-further call goes on from there; 2 where something is wrong: nothing was changed.
-
-Options:
-${helpEntry('--dry-run', 'Stop after the plan.')}
-${helpEntry('--help', 'Show this.')}
-
-Environment:
-${helpEntry('K6_CLOUD_TOKEN', 'A personal API token of Grafana Cloud k6, or one of a stack. Never shown.')}
-${helpEntry('K6_CLOUD_STACK_ID', 'Number of the stack that the project is in.')}
-
-Example:
-  ws-stress cloud deploy --dry-run
-`;
 
 const defaultHost = 'https://api.k6.io';
 
@@ -192,23 +172,37 @@ const planAndDeploy = async (
   return 0;
 };
 
-/** `ws-stress cloud deploy`: makes the load tests of a project what a file says; returns the exit code. */
-export const deployCommand = async (argv: readonly string[], world: ClientWorld = theWorld): Promise<number> => {
-  const options = { 'dry-run': { type: 'boolean' as const }, help: { type: 'boolean' as const } };
-  const given = readOptions(argv, options, help);
-  if (typeof given === 'number') return given;
-  const [file = 'cloud.json', ...extra] = given.positionals;
-  if (extra.length > 0) return refuse([`expected one file, received also ${extra.join(' ')}`]);
-  const { access, problems } = cloudAccess(process.env);
-  const read = readCloudFile(file);
-  if ('problems' in read || problems.length > 0) {
-    return refused([...problems, ...('problems' in read ? read.problems : [])]);
-  }
-  const gathered = await gather(read.file);
-  if (gathered.problems.length > 0) return refused(gathered.problems);
-  try {
-    return await planAndDeploy(createApi(access, world), read.file, gathered, given.values['dry-run'] === true);
-  } catch (error) {
-    return failed(error);
-  }
-};
+/** `ws-stress cloud deploy` in a world of its own, for tests. */
+export const deployCommandIn = (world: ClientWorld): CommandDeclaration =>
+  declareCommand({
+    description: `Creates and updates the load tests and schedules of a project in Grafana Cloud k6 as a file describes them (docs/cloud.md); the default is cloud.json. Shows its plan first, and changes only what differs. Load tests that the file does not name, and notifications, are not touched.
+
+Exit code: 0; 1 the cloud did only a part of it, which is reported, and a further call continues; 2 something is wrong and nothing was changed.`,
+    arguments: [{ name: 'file', isPath: true }],
+    options: { 'dry-run': { description: 'Stop after the plan.' } },
+    notes: () =>
+      [
+        'Environment:',
+        helpEntry('K6_CLOUD_TOKEN', 'A personal API token of Grafana Cloud k6, or one of a stack. Never shown.'),
+        helpEntry('K6_CLOUD_STACK_ID', 'Number of the stack that the project is in.'),
+      ].join('\n'),
+    notDone: 'Nothing was changed in the cloud',
+    examples: ['ws-stress cloud deploy --dry-run'],
+    act: async ({ values, positionals: [file = 'cloud.json'], problems: typed, refuse }) => {
+      if (typed.length > 0) return refuse(typed);
+      const { access, problems } = cloudAccess(process.env);
+      const read = readCloudFile(file);
+      if ('problems' in read || problems.length > 0) {
+        return refuse([...problems, ...('problems' in read ? read.problems : [])]);
+      }
+      const gathered = await gather(read.file);
+      if (gathered.problems.length > 0) return refuse(gathered.problems);
+      try {
+        return await planAndDeploy(createApi(access, world), read.file, gathered, values['dry-run'] === true);
+      } catch (error) {
+        return failed(error);
+      }
+    },
+  });
+
+export const deployCommand = deployCommandIn(theWorld);

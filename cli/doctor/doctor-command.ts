@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
-import { parseSettings, settingsTable } from '../../lib/load/settings.ts';
+import { parseSettings } from '../../lib/load/settings.ts';
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import { hiding, secretsOf } from '../../lib/results/redact.ts';
 import { printable } from '../shared/printable.ts';
@@ -9,108 +8,77 @@ import { processIdProblems } from '../shared/process-figures.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
 import { runProblems } from '../run/run-inputs.ts';
 import { factsOf, type Greeting, type Health, type ServiceFacts } from './service-facts.ts';
-import {
-  emptyOptions,
-  helpEntry,
-  optionProblem,
-  refuse,
-  settingsEnvironment,
-  settingsOptions,
-} from '../shared/parse-options.ts';
+import { asJson, certificates } from '../shared/common-options.ts';
+import { declareCommand, type SettingOption } from '../shared/command.ts';
 import { allScenarios } from '../shared/scenarios.ts';
-import { spellingOf } from '../shared/settings-options.ts';
+import { settingsNamed, spellingOf } from '../shared/settings-options.ts';
 
 /** Long enough for a service that is slow at its first command, short enough to be waited for. */
 const waitMs = 10_000;
 
 /** The settings that concern a single session. */
-const settingNames = new Set<string>([
-  'STRESS_URL',
-  'STRESS_TOKEN',
-  'STRESS_HEADERS',
-  'STRESS_SUBPROTOCOL',
-  'STRESS_INSECURE',
-  'STRESS_ACK_TIMEOUT',
-  'STRESS_MESSAGE_TIMEOUT',
-]);
+const settings = (): SettingOption[] =>
+  settingsNamed(
+    [
+      'STRESS_URL',
+      'STRESS_TOKEN',
+      'STRESS_HEADERS',
+      'STRESS_SUBPROTOCOL',
+      'STRESS_INSECURE',
+      'STRESS_ACK_TIMEOUT',
+      'STRESS_MESSAGE_TIMEOUT',
+    ],
+    (name) => (name.endsWith('_TIMEOUT') ? { default: '10s' } : {}),
+  );
 
-const settingRows = () => settingsTable().filter(({ name }) => settingNames.has(name));
+export const doctorCommand = declareCommand({
+  description: `Opens a session or a few, runs a harmless command and asks a few questions. Then it shows what service this is and which scenarios it can run.
 
-const help = (): string => `Usage: ws-stress doctor [options]
+Exit code: 0 the service runs commands, 1 no service answers or it runs none, 2 wrong options.`,
+  options: {
+    ca: certificates,
+    'target-pid': {
+      takes: 'pid',
+      description: "Process id of the service on this machine, to measure the service's memory.",
+    },
+    json: asJson,
+  },
+  settings,
+  notDone: 'Nothing was asked',
+  examples: ['ws-stress doctor --url ws://localhost:8003/ws/mcp'],
+  act: async ({ values, asked, problems: typed, refuse }) => {
+    const env = { ...process.env, ...asked };
+    // k6 heeds the variable too.
+    const caFile = values.ca ?? (env.SSL_CERT_FILE || undefined);
+    const ca = caFile === undefined ? undefined : path.resolve(caFile);
+    const pid = values['target-pid'];
+    const problems = [
+      ...typed,
+      ...(pid === undefined || pid === '' ? [] : processIdProblems(pid)),
+      ...runProblems(env, undefined, ca, spellingOf(asked)),
+    ];
+    if (problems.length > 0) return refuse(problems);
 
-Opens one session (a few where one does not tell), runs a harmless command and
-asks a few questions, then says what service this is and which scenarios it can
-be put through. Exit code: 0 where it runs commands, 1 where no service answers
-or none can be run, 2 for wrong options.
-
-Options; those with a name in brackets are settings too, as a variable:
-${settingRows()
-  .map(({ flag, type, description, name }) => {
-    const form = type === 'boolean' ? flag : `${flag} ${type.toUpperCase()}`;
-    return helpEntry(form, `${description}.${name.endsWith('_TIMEOUT') ? ' Default here: 10s.' : ''} [${name}]`);
-  })
-  .join('\n')}
-${helpEntry('--ca FILE', "Certificates (PEM) to trust in place of the system's.")}
-${helpEntry('--target-pid PID', "Id of the service's process on this machine, whose memory is looked at.")}
-${helpEntry('--json', 'Print all of it as JSON.')}
-${helpEntry('--help', 'Show this.')}
-
-Example:
-  ws-stress doctor --url ws://localhost:8003/ws/mcp
-`;
-
-/** `ws-stress doctor`: says what service answers and what it can be put through; returns the exit code. */
-export const doctorCommand = async (argv: string[]): Promise<number> => {
-  const flags = new Set(settingRows().map(({ flag }) => flag.slice(2)));
-  const options = {
-    ...Object.fromEntries(Object.entries(settingsOptions()).filter(([name]) => flags.has(name))),
-    help: { type: 'boolean' as const },
-    ca: { type: 'string' as const },
-    'target-pid': { type: 'string' as const },
-    json: { type: 'boolean' as const },
-  };
-  let values;
-  try {
-    ({ values } = parseArgs({ args: argv, options }));
-  } catch (error) {
-    return refuse([optionProblem(error, Object.keys(options))]);
-  }
-  if (values.help === true) {
-    process.stdout.write(help());
-    return 0;
-  }
-  const asked = settingsEnvironment(values);
-  const env = { ...process.env, ...asked };
-  // k6 heeds the variable too.
-  const caFile = values.ca ?? (env.SSL_CERT_FILE || undefined);
-  const ca = caFile === undefined ? undefined : path.resolve(caFile);
-  const pid = values['target-pid'];
-  const problems = [
-    ...emptyOptions(values),
-    ...(pid === undefined || pid === '' ? [] : processIdProblems(pid)),
-    ...runProblems(env, undefined, ca, spellingOf(asked)),
-  ];
-  if (problems.length > 0) return refuse(problems);
-
-  const { settings } = parseSettings(env);
-  const { url, headers, insecure } = settings;
-  const connection = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
-  const limits = {
-    ackTimeoutMs: env.STRESS_ACK_TIMEOUT ? settings.ackTimeoutMs : waitMs,
-    messageTimeoutMs: env.STRESS_MESSAGE_TIMEOUT ? settings.messageTimeoutMs : waitMs,
-    sessionTimeoutMs: settings.sessionTimeoutMs,
-  };
-  const found = await factsOf(connection, limits, pid === undefined ? undefined : Number(pid));
-  const facts = withoutSecrets(found, secretsOf(settings));
-  const scenarios = readinessOf(facts, allScenarios());
-  if (values.json === true) {
-    console.log(JSON.stringify({ type: 'doctor', version: 1, ...facts, scenarios }, undefined, 2));
-  } else {
-    if (facts.handshakeMs !== undefined) console.log(reportText(facts, scenarios));
-    if (facts.problem !== undefined) console.error(facts.problem);
-  }
-  return facts.problem === undefined ? 0 : 1;
-};
+    const { settings } = parseSettings(env);
+    const { url, headers, insecure } = settings;
+    const connection = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
+    const limits = {
+      ackTimeoutMs: env.STRESS_ACK_TIMEOUT ? settings.ackTimeoutMs : waitMs,
+      messageTimeoutMs: env.STRESS_MESSAGE_TIMEOUT ? settings.messageTimeoutMs : waitMs,
+      sessionTimeoutMs: settings.sessionTimeoutMs,
+    };
+    const found = await factsOf(connection, limits, pid === undefined ? undefined : Number(pid));
+    const facts = withoutSecrets(found, secretsOf(settings));
+    const scenarios = readinessOf(facts, allScenarios());
+    if (values.json === true) {
+      console.log(JSON.stringify({ type: 'doctor', version: 1, ...facts, scenarios }, undefined, 2));
+    } else {
+      if (facts.handshakeMs !== undefined) console.log(reportText(facts, scenarios));
+      if (facts.problem !== undefined) console.error(facts.problem);
+    }
+    return facts.problem === undefined ? 0 : 1;
+  },
+});
 
 const withoutSecrets = (facts: ServiceFacts, secrets: readonly string[]): ServiceFacts =>
   JSON.parse(JSON.stringify(facts, hiding(secrets))) as ServiceFacts;

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { readCriteria, readInputs } from '../../lib/load/inputs.ts';
 import { knownScenarios } from '../../lib/load/thresholds.ts';
-import { parseDuration, settingsTable, type SettingRow } from '../../lib/load/settings.ts';
+import { parseDuration } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { summaryText, verdictLine } from '../../lib/results/summary.ts';
 import type { RunResult } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
-import { refusing } from '../shared/refusal.ts';
-import { emptyOptions, helpEntry, readOptions, settingsEnvironment } from '../shared/parse-options.ts';
-import { spellingOf } from '../shared/settings-options.ts';
+import { declareCommand, type Given, type Options, type SettingOption } from '../shared/command.ts';
+import { helpEntry } from '../shared/help-entry.ts';
+import { settingsNamed, spellingOf } from '../shared/settings-options.ts';
 import { allScenarios, defaultThresholds } from '../shared/scenarios.ts';
 import { GateError, type Connection } from './prometheus.ts';
 import { bucketGrowth, isTooNear, questionsFor, untranslatable } from './promql.ts';
@@ -18,71 +18,37 @@ import { evaluateWholeTest, wholeProfile, type WholeTest } from './whole-test.ts
 /** The scenarios whose sessions can be split over several machines. */
 const splittable = (): string[] => allScenarios().flatMap(({ name, rounds }) => (rounds.length > 0 ? [name] : []));
 
-/** The settings of a run that its judgement needs. */
-const needed: ReadonlySet<string> = new Set([
-  'STRESS_ROUNDS',
-  'STRESS_VUS',
-  'STRESS_DURATION',
-  'STRESS_RATE',
-  'STRESS_FLEET',
-  'STRESS_THRESHOLDS',
-]);
-
-const neededRows = (): SettingRow[] => settingsTable().filter(({ name }) => needed.has(name));
+/** The settings of the run that its evaluation needs. */
+const settings = (): SettingOption[] =>
+  settingsNamed(
+    ['STRESS_ROUNDS', 'STRESS_VUS', 'STRESS_DURATION', 'STRESS_RATE', 'STRESS_FLEET', 'STRESS_THRESHOLDS'],
+    () => ({ group: 'As given to the test', isFlagOnly: true }),
+  );
 
 const growth = `${((bucketGrowth - 1) * 100).toFixed(1)} %`;
 
-const help = (): string => `Usage: ws-stress gate --prometheus URL --test-id ID --scenario NAME
-                      --instances N [options]
-
-Judges a test that several k6 processes ran, over all of them: thresholds.json,
-from what k6's output experimental-prometheus-rw left in Prometheus as native
-histograms. Exits as ws-stress run does: 0 pass, 99 a criterion failed or had no
-data, 108 nothing was judged, 110 invalid. Wrong options: 2.
-
-Options:
-${helpEntry('--prometheus URL', 'Where Prometheus answers queries.')}
-${helpEntry('--test-id ID', 'The id that marks the test: the value of its label.')}
-${helpEntry('--scenario NAME', `What was run: ${splittable().join(', ')}.`)}
-${helpEntry('--instances N', 'How many k6 processes ran it; with fewer the test is INVALID.')}
-${helpEntry('--test-label NAME', 'The label that marks a test. Default: testrun_name, which the k6-operator sets.')}
-${helpEntry('--instance-label NAME', 'The label that tells k6 processes apart. Default: instance_id, which the k6-operator sets.')}
-${helpEntry('--within DURATION', 'How long ago the test may have begun. Default: 24h.')}
-${helpEntry('--queries', 'Print the PromQL of each criterion, and judge nothing.')}
-${helpEntry('--help', 'Show this.')}
-As given to the test, so that what it owed is known:
-${neededRows()
-  .map((row) => helpEntry(`${row.flag} ${row.type.toUpperCase()}`, `${row.description}.`))
-  .join('\n')}
-
-Environment:
-${helpEntry('PROMETHEUS_TOKEN', 'Bearer token for Prometheus.')}
-${helpEntry('PROMETHEUS_USERNAME', 'With PROMETHEUS_PASSWORD: basic authentication.')}
-
-Example:
-  ws-stress gate --prometheus http://localhost:9090 --test-id nightly-42 \\
-    --scenario concurrent --instances 3 --vus 300
-`;
-
 const options = {
-  prometheus: { type: 'string' },
-  'test-id': { type: 'string' },
-  scenario: { type: 'string' },
-  instances: { type: 'string' },
-  'test-label': { type: 'string' },
-  'instance-label': { type: 'string' },
-  within: { type: 'string' },
-  queries: { type: 'boolean' },
-  help: { type: 'boolean' },
-  rounds: { type: 'string' },
-  vus: { type: 'string' },
-  duration: { type: 'string' },
-  rate: { type: 'string' },
-  fleet: { type: 'string' },
-  thresholds: { type: 'string' },
-} as const;
-
-const refuse = refusing('Nothing was judged');
+  prometheus: { takes: 'url', description: 'Where Prometheus answers queries.', group: 'Test' },
+  'test-id': { takes: 'id', description: 'The id of the test: the value of its label.', group: 'Test' },
+  scenario: { takes: 'scenario', description: 'The scenario that was run; one that has rounds.', group: 'Test' },
+  instances: {
+    takes: 'n',
+    description: 'How many k6 processes ran it; with fewer the test is INVALID.',
+    group: 'Test',
+  },
+  'test-label': {
+    takes: 'label',
+    description: 'The label of the test id. Default: testrun_name, which the k6-operator sets.',
+    group: 'Test',
+  },
+  'instance-label': {
+    takes: 'label',
+    description: 'The label that distinguishes k6 processes. Default: instance_id, which the k6-operator sets.',
+    group: 'Test',
+  },
+  within: { takes: 'duration', description: 'How long ago the test may have begun. Default: 24h.', group: 'Test' },
+  queries: { description: 'Print the PromQL of each criterion, and judge nothing.', group: 'Test' },
+} as const satisfies Options;
 
 const maxInstances = 1000;
 
@@ -140,38 +106,24 @@ const readFile = (file: string): string => {
   }
 };
 
-type Values = Partial<Record<keyof typeof options, string | boolean>>;
-
-const textOf = (values: Values, name: keyof typeof options): string | undefined => {
-  const value = values[name];
-  return typeof value === 'string' ? value : undefined;
-};
-
-const settingsIn = (values: Values): Record<string, string> =>
-  settingsEnvironment(
-    Object.fromEntries(
-      neededRows().map(({ flag }) => [flag.slice(2), textOf(values, flag.slice(2) as keyof typeof options)]),
-    ),
-  );
-
 /** What is asked for, or everything that is wrong with it. */
 const readAsked = (
-  values: Values,
+  { values, asked, problems: typed }: Given<typeof options>,
   env: Readonly<Record<string, string | undefined>>,
 ): { test: WholeTest; connection: Connection; warnings: readonly string[] } | { problems: string[] } => {
-  const url = textOf(values, 'prometheus');
-  const testId = textOf(values, 'test-id') ?? '';
-  const scenario = textOf(values, 'scenario') ?? '';
-  const instances = textOf(values, 'instances') ?? '';
-  const testLabel = textOf(values, 'test-label') ?? 'testrun_name';
-  const instanceLabel = textOf(values, 'instance-label') ?? 'instance_id';
-  const within = textOf(values, 'within') ?? '24h';
+  const url = values.prometheus;
+  const testId = values['test-id'] ?? '';
+  const scenario = values.scenario ?? '';
+  const instances = values.instances ?? '';
+  const testLabel = values['test-label'] ?? 'testrun_name';
+  const instanceLabel = values['instance-label'] ?? 'instance_id';
+  const within = values.within ?? '24h';
   const withinMs = parseDuration(within) ?? 0;
   const count = /^\d+$/.test(instances) ? Number(instances) : 0;
   const maxWithinMs = 31 * 24 * 3_600_000;
   const { authorization, problems: ofAuthorization } = authorizationFrom(env);
   const problems = [
-    ...emptyOptions(values),
+    ...typed,
     ...(url === undefined && values.queries !== true
       ? ['--prometheus: expected an address such as http://localhost:9090; received none']
       : []),
@@ -196,7 +148,7 @@ const readAsked = (
       : [`--within: expected a duration from 1s to 744h, such as 6h; received ${JSON.stringify(within)}`]),
     ...ofAuthorization,
   ];
-  const inputs = readInputs(settingsIn(values), readFile, defaultThresholds(), spellingOf({}, {}));
+  const inputs = readInputs(asked, readFile, defaultThresholds(), spellingOf({}, {}));
   const profile = inputs.problems.length > 0 ? undefined : wholeProfile(scenario, inputs.settings);
   if (profile !== undefined && profile.rounds.length > 1 && count > 1) {
     problems.push('--rounds: expected one round, for several k6 processes can run no more, such as --vus 300');
@@ -251,34 +203,47 @@ const nearLines = ({ criteria }: RunResult, test: WholeTest): string[] =>
     return [`  too near to tell: ${selector} ${expression}, for the histogram knows its percentiles to ${growth} only`];
   });
 
-/** `ws-stress gate`: judges a test over all of its machines; returns the exit code. */
-export const gateCommand = async (argv: string[]): Promise<number> => {
-  const given = readOptions(argv, options, help(), refuse);
-  if (typeof given === 'number') return given;
-  const { values, positionals } = given;
-  const asked = readAsked(values, process.env);
-  const extra = positionals.length > 0 ? [`expected options only, received ${positionals.join(' ')}`] : [];
-  if ('problems' in asked) return refuse([...extra, ...asked.problems]);
-  if (extra.length > 0) return refuse(extra);
-  const { test, connection, warnings } = asked;
-  for (const warning of warnings) console.error(warning);
-  if (values.queries === true) {
-    process.stdout.write(queriesText(test, Date.now()));
-    return 0;
-  }
-  try {
-    const { run, result, problem } = await evaluateWholeTest(connection, test);
-    const shown = { ...run, id: printable(run.id, 200) };
-    const isColoured = process.stdout.isTTY && !process.env.NO_COLOR;
-    const settings = settingsIn(values);
-    process.stdout.write(summaryText(test.scenario, shown, undefined, '', settings, result, undefined, isColoured));
-    for (const line of nearLines(result, test)) console.log(line);
-    if (problem !== undefined) console.error(problem);
-    console.log(verdictLine(result, isColoured));
-    return exitCodes[result.verdict];
-  } catch (error) {
-    if (!(error instanceof GateError)) throw error;
-    console.error(`NOT RUN: nothing was judged: ${error.message}`);
-    return exitCodes['NOT RUN'];
-  }
-};
+export const gateCommand = declareCommand({
+  description: `Evaluates a test that several k6 processes ran as one: the criteria of thresholds.json, from what k6's output experimental-prometheus-rw wrote to Prometheus as native histograms. It needs --prometheus, --test-id, --scenario and --instances.
+
+Exit code, as of ws-stress run: 0 pass, 99 a criterion failed or had no data, 108 nothing was judged, 110 invalid; 2 wrong options.`,
+  options,
+  settings,
+  groups: ['Test', 'As given to the test', 'Help'],
+  notes: () =>
+    [
+      'Environment:',
+      helpEntry('PROMETHEUS_TOKEN', 'Bearer token for Prometheus.'),
+      helpEntry('PROMETHEUS_USERNAME', 'With PROMETHEUS_PASSWORD: basic authentication.'),
+    ].join('\n'),
+  notDone: 'Nothing was judged',
+  examples: [
+    'ws-stress gate --prometheus http://localhost:9090 --test-id nightly-42 \\\n  --scenario concurrent --instances 3 --vus 300',
+  ],
+  act: async (given) => {
+    const read = readAsked(given, process.env);
+    if ('problems' in read) return given.refuse(read.problems);
+    const { test, connection, warnings } = read;
+    for (const warning of warnings) console.error(warning);
+    if (given.values.queries === true) {
+      process.stdout.write(queriesText(test, Date.now()));
+      return 0;
+    }
+    try {
+      const { run, result, problem } = await evaluateWholeTest(connection, test);
+      const shown = { ...run, id: printable(run.id, 200) };
+      const isColoured = process.stdout.isTTY && !process.env.NO_COLOR;
+      process.stdout.write(
+        summaryText(test.scenario, shown, undefined, '', given.asked, result, undefined, isColoured),
+      );
+      for (const line of nearLines(result, test)) console.log(line);
+      if (problem !== undefined) console.error(problem);
+      console.log(verdictLine(result, isColoured));
+      return exitCodes[result.verdict];
+    } catch (error) {
+      if (!(error instanceof GateError)) throw error;
+      console.error(`NOT RUN: nothing was judged: ${error.message}`);
+      return exitCodes['NOT RUN'];
+    }
+  },
+});

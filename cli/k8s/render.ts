@@ -1,9 +1,9 @@
+import { settingGroups } from '../../lib/load/settings.ts';
 import { existsSync, readFileSync } from 'node:fs';
-import { bundleOf, factsOrUnknown, scenarioProblem } from '../shared/scenarios.ts';
-import { refusing } from '../shared/refusal.ts';
+import { bundleOf, factsOrUnknown, scenarioNames, scenarioProblem } from '../shared/scenarios.ts';
 import { runProblems } from '../run/run-inputs.ts';
-import { helpEntry, readOptions, settingsEnvironment, settingsHelp, settingsOptions } from '../shared/parse-options.ts';
-import { spellingOf } from '../shared/settings-options.ts';
+import { declareCommand, type CommandGroup, type Given, type Options } from '../shared/command.ts';
+import { allSettings, spellingOf } from '../shared/settings-options.ts';
 import { k6ArgumentProblems } from './k6-arguments.ts';
 import { maxConfigMapBytes, renderManifests, scriptFolder, type Rendered, type Variable } from './manifest.ts';
 import {
@@ -19,58 +19,59 @@ import {
   splitProblems,
 } from './options.ts';
 
-const help = (): string => `Usage: ws-stress k8s render <scenario> --image IMAGE [options]
-                      [-- k6 options]
+const group = 'Test run';
 
-Writes manifests for the k6-operator to standard output: a ConfigMap with the
-scenario's bundle and a TestRun that runs it, or with --cron a CronJob that
-creates one at each due time. Apply with kubectl apply --server-side -f -.
-Settings are taken from options alone, not from the environment. Exit code: 0;
-2 for wrong options.
-
-Options:
-${helpEntry('--image IMAGE', 'The k6 of the runners, 2.0 or newer, by digest or exact version: grafana/k6:2.2.0.')}
-${helpEntry('--parallelism N', 'How many runners share the sessions. Default: 1.')}
-${helpEntry('--name NAME', 'Of the TestRun, or how the names of a schedule begin. Default: ws-stress-<scenario>.')}
-${helpEntry('--namespace NAME', "Where it goes. Default: kubectl's; with --cron it must be given.")}
-${helpEntry('--secret SETTING=SECRET/KEY', 'A variable of the runners from a secret, such as STRESS_TOKEN=ws-stress/token; as often as needed.')}
-${helpEntry('--write-to URL', 'Where the runners send metrics for ws-stress gate: Prometheus remote write.')}
-${helpEntry('--memory SIZE', 'What each runner asks for, such as 800Mi. Default: as much as was measured for its sessions.')}
-${helpEntry('--cpu N', 'Processors that each runner asks for. Default: 1.')}
-${helpEntry('--separate', 'No two runners on one node.')}
-${helpEntry('--starter-image IMAGE', "The operator's starter, by digest or exact version. Default: the operator's own.")}
-${helpEntry('--skip-initializer', "Without the operator's check of the script: for an image without a shell, such as ours.")}
-${helpEntry('--cron SCHEDULE', 'Run it again and again, such as "0 3 * * *".')}
-${helpEntry('--kubectl-image IMAGE', 'With --cron: an image that has kubectl, by digest or exact version.')}
-${helpEntry('--help', 'Show this.')}
-Settings of the run:
-${settingsHelp()}
-
-Example:
-  ws-stress k8s render concurrent --image grafana/k6:2.2.0 --parallelism 3 \\
-    --vus 300 --url ws://my-service:8003/ws/mcp \\
-    --write-to http://prometheus:9090/api/v1/write |
-    kubectl apply --server-side -f -
-`;
-
-const own = {
-  image: { type: 'string' },
-  parallelism: { type: 'string' },
-  name: { type: 'string' },
-  namespace: { type: 'string' },
-  secret: { type: 'string', multiple: true },
-  'write-to': { type: 'string' },
-  memory: { type: 'string' },
-  cpu: { type: 'string' },
-  separate: { type: 'boolean' },
-  'starter-image': { type: 'string' },
-  'skip-initializer': { type: 'boolean' },
-  cron: { type: 'string' },
-  'kubectl-image': { type: 'string' },
-  help: { type: 'boolean' },
-} as const;
-
-const refuse = refusing('Nothing was rendered');
+const options = {
+  image: {
+    takes: 'image',
+    description: 'The k6 of the runners, 2.0 or newer, by digest or exact version: grafana/k6:2.2.0.',
+    group,
+  },
+  parallelism: { takes: 'n', description: 'How many runners share the sessions. Default: 1.', group },
+  name: {
+    takes: 'name',
+    description: 'Name of the TestRun, or the beginning of the names of a schedule. Default: ws-stress-<scenario>.',
+    group,
+  },
+  namespace: {
+    takes: 'name',
+    description: 'Its namespace. Default: that of kubectl; with --cron it must be given.',
+    group,
+  },
+  secret: {
+    takes: 'setting=secret/key',
+    repeatable: true,
+    description: 'A variable of the runners from a secret, such as STRESS_TOKEN=ws-stress/token; repeatable.',
+    group,
+  },
+  'write-to': {
+    takes: 'url',
+    description: 'Where the runners send metrics for ws-stress gate: Prometheus remote write.',
+    group,
+  },
+  memory: {
+    takes: 'size',
+    description: 'Memory request of each runner, such as 800Mi. Default: as measured for its sessions.',
+    group,
+  },
+  cpu: { takes: 'n', description: 'Processors that each runner requests. Default: 1.', group },
+  separate: { description: 'No two runners on one node.', group },
+  'starter-image': {
+    takes: 'image',
+    description: "The operator's starter, by digest or exact version. Default: the operator's own.",
+    group,
+  },
+  'skip-initializer': {
+    description: "Without the operator's check of the script: for an image without a shell, such as ours.",
+    group,
+  },
+  cron: { takes: 'schedule', description: 'Run it repeatedly, such as "0 3 * * *".', group },
+  'kubectl-image': {
+    takes: 'image',
+    description: 'With --cron: an image that has kubectl, by digest or exact version.',
+    group,
+  },
+} as const satisfies Options;
 
 const maxRunners = 1000;
 
@@ -138,23 +139,21 @@ const sizeProblem = (files: Readonly<Record<string, string>>): string | undefine
     : `a ConfigMap holds at most ${maxConfigMapBytes} bytes; bundle, thresholds and commands have ${bytes}: make the files smaller`;
 };
 
-type Values = Partial<Record<string, string | boolean | (string | boolean)[]>>;
-
 /** What is rendered, or everything that is wrong with what was asked. */
-const readAsked = (scenario: string, values: Values, k6Args: readonly string[]): Rendered | { problems: string[] } => {
-  const textOf = (name: keyof typeof own): string | undefined => {
-    const value = values[name];
-    return typeof value === 'string' ? value : undefined;
-  };
-  const asked = settingsEnvironment(values);
-  const [image, namespace, writeTo, cron, kubectlImage, starterImage, memory] = (
-    ['image', 'namespace', 'write-to', 'cron', 'kubectl-image', 'starter-image', 'memory'] as const
-  ).map(textOf);
-  const name = textOf('name') ?? `ws-stress-${scenario}`;
-  const cpu = textOf('cpu') ?? '1';
-  const runners = textOf('parallelism') ?? '1';
+const readAsked = ({
+  values,
+  asked,
+  positionals: [scenario = ''],
+  k6Args,
+  problems: typed,
+}: Given<typeof options>): Rendered | { problems: readonly string[] } => {
+  const { image, namespace, 'write-to': writeTo, cron, memory } = values;
+  const { 'kubectl-image': kubectlImage, 'starter-image': starterImage } = values;
+  const name = values.name ?? `ws-stress-${scenario}`;
+  const cpu = values.cpu ?? '1';
+  const runners = values.parallelism ?? '1';
   const parallelism = /^\d+$/.test(runners) ? Number(runners) : 0;
-  const given = Array.isArray(values.secret) ? values.secret.filter((each) => typeof each === 'string') : [];
+  const given = values.secret ?? [];
   const secrets = given.map(secretOf);
   const named = secrets.flatMap((each) => (typeof each === 'string' ? [] : [each.name]));
   const bundle = bundleOf(scenario);
@@ -163,6 +162,7 @@ const readAsked = (scenario: string, values: Values, k6Args: readonly string[]):
   const size = memory === undefined ? undefined : memoryOf(memory);
   const ofSettings = [...podSettingsProblems(asked), ...runProblems(asked, scenario, undefined, spellingOf(asked, {}))];
   const problems = [
+    ...typed,
     ...(unknown === undefined ? [] : [unknown]),
     ...(isKnown && !existsSync(bundle)
       ? [`expected the bundle ${bundle}; it is not there: npm run build makes it`]
@@ -171,7 +171,7 @@ const readAsked = (scenario: string, values: Values, k6Args: readonly string[]):
       image === undefined
         ? '--image: expected the image of the runners, such as grafana/k6:2.2.0'
         : imageProblem('--image', image),
-      isKnown || textOf('name') !== undefined ? nameProblem(name) : undefined,
+      isKnown || values.name !== undefined ? nameProblem(name) : undefined,
       namespace === undefined ? undefined : namespaceProblem(namespace),
       writeTo === undefined ? undefined : writeToProblem(writeTo),
       starterImage === undefined ? undefined : imageProblem('--starter-image', starterImage),
@@ -227,24 +227,33 @@ const readAsked = (scenario: string, values: Values, k6Args: readonly string[]):
   };
 };
 
-/** `ws-stress k8s`: renders manifests for the k6-operator; returns the exit code. */
-export const k8sCommand = async (argv: string[]): Promise<number> => {
-  const split = argv.indexOf('--');
-  const k6Args = split < 0 ? [] : argv.slice(split + 1);
-  const before = split < 0 ? argv : argv.slice(0, split);
-  const given = readOptions(before, { ...settingsOptions(), ...own }, help(), refuse);
-  if (typeof given === 'number') return given;
-  const { values, positionals } = given;
-  const [action = '', scenario = '', ...extra] = positionals;
-  if (action !== 'render') {
-    return refuse([`expected ws-stress k8s render <scenario>; received ${action || 'nothing'} in place of render`]);
-  }
-  const asked = readAsked(scenario, values, k6Args);
-  const problems = [
-    ...(extra.length > 0 ? [`expected one scenario, received also ${extra.join(' ')}`] : []),
-    ...('problems' in asked ? asked.problems : []),
-  ];
-  if (problems.length > 0 || 'problems' in asked) return refuse(problems);
-  process.stdout.write(renderManifests(asked));
-  return 0;
+const renderCommand = declareCommand({
+  description: `Writes manifests for the k6-operator to standard output: a ConfigMap with the scenario's bundle and a TestRun that runs it, or with --cron a CronJob that creates one at each due time. Apply them with kubectl apply --server-side -f -. Settings come from options only, not from the environment. --image is required.
+
+Exit code: 0; 2 wrong options.`,
+  arguments: [{ name: 'scenario', required: true, choices: scenarioNames }],
+  options,
+  settings: () => allSettings({ isFlagOnly: true }),
+  groups: [group, ...settingGroups],
+  takesK6Options: true,
+  notDone: 'Nothing was rendered',
+  examples: [
+    `ws-stress k8s render concurrent --image grafana/k6:2.2.0 --parallelism 3 \\
+  --vus 300 --url ws://my-service:8003/ws/mcp \\
+  --write-to http://prometheus:9090/api/v1/write |
+  kubectl apply --server-side -f -`,
+  ],
+  act: async (given) => {
+    const asked = readAsked(given);
+    if ('problems' in asked) return given.refuse(asked.problems);
+    process.stdout.write(renderManifests(asked));
+    return 0;
+  },
+});
+
+export const k8sCommands: CommandGroup = {
+  description: 'Runs tests on Kubernetes (docs/kubernetes.md).',
+  commands: [
+    { name: 'render', summary: 'write a test run of several pods for the k6-operator', load: () => renderCommand },
+  ],
 };

@@ -1,6 +1,7 @@
 import type { ScenarioFacts } from '../../lib/load/scenario-facts.ts';
 import { parseThresholds } from '../../lib/load/thresholds.ts';
 import { folded } from '../../lib/text/fold.ts';
+import { declareCommand } from '../shared/command.ts';
 import {
   allScenarios,
   bundleOf,
@@ -9,24 +10,6 @@ import {
   scenariosOf,
   shippedScenarios,
 } from '../shared/scenarios.ts';
-
-/** `ws-stress list`: each scenario with its bundle, its question and its criteria as thresholds.json has them. */
-export const listCommand = async (argv: string[]): Promise<number> => {
-  if (argv.length > 0) {
-    const known = argv[0] === '--help' || argv[0] === '-h';
-    (known ? console.log : console.error)(
-      'Usage: ws-stress list\n\nLists the scenarios, their bundles and their criteria.',
-    );
-    return known ? 0 : 2;
-  }
-  const shipped = new Set(shippedScenarios().map(({ name }) => name));
-  const own = allScenarios().filter(({ name }) => !shipped.has(name));
-  if (own.length > 0) console.log('Scenarios of this project:\n');
-  printScenarios(own);
-  if (own.length > 0) console.log('\nShipped scenarios:\n');
-  printScenarios(allScenarios().filter((each) => !own.includes(each)));
-  return 0;
-};
 
 const printScenarios = (scenarios: readonly ScenarioFacts[]): void => {
   for (const { name, question } of scenarios) {
@@ -40,3 +23,18 @@ const printScenarios = (scenarios: readonly ScenarioFacts[]): void => {
     }
   }
 };
+
+export const listCommand = declareCommand({
+  description: 'Lists the scenarios, with the question that each asks, their bundles and their criteria.',
+  options: {},
+  act: async ({ problems, refuse }) => {
+    if (problems.length > 0) return refuse(problems);
+    const shipped = new Set(shippedScenarios().map(({ name }) => name));
+    const own = allScenarios().filter(({ name }) => !shipped.has(name));
+    if (own.length > 0) console.log('Scenarios of this project:\n');
+    printScenarios(own);
+    if (own.length > 0) console.log('\nShipped scenarios:\n');
+    printScenarios(allScenarios().filter((each) => !own.includes(each)));
+    return 0;
+  },
+});

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
 import { folded } from '../../lib/text/fold.ts';
 import { interpretersIn } from '../../reference-target/allow-list.ts';
 import { isDialectName } from '../../reference-target/dialect.ts';
 import { messageOf } from '../../lib/text/errors.ts';
+import { declareCommand, type OptionDeclaration, type Options, type Values } from '../shared/command.ts';
+import { wrapped } from '../shared/help-entry.ts';
 import { faultDescriptions } from '../../reference-target/faults.ts';
 import {
   defaultOptions,
@@ -21,77 +22,17 @@ const badUsage = 2;
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const byteUnits: Readonly<Record<string, number>> = { '': 1, KiB: 1_024, MiB: 1_048_576 };
 
-/** Runs the reference target until a signal stops it; resolves to the exit code. */
-export const targetCommand = async (argv: string[]): Promise<number> => {
-  const { options, help, problems } = readArguments(argv);
-  if (help) {
-    process.stdout.write(helpText());
-    return 0;
-  }
-  if (problems.length > 0) {
-    process.stderr.write(`${problems.join('\n')}\nSee ws-stress target --help\n`);
-    return badUsage;
-  }
-  const stopped = stopSignal();
-  try {
-    const target = await startTarget(options);
-    warn(options);
-    process.stdout.write(`listening on ${target.url}\n`);
-    await stopped.wait();
-    await target.close();
-    return 0;
-  } catch (error) {
-    const isUsage = error instanceof TargetOptionsError;
-    process.stderr.write(`${messageOf(error)}\n`);
-    return isUsage ? badUsage : 1;
-  } finally {
-    stopped.forget();
-  }
-};
-
-interface Arguments {
-  options: TargetOptions;
-  help: boolean;
-  problems: string[];
-}
-
-const readArguments = (argv: string[]): Arguments => {
+const readArguments = (given: Values<Options>): { options: TargetOptions; problems: string[] } => {
   const problems: string[] = [];
-  // An option behind an option that lacks its value is not that value.
-  const args = argv.filter((arg, index) => {
-    const row = optionTable.find(({ name }) => arg === `--${name}`);
-    if (row === undefined || !(argv[index + 1] ?? '--').startsWith('--')) return true;
-    problems.push(`${arg}: expected a value (${row.unit}), received none`);
-    return false;
-  });
-  const { tokens } = parseArgs({
-    args,
-    strict: false,
-    tokens: true,
-    options: Object.fromEntries([
-      ...optionTable.map(({ name }) => [name, { type: 'string', multiple: true } as const]),
-      ['help', { type: 'boolean', short: 'h' } as const],
-    ]),
-  });
-  const given = new Map<string, string[]>();
-  let help = false;
-  for (const token of tokens) {
-    if (token.kind === 'positional') problems.push(`expected options only, received ${JSON.stringify(token.value)}`);
-    if (token.kind !== 'option') continue;
-    const row = optionTable.find(({ name }) => name === token.name);
-    if (token.name === 'help') help = true;
-    else if (row === undefined) problems.push(`${token.rawName}: there is no such option`);
-    else given.set(row.name, [...(given.get(row.name) ?? []), token.value ?? '']);
-  }
   const options: TargetOptions = { ...defaultOptions, token: process.env[tokenVariable] || undefined };
   for (const row of optionTable) {
-    const values = given.get(row.name);
-    if (values === undefined) continue;
-    const problem = setOption(options, row, values);
+    const values = given[row.name];
+    if (!Array.isArray(values)) continue;
+    const problem = setOption(options, row, values as readonly string[]);
     if (problem !== undefined) problems.push(`--${row.name}: ${problem}`);
   }
   problems.push(...optionProblems(options));
-  return { options, help, problems };
+  return { options, problems };
 };
 
 /** Puts what was given on the command line into the options; the problem if it cannot be read. */
@@ -170,30 +111,6 @@ const warn = (options: TargetOptions): void => {
   if (options.faults.length > 0) process.stderr.write(`active faults: ${options.faults.join(', ')}\n`);
 };
 
-const helpText = (): string => {
-  const rows = optionTable.map((row): [string, string] => [
-    `--${row.name} ${row.unit}`,
-    `${row.description}${defaultText(row)}`,
-  ]);
-  rows.push(['-h, --help', 'show this']);
-  const width = Math.max(...rows.map(([option]) => option.length));
-  return [
-    'Usage: ws-stress target [options]',
-    '',
-    folded('Runs the reference target: a service that runs shell commands for every client that may connect.', 0),
-    '',
-    'Options:',
-    ...rows.map(([option, text]) => folded(`  ${option.padEnd(width)}  ${text}`, width + 4)),
-    '',
-    folded(
-      'Faults: NAME, NAME@N, NAME@N-M or NAME@N-, with whole numbers for :MS and :BYTES, for example slow:250@3-. For faults marked with *, a range counts opening handshakes; for the others, sessions in the order of their first execute.',
-      0,
-    ),
-    ...faultDescriptions().map((line) => folded(`  ${line}`)),
-    '',
-  ].join('\n');
-};
-
 const defaultText = (row: OptionRow): string => {
   if (row.key === 'token') return ` (default: $${tokenVariable})`;
   if (row.type === 'list') return ` (default: ${row.key === 'allow' ? 'every command may run' : 'none'})`;
@@ -207,3 +124,45 @@ const inUnit = (quantity: number, units: Readonly<Record<string, number>>): stri
   const [unit, factor] = Object.entries(units).findLast(([, factor]) => quantity % factor === 0)!;
   return `${quantity / factor}${unit}`;
 };
+
+/** The option of a row; `unit` is what it takes. */
+const optionOf = (row: OptionRow): OptionDeclaration => ({
+  takes: row.unit,
+  // Several values are one problem more, or a list.
+  repeatable: true,
+  description: `${row.description}${defaultText(row)}`,
+  ...(row.type === 'list' && { mayBeEmpty: true }),
+});
+
+export const targetCommand = declareCommand({
+  description: 'Runs the reference target: a service that runs shell commands for every client that may connect.',
+  options: Object.fromEntries(optionTable.map((row) => [row.name, optionOf(row)])),
+  notes: () =>
+    [
+      wrapped(
+        'Faults: NAME, NAME@N, NAME@N-M or NAME@N-, with whole numbers for :MS and :BYTES, for example slow:250@3-. For faults marked with *, a range counts opening handshakes; for the others, sessions in the order of their first execute.',
+      ),
+      ...faultDescriptions().map((line) => folded(`  ${line}`)),
+    ].join('\n'),
+  notDone: 'The reference target was not started',
+  examples: ['ws-stress target', 'ws-stress target --port 8010 --fault exit-3@2-'],
+  act: async ({ values, problems: typed, refuse }) => {
+    const { options, problems } = readArguments(values);
+    if (typed.length > 0 || problems.length > 0) return refuse([...typed, ...problems]);
+    const stopped = stopSignal();
+    try {
+      const target = await startTarget(options);
+      warn(options);
+      process.stdout.write(`listening on ${target.url}\n`);
+      await stopped.wait();
+      await target.close();
+      return 0;
+    } catch (error) {
+      const isUsage = error instanceof TargetOptionsError;
+      process.stderr.write(`${messageOf(error)}\n`);
+      return isUsage ? badUsage : 1;
+    } finally {
+      stopped.forget();
+    }
+  },
+});

@@ -2,31 +2,11 @@ import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
-import { emptyOptions, helpEntry, readOptions } from '../shared/parse-options.ts';
+import { declareCommand } from '../shared/command.ts';
+import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { baselineDocument, baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
 import { findRun, readRunRecord, runFolder } from './run-folder.ts';
-import { refusing } from '../shared/refusal.ts';
 import { provesNothing, unlike } from './run-likeness.ts';
-
-const help = `Usage: ws-stress baseline [<run> …] [options]
-
-Makes these runs the baseline of their scenario, against which ws-stress compare
-<run> holds others: their ids, or the paths of their folders. Several runs of a
-scenario are one baseline. Without a run it shows the baselines. Exit code: 0; 2
-where a run can't be one, or for wrong options.
-
-Options:
-${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}
-${helpEntry('--json', 'Print the baselines as JSON.')}
-${helpEntry('--help', 'Show this.')}
-
-Example:
-  ws-stress baseline 20261124-163104-18eced
-`;
-
-const options = { folder: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } } as const;
-
-const refuse = refusing('No baseline was set');
 
 /** The runs that are named, by scenario, and why some can't be a baseline. */
 const namedRuns = async (
@@ -64,32 +44,36 @@ const shown = (base: string, baseline: Baseline): string =>
     ? `no baseline is set in ${baselineFile(base)}: ws-stress baseline <run> sets one`
     : [...baseline].map(([test, runs]) => `${printable(test, 60)}  ${runs.join(', ')}`).join('\n');
 
-/** `ws-stress baseline`: sets or shows what runs are held against; returns the exit code. */
-export const baselineCommand = async (argv: string[]): Promise<number> => {
-  const given = readOptions(argv, options, help, refuse);
-  if (typeof given === 'number') return given;
-  const { values, positionals } = given;
-  const problems = emptyOptions(values);
-  if (problems.length > 0) return refuse(problems);
-  const base = path.resolve(values.folder ?? '.');
-  try {
-    if (positionals.length > 0) {
-      const { by, ids, problems: unfit } = await namedRuns(base, positionals);
-      if (unfit.length > 0) return refuse(unfit);
-      for (const record of ids.keys()) {
-        if (record.verdict === 'FAIL')
-          console.error(`run ${ids.get(record)} came to FAIL: what it did not hold is no regression later`);
+export const baselineCommand = declareCommand({
+  description: `Makes these runs the baseline of their scenario, with which ws-stress compare <run> compares others. Runs are given by their ids or folders; several runs of a scenario are one baseline. Without a run it shows the baselines.
+
+Exit code: 0; 2 a run can't be a baseline, or wrong options.`,
+  arguments: [{ name: 'run', variadic: true, isPath: true }],
+  options: { folder: resultsFolder, json: asJson },
+  notDone: 'No baseline was set',
+  examples: ['ws-stress baseline 20261124-163104-18eced'],
+  act: async ({ values, positionals, problems, refuse }) => {
+    if (problems.length > 0) return refuse(problems);
+    const base = path.resolve(values.folder ?? '.');
+    try {
+      if (positionals.length > 0) {
+        const { by, ids, problems: unfit } = await namedRuns(base, positionals);
+        if (unfit.length > 0) return refuse(unfit);
+        for (const record of ids.keys()) {
+          if (record.verdict === 'FAIL')
+            console.error(`run ${ids.get(record)} came to FAIL: what it did not hold is no regression later`);
+        }
+        const set = [...by].map(([test, records]): [string, string[]] => [
+          test,
+          records.map((each) => ids.get(each) ?? ''),
+        ]);
+        await writeBaseline(base, new Map([...(await readBaseline(base)), ...set]));
       }
-      const set = [...by].map(([test, records]): [string, string[]] => [
-        test,
-        records.map((each) => ids.get(each) ?? ''),
-      ]);
-      await writeBaseline(base, new Map([...(await readBaseline(base)), ...set]));
+      const baseline = await readBaseline(base);
+      console.log(values.json === true ? JSON.stringify(baselineDocument(baseline)) : shown(base, baseline));
+      return 0;
+    } catch (error) {
+      return refuse([messageOf(error)]);
     }
-    const baseline = await readBaseline(base);
-    console.log(values.json === true ? JSON.stringify(baselineDocument(baseline)) : shown(base, baseline));
-    return 0;
-  } catch (error) {
-    return refuse([messageOf(error)]);
-  }
-};
+  },
+});

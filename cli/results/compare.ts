@@ -2,45 +2,15 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
-import { writeOutput } from '../shared/output-file.ts';
-import { emptyOptions, helpEntry, readOptions } from '../shared/parse-options.ts';
+import { outputProblems, writeOutput } from '../shared/output-file.ts';
+import { declareCommand } from '../shared/command.ts';
+import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, maxValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
-import { refusing } from '../shared/refusal.ts';
 import { findRun, readRunRecord, type RunFolder } from './run-folder.ts';
 import { alsoDifferent, provesNothing, unlike, type Difference } from './run-likeness.ts';
 import { readRunValues } from './run-values.ts';
-
-const help = `Usage: ws-stress compare <A> [<B>] [options]
-
-Holds run B against run A, or one run against the baseline of its scenario. Each
-is the id of a run, the path of its folder, or several of them with commas
-between: repeated runs. Exit code: 0 no regression, 1 regression, 2 where the
-runs can't be compared, or for wrong options.
-
-Options:
-${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}
-${helpEntry('--tolerance N', 'Percent by which a median may be worse. Default: 10.')}
-${helpEntry('--force', 'Compare runs that differ in scenario, settings, machine or k6 version.')}
-${helpEntry('--json', 'Print it as JSON.')}
-${helpEntry('--markdown FILE', 'Write it as Markdown too.')}
-${helpEntry('--help', 'Show this.')}
-
-Example:
-  ws-stress compare 20261124-163104-18eced 20261124-163110-8100a4
-`;
-
-const options = {
-  folder: { type: 'string' },
-  tolerance: { type: 'string' },
-  force: { type: 'boolean' },
-  json: { type: 'boolean' },
-  markdown: { type: 'string' },
-  help: { type: 'boolean' },
-} as const;
-
-const refuse = refusing('Nothing was compared');
 
 /** Several runs of one side are too many to be meant. */
 const maxRuns = 100;
@@ -148,40 +118,55 @@ const compare = async (
 
 const isPercent = (text: string): boolean => /^\d{1,4}(\.\d+)?$/.test(text);
 
-/** `ws-stress compare`: holds runs against others; returns the exit code. */
-export const compareCommand = async (argv: string[]): Promise<number> => {
-  const given = readOptions(argv, options, help, refuse);
-  if (typeof given === 'number') return given;
-  const { values, positionals } = given;
-  const { tolerance = '10' } = values;
-  const problems = [
-    ...(positionals.length === 0 || positionals.length > 2
-      ? [`expected one run, or two, received ${positionals.length}: --help shows how`]
-      : []),
-    ...(isPercent(tolerance)
-      ? []
-      : [`--tolerance: expected percent, such as 10, received ${JSON.stringify(tolerance)}`]),
-    ...emptyOptions({ folder: values.folder, markdown: values.markdown }),
-  ];
-  if (problems.length > 0) return refuse(problems);
+export const compareCommand = declareCommand({
+  description: `Compares run B with run A, or one run with the baseline of its scenario. Each is the id of a run, its folder, or several of them with commas between: repeated runs.
 
-  try {
-    const [a, b] = await findSides(path.resolve(values.folder ?? '.'), positionals);
-    const { always, unlike: differences } = refusals(a, b);
-    if (always.length > 0) return refuse(always);
-    if (differences.length > 0 && values.force !== true) {
-      return refuse([...differences, 'expected runs that are alike in these; --force compares them all the same']);
+Exit code: 0 no regression, 1 regression, 2 the runs can't be compared, or wrong options.`,
+  arguments: [
+    { name: 'A', required: true, isPath: true },
+    { name: 'B', isPath: true },
+  ],
+  options: {
+    folder: resultsFolder,
+    tolerance: { takes: 'percent', description: 'By how much a median may be worse. Default: 10.' },
+    force: { description: 'Compare runs that differ in scenario, settings, machine or k6 version.' },
+    json: asJson,
+    markdown: { takes: 'file', description: 'Write it to this file as Markdown too.' },
+  },
+  notDone: 'Nothing was compared',
+  examples: ['ws-stress compare 20261124-163104-18eced 20261124-163110-8100a4'],
+  act: async ({ values, positionals, problems: typed, refuse }) => {
+    const { tolerance = '10' } = values;
+    const problems = [
+      ...(positionals.length === 0 || positionals.length > 2
+        ? [`expected one run, or two, received ${positionals.length}: --help shows how`]
+        : []),
+      ...typed,
+      ...(isPercent(tolerance)
+        ? []
+        : [`--tolerance: expected percent, such as 10, received ${JSON.stringify(tolerance)}`]),
+      ...outputProblems({ '--markdown': values.markdown }),
+    ];
+    if (problems.length > 0) return refuse(problems);
+
+    try {
+      const [a, b] = await findSides(path.resolve(values.folder ?? '.'), positionals);
+      const { always, unlike: differences } = refusals(a, b);
+      if (always.length > 0) return refuse(always);
+      if (differences.length > 0 && values.force !== true) {
+        return refuse([...differences, 'expected runs that are alike in these; --force compares them all the same']);
+      }
+      const told = await compare(a, b, Number(tolerance), differences);
+      if (values.markdown !== undefined) await writeOutput(values.markdown, comparisonDocument(told));
+      console.log(
+        values.json === true
+          ? JSON.stringify({ type: 'comparison', version: 1, ...told }, undefined, 2)
+          : comparisonText(told),
+      );
+      return told.verdict === 'regression' ? 1 : 0;
+    } catch (error) {
+      // 1 would say that there is a regression.
+      return refuse([messageOf(error)]);
     }
-    const told = await compare(a, b, Number(tolerance), differences);
-    if (values.markdown !== undefined) await writeOutput(values.markdown, comparisonDocument(told));
-    console.log(
-      values.json === true
-        ? JSON.stringify({ type: 'comparison', version: 1, ...told }, undefined, 2)
-        : comparisonText(told),
-    );
-    return told.verdict === 'regression' ? 1 : 0;
-  } catch (error) {
-    // 1 would say that there is a regression.
-    return refuse([messageOf(error)]);
-  }
-};
+  },
+});

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { printable } from '../shared/printable.ts';
-import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/parse-options.ts';
+import { declareCommand } from '../shared/command.ts';
+import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { writeHistory } from './history-document.ts';
 import { historyFile, readHistory } from './history-file.ts';
 import { historyOf, standingOf } from './history-summary.ts';
@@ -10,75 +11,57 @@ import { historyText } from './history-text.ts';
 /** So many runs of a scenario are kept for the list, the trend and its picture. */
 const maxRuns = 1000;
 
-const help = `Usage: ws-stress history [options]
-
-Lists the runs that history/runs.jsonl has, scenario by scenario, with their
-trend, and how many succeeded and failed. Exit code: 0; 1 where the history
-can't be read or written; 2 for wrong options.
-
-Options:
-${helpEntry('--folder DIR', 'The folder of results, as given to ws-stress run. Default: here.')}
-${helpEntry('--test NAME', 'Only this scenario.')}
-${helpEntry('--last N', `So many runs of each scenario are listed, the last ones, at most ${maxRuns}. Default: 10.`)}
-${helpEntry('--json', 'Print it as JSON.')}
-${helpEntry('--write', 'Write HISTORY.md, with what changed from run to run, and its pictures in history/.')}
-${helpEntry('--help', 'Show this.')}
-
-Example:
-  ws-stress history --test concurrent --last 20
-`;
-
-const options = {
-  folder: { type: 'string' },
-  test: { type: 'string' },
-  last: { type: 'string' },
-  json: { type: 'boolean' },
-  write: { type: 'boolean' },
-  help: { type: 'boolean' },
-} as const;
-
 const isCount = (text: string): boolean => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= maxRuns;
 
-/** `ws-stress history`: lists past runs and what they came to; returns the exit code. */
-export const historyCommand = async (argv: string[]): Promise<number> => {
-  const given = readOptions(argv, options, help);
-  if (typeof given === 'number') return given;
-  const { values, positionals } = given;
-  const { last = '10', test } = values;
-  const problems = [
-    ...(positionals.length > 0 ? [`expected options only, received ${positionals.join(' ')}`] : []),
-    ...(isCount(last) ? [] : [`--last: expected a number from 1 to ${maxRuns}, received ${JSON.stringify(last)}`]),
-    ...emptyOptions({ folder: values.folder, test: values.test }),
-  ];
-  if (problems.length > 0) return refuse(problems);
+export const historyCommand = declareCommand({
+  description: `Lists the runs in history/runs.jsonl by scenario, with their trend, and how many succeeded and failed.
 
-  const base = path.resolve(values.folder ?? '.');
-  const history = historyOf(maxRuns);
-  for await (const read of readHistory(base)) {
-    if ('problem' in read) console.error(printable(read.problem, 500));
-    else history.add(read.record);
-  }
-  const all = history.scenarios();
-  const scenarios = all.filter((each) => test === undefined || each.test === test);
-  if (test !== undefined && scenarios.length === 0 && all.length > 0) {
-    const known = all.map((each) => printable(each.test, 60));
-    return refuse([
-      `--test: expected a scenario of the history (${known.join(', ')}), received ${test}${suggestion(test, known)}`,
-    ]);
-  }
-  // The document tells of all scenarios, whichever are listed.
-  if (values.write === true) console.error(`written: ${await writeHistory(base, all)}`);
-  if (values.json === true) {
-    const told = scenarios.map((each) => ({
-      ...each,
-      ...standingOf(each),
-      runs: each.runs.slice(-Number(last)),
-    }));
-    console.log(JSON.stringify({ type: 'history', version: 1, scenarios: told }, undefined, 2));
-  } else if (scenarios.length === 0) {
-    console.log(`no run is in ${historyFile(base)} yet: ws-stress run <scenario> appends one at its end`);
-  } else {
-    console.log(historyText(scenarios, Number(last)));
-  }
-  return 0;
-};
+Exit code: 0; 1 the history can't be read or written; 2 wrong options.`,
+  options: {
+    folder: resultsFolder,
+    test: { takes: 'scenario', description: 'List this scenario only.' },
+    last: { takes: 'n', description: `List the last n runs of each scenario, at most ${maxRuns}. Default: 10.` },
+    json: asJson,
+    write: { description: 'Write HISTORY.md, with what changed from run to run, and its charts in history/.' },
+  },
+  notDone: 'Nothing was listed',
+  examples: ['ws-stress history --test concurrent --last 20'],
+  act: async ({ values, problems: typed, refuse }) => {
+    const { last = '10', test } = values;
+    const problems = [
+      ...typed,
+      ...(isCount(last) ? [] : [`--last: expected a number from 1 to ${maxRuns}, received ${JSON.stringify(last)}`]),
+    ];
+    if (problems.length > 0) return refuse(problems);
+
+    const base = path.resolve(values.folder ?? '.');
+    const history = historyOf(maxRuns);
+    for await (const read of readHistory(base)) {
+      if ('problem' in read) console.error(printable(read.problem, 500));
+      else history.add(read.record);
+    }
+    const all = history.scenarios();
+    const scenarios = all.filter((each) => test === undefined || each.test === test);
+    if (test !== undefined && scenarios.length === 0 && all.length > 0) {
+      const known = all.map((each) => printable(each.test, 60));
+      return refuse([
+        `--test: expected a scenario of the history (${known.join(', ')}), received ${test}${suggestion(test, known)}`,
+      ]);
+    }
+    // The document tells of all scenarios, whichever are listed.
+    if (values.write === true) console.error(`written: ${await writeHistory(base, all)}`);
+    if (values.json === true) {
+      const told = scenarios.map((each) => ({
+        ...each,
+        ...standingOf(each),
+        runs: each.runs.slice(-Number(last)),
+      }));
+      console.log(JSON.stringify({ type: 'history', version: 1, scenarios: told }, undefined, 2));
+    } else if (scenarios.length === 0) {
+      console.log(`no run is in ${historyFile(base)} yet: ws-stress run <scenario> appends one at its end`);
+    } else {
+      console.log(historyText(scenarios, Number(last)));
+    }
+    return 0;
+  },
+});

@@ -2,37 +2,15 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
-import { writeOutput } from '../shared/output-file.ts';
+import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { printable } from '../shared/printable.ts';
-import { emptyOptions, helpEntry, readOptions, refuse } from '../shared/parse-options.ts';
+import { declareCommand } from '../shared/command.ts';
+import { resultsFolder } from '../shared/common-options.ts';
 import { readRecords } from './record-reader.ts';
 import { gatherReport, type ReportData } from './report-data.ts';
 import { loadDraw } from './report-draw.ts';
 import { problemsText, reportPage } from './report-page.ts';
 import { findRun, readRunRecord, shownPath, type RunFolder } from './run-folder.ts';
-
-const help = `Usage: ws-stress report [run] [options]
-
-Writes a report of a run, one HTML file that needs no network and no script:
-the verdict, criteria, rounds, pictures of the sessions, and what failed. The
-run is an id, or the path of its folder; without one it is the latest.
-Exit code: 0; 1 where there is no such run, or a file can't be read or written;
-2 for wrong options.
-
-Options:
-${helpEntry('--out FILE', "The file to write, - for stdout. Default: report.html in the run's folder.")}
-${helpEntry('--folder DIR', 'Where runs/<id>/ is. Default: here.')}
-${helpEntry('--help', 'Show this.')}
-
-Example:
-  ws-stress report --out report.html
-`;
-
-const options = {
-  out: { type: 'string' },
-  folder: { type: 'string' },
-  help: { type: 'boolean' },
-} as const;
 
 const gather = async (folder: RunFolder, record: RunRecord): Promise<ReportData> => {
   const hasRecords = existsSync(folder.records);
@@ -61,19 +39,23 @@ export const writeReport = async (folder: RunFolder, record: RunRecord): Promise
   }
 };
 
-/** `ws-stress report`: writes a run's report; returns the exit code. */
-export const reportCommand = async (argv: string[]): Promise<number> => {
-  const given = readOptions(argv, options, help);
-  if (typeof given === 'number') return given;
-  const { values, positionals } = given;
-  const [named, ...extra] = positionals;
-  const problems = [
-    ...(extra.length > 0 ? [`expected one run, received also ${extra.join(' ')}`] : []),
-    ...emptyOptions(values),
-  ];
-  if (problems.length > 0) return refuse(problems);
-  const folder = await findRun(path.resolve(values.folder ?? '.'), named);
-  const record = await readRunRecord(folder.run);
-  await writeReportTo(folder, record, values.out ?? reportFile(folder));
-  return 0;
-};
+export const reportCommand = declareCommand({
+  description: `Writes the report of a run, one HTML file that needs neither network nor scripts: the verdict, criteria, rounds, charts of the sessions, and what failed. The run is given by its id or its folder; the default is the latest.
+
+Exit code: 0; 1 there is no such run, or a file can't be read or written; 2 wrong options.`,
+  arguments: [{ name: 'run', isPath: true }],
+  options: {
+    out: { takes: 'file', description: "The file to write, - for stdout. Default: report.html in the run's folder." },
+    folder: resultsFolder,
+  },
+  notDone: 'No report was written',
+  examples: ['ws-stress report --out report.html'],
+  act: async ({ values, positionals: [named], problems: typed, refuse }) => {
+    const problems = [...typed, ...outputProblems({ '--out': values.out })];
+    if (problems.length > 0) return refuse(problems);
+    const folder = await findRun(path.resolve(values.folder ?? '.'), named);
+    const record = await readRunRecord(folder.run);
+    await writeReportTo(folder, record, values.out ?? reportFile(folder));
+    return 0;
+  },
+});

@@ -31,6 +31,7 @@ import { runProblems } from './run-inputs.ts';
 import { printProgress } from './run-progress.ts';
 import { scenarioFor } from './scenario-file.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
+import { certificates } from '../shared/common-options.ts';
 import { declareCommand, type Given, type Options } from '../shared/command.ts';
 import { allSettings, spellingOf } from '../shared/settings-options.ts';
 import { wrapped } from '../shared/help-entry.ts';
@@ -42,11 +43,7 @@ const options = {
     description: 'Start the reference target on a free loopback port and run against it.',
     group: 'Target service',
   },
-  ca: {
-    takes: 'file',
-    description: "Certificates (PEM) to trust in place of the system's. [SSL_CERT_FILE]",
-    group: 'Target service',
-  },
+  ca: { ...certificates, group: 'Target service' },
   folder: {
     takes: 'folder',
     description: 'Where the run writes its results: runs/<id>/ in this folder. Default: here.',
@@ -76,7 +73,12 @@ const options = {
 export type GivenRun = Given<typeof options>;
 
 /** Its options as a part of other commands. */
-export const runOptions = { options, settings: allSettings, groups: settingGroups, takesK6Options: true } as const;
+export const runOptions = {
+  options,
+  settings: () => allSettings(),
+  groups: settingGroups,
+  takesK6Options: true,
+} as const;
 
 export const runCommand = declareCommand({
   description: `Runs a scenario with k6 and reports its verdict. One of your own project is named as it is or by its file, and built when needed.

@@ -1,12 +1,12 @@
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { innermostMessage } from '../../lib/text/errors.ts';
 import { buildWithGo } from './k6-go-build.ts';
 import { OFFICIAL_RELEASES, RELEASES_SETTING, takeRelease } from './k6-release.ts';
 import { SourceFailed, findOnPath, isExecutable, readK6Pin, type K6Pin, type SourceContext } from './k6-source.ts';
 import { OLDEST_K6, inspectK6, type Inspected } from './k6-version.ts';
+import { declareCommand } from '../shared/command.ts';
+import { helpEntry } from '../shared/help-entry.ts';
 import { withLock } from '../shared/lock.mjs';
 import { packageRoot } from '../shared/package-root.ts';
 import { progressOn, type Progress } from '../shared/progress.ts';
@@ -48,54 +48,39 @@ const STALL_TIMEOUT_MS = 30_000;
 const WORK_DIRECTORY_PREFIX = 'tmp-';
 const INTERRUPTIONS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
-const USAGE = `Usage: ws-stress setup [--print]
+export const setupCommand = declareCommand({
+  description: `Sets up k6, which runs the tests. Uses the first of these that works:
 
-Sets up k6, which runs the tests. Uses the first of these that works:
   1. the k6 at the path in K6_BIN
   2. a k6 ${OLDEST_K6} or newer on PATH
   3. the k6 that it set up before
   4. a k6 that it builds with the local Go (1.25 or newer)
-  5. the official release archive for this platform, after verifying its checksum
-
-Options:
-  --print     print the path of the k6 on standard output, and nothing else
-  -h, --help  show this help
-
-Environment:
-  K6_BIN                 the k6 to use; setup then tries nothing else
-  ${RELEASES_SETTING}  base URL of the release archives, which are at
-                         <base>/<version>/<archive>
-                         (default:
-                         ${OFFICIAL_RELEASES})
-`;
-
-/** Runs `ws-stress setup`; returns its exit code. */
-export const setupCommand = async (argv: string[]): Promise<number> => {
-  let options;
-  try {
-    options = parseArgs({
-      args: argv,
-      options: { print: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-    }).values;
-  } catch (error) {
-    process.stderr.write(`ws-stress setup: ${innermostMessage(error)}\n\n${USAGE}`);
-    return 2;
-  }
-  if (options.help === true) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  try {
-    const k6 = await ensureK6();
-    process.stderr.write(`k6: v${k6.version} is ready (${k6.source}): ${k6.path}\n`);
-    if (options.print === true) process.stdout.write(`${k6.path}\n`);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return error.exitCode;
-  }
-};
+  5. the official release archive for this platform, with its checksum verified`,
+  options: { print: { description: 'Print the path of the k6 on standard output, and nothing else.' } },
+  notes: () =>
+    [
+      'Environment:',
+      helpEntry('K6_BIN', 'The k6 to use; setup then tries nothing else.'),
+      helpEntry(
+        RELEASES_SETTING,
+        `Base URL of the release archives, which are at <base>/<version>/<archive>. Default: ${OFFICIAL_RELEASES}`,
+      ),
+    ].join('\n'),
+  notDone: 'Nothing was set up',
+  act: async ({ values, problems, refuse }) => {
+    if (problems.length > 0) return refuse(problems);
+    try {
+      const k6 = await ensureK6();
+      process.stderr.write(`k6: v${k6.version} is ready (${k6.source}): ${k6.path}\n`);
+      if (values.print === true) process.stdout.write(`${k6.path}\n`);
+      return 0;
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      process.stderr.write(`${error.message}\n`);
+      return error.exitCode;
+    }
+  },
+});
 
 /**
  * Finds a k6 or sets one up; throws a SetupError if that is impossible or a signal interrupts it. On SIGINT, SIGTERM and

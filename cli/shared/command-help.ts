@@ -92,5 +92,5 @@ export const commanderList = ({ description, commands, footer }: CommandGroup, p
 export const helpText = (command: Command): string => {
   let text = '';
   command.configureOutput({ writeOut: (part) => (text += part) }).outputHelp();
-  return text;
+  return `${text.trimEnd().replaceAll(/\n{3,}/g, '\n\n')}\n`;
 };

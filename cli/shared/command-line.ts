@@ -91,7 +91,7 @@ const readCommandLine = (
       ...lacking.problems,
       ...surplus(declaration, given),
       ...Object.entries(values)
-        .filter(([, value]) => value === '')
+        .filter(([name, value]) => value === '' && options[name]?.mayBeEmpty !== true)
         .map(([name]) => `--${name}: expected a value, received nothing`),
     ],
     refuse: notDone === undefined ? refuse : refusing(notDone),

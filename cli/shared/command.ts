@@ -7,6 +7,8 @@ export interface OptionDeclaration {
   takes?: string;
   /** It can be given several times. */
   repeatable?: true;
+  /** An empty value means something. */
+  mayBeEmpty?: true;
   /** Its values, where they are few. */
   choices?: readonly string[];
   /** The heading under which help lists it. */
@@ -63,6 +65,10 @@ export interface SettingOption {
   row: SettingRow;
   /** The heading under which help lists it. */
   group?: string;
+  /** The row's default is not used. */
+  isRequired?: true;
+  /** Its variable is not read. */
+  isFlagOnly?: true;
   /** Here, where it is not the row's. */
   description?: string;
   /** Here, where it is not the row's. */

@@ -3,13 +3,30 @@ import type { OptionDeclaration, Options, ParsedOption, SettingOption } from './
 
 const optionName = ({ flag }: SettingRow): string => flag.slice(2);
 
-/** All settings, under their headings. */
-export const allSettings = (): SettingOption[] => settingsTable().map((row) => ({ row, group: row.group }));
+/** What a command says of a setting. */
+type OwnWords = Omit<SettingOption, 'row'>;
 
-const descriptionOf = ({ row, description, default: fallback = row.default }: SettingOption): string => {
+/** All settings, under their headings. */
+export const allSettings = (own: OwnWords = {}): SettingOption[] =>
+  settingsTable().map((row) => Object.assign({ row, group: row.group }, own));
+
+/** The settings of these names, with what a command says of each. */
+export const settingsNamed = (
+  names: readonly SettingRow['name'][],
+  own: (name: SettingRow['name']) => OwnWords = () => ({}),
+): SettingOption[] => settingsTable().flatMap((row) => (names.includes(row.name) ? [{ row, ...own(row.name) }] : []));
+
+const descriptionOf = ({
+  row,
+  description,
+  isFlagOnly,
+  isRequired,
+  default: fallback = row.default,
+}: SettingOption): string => {
+  const variable = isFlagOnly === true ? '' : ` [${row.name}]`;
   const unit = row.unit === undefined ? '' : `, ${row.unit}`;
-  const otherwise = fallback === undefined ? '' : ` Default: ${fallback}.`;
-  return `${description ?? `${row.description}${unit}`}.${otherwise} [${row.name}]`;
+  const otherwise = isRequired === true ? ' Required.' : fallback === undefined ? '' : ` Default: ${fallback}.`;
+  return `${description ?? `${row.description}${unit}`}.${otherwise}${variable}`;
 };
 
 const optionOf = (setting: SettingOption): OptionDeclaration => {
