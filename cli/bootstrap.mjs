@@ -100,7 +100,7 @@ const test = async (args) => {
   // Most of a test is waiting, so more files run at once than there are processors.
   const concurrency = flags.some((flag) => flag.startsWith('--test-concurrency'))
     ? []
-    : [`--test-concurrency=${3 * availableParallelism()}`];
+    : [`--test-concurrency=${2 * availableParallelism()}`];
   return await runWithK6([
     '--test',
     ...reporter,
