@@ -1,5 +1,5 @@
 import { messageOf } from '../lib/text/errors.ts';
-import type { CommandEntry } from './shared/command.ts';
+import type { CommandEntry, CommandGroup } from './shared/command.ts';
 import { runCommandLine } from './shared/command-line.ts';
 import { packageVersion } from './shared/package-root.ts';
 import { currentProject } from './shared/project.ts';
@@ -124,9 +124,28 @@ const commands: readonly CommandEntry[] = [
     task: tool,
     load: async () => (await import('./reference-target/target-command.ts')).targetCommand,
   },
+  {
+    name: 'completion',
+    summary: 'print a completion script for bash, zsh or fish',
+    task: tool,
+    load: async () => (await import('./completion/completion-command.ts')).completionCommand,
+  },
+  {
+    // What the completion scripts call; its arguments are the words of an unfinished command line.
+    name: '__complete',
+    summary: '',
+    isHidden: true,
+    load: () => printCandidates,
+  },
 ];
 
-const program = {
+const printCandidates = async (words: string[]): Promise<number> => {
+  const { candidates } = await import('./completion/candidates.ts');
+  for (const each of await candidates(program, words)) console.log(each);
+  return 0;
+};
+
+const program: CommandGroup = {
   description: 'Load and stress tests for services that run commands over a WebSocket with JSON-RPC 2.0.',
   commands,
   footer: 'ws-stress --version prints the version.',

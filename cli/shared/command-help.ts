@@ -79,7 +79,7 @@ export const commanderList = ({ description, commands, footer }: CommandGroup, p
     .configureHelp({ ...layout, subcommandTerm: (command) => command.name() })
     .helpCommand(false)
     .addHelpOption(helpOption(undefined));
-  for (const { name, summary, task } of commands) {
+  for (const { name, summary, task } of commands.filter(({ isHidden }) => isHidden !== true)) {
     const command = new Command(name).summary(summary);
     if (task !== undefined) command.helpGroup(`${task}:`);
     list.addCommand(command);

@@ -99,7 +99,7 @@ const readCommandLine = (
 };
 
 const unknownCommand = (path: readonly string[], name: string, { commands }: CommandGroup): number => {
-  const names = commands.map((each) => each.name);
+  const names = commands.filter(({ isHidden }) => isHidden !== true).map((each) => each.name);
   const ofGroup = path.slice(1);
   const all = ofGroup.length > 0 ? ` (${names.join(', ')})` : '';
   console.error(`ws-stress: no such command: ${[...ofGroup, name].join(' ')}${suggestion(name, names)}${all}`);

@@ -114,6 +114,8 @@ export interface CommandEntry {
   summary: string;
   /** The heading under which the list has it. */
   task?: string;
+  /** Neither help nor completion has it. */
+  isHidden?: true;
   /** It reads scenarios, so those of a project are built before it runs. */
   usesScenarios?: true;
   /** The command itself; one that is a function reads its arguments by itself. */

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { scenarioNames } from '../cli/shared/scenarios.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
+import { cleanEnv, runProgram } from './k6.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const cli = path.join(packageRoot, 'cli/ws-stress.mjs');
+const ws = (...args: string[]) => runProgram(process.execPath, [cli, ...args]);
+
+const complete = async (...words: string[]): Promise<string[]> => {
+  const { code, stdout, stderr } = await ws('__complete', ...words);
+  assert.equal(code, 0, stderr);
+  return stdout.split('\n').slice(0, -1);
+};
+
+void test('commands, options, their values and scenario names complete what is begun', async () => {
+  assert.deepEqual(await complete('re'), ['recovery', 'report']);
+  assert.deepEqual(await complete('recovery', 're'), ['replay', 'retire']);
+  assert.deepEqual(await complete('help', 'k8s', ''), ['render', 'help']);
+  assert.deepEqual(await complete('run', ''), [...scenarioNames(), ':file']);
+  assert.deepEqual(await complete('run', '--vus', '5', 'conc'), ['concurrent', ':file']);
+  assert.deepEqual(await complete('run', 'single', '--ju'), ['--junit']);
+  assert.deepEqual(await complete('run', 'single', '--junit', ''), [':file']);
+  assert.deepEqual(await complete('run', 'single', '--junit', 'x', '--ju'), []);
+  assert.deepEqual(await complete('report', '--folder', ''), [':folder']);
+  assert.deepEqual(await complete('run', 'single', '--trace', ''), ['off', 'failures']);
+  assert.deepEqual(await complete('completion', ''), ['bash', 'zsh', 'fish']);
+  assert.deepEqual(await complete('nothing', ''), []);
+  assert.ok(!(await complete('')).includes('__complete'));
+});
+
+void test('bash completes with the script', async (t) => {
+  const base = temporaryDirectory(t);
+  const { stdout: script } = await ws('completion', 'bash');
+  writeFileSync(path.join(base, 'script'), script);
+  mkdirSync(path.join(base, 'bin'));
+  symlinkSync(cli, path.join(base, 'bin/ws-stress'));
+  mkdirSync(path.join(base, 'some folder'));
+  writeFileSync(path.join(base, 'some file.json'), '');
+  const replies = (...words: string[]): string[] => {
+    const line = `source ./script; complete -p ws-stress >&2; COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')})
+      COMP_CWORD=${words.length - 1}; _ws_stress; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const env = { ...cleanEnv(), PATH: `${path.join(base, 'bin')}:${process.env.PATH}` };
+    const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', line], { cwd: base, env, encoding: 'utf8' });
+    assert.match(stderr, /complete -F _ws_stress ws-stress/);
+    return stdout.split('\n').slice(0, -1);
+  };
+  assert.deepEqual(replies('ws-stress', 'concurr'), ['']);
+  assert.deepEqual(replies('ws-stress', 'co'), ['conformance', 'compare', 'completion']);
+  assert.deepEqual(replies('ws-stress', 'run', 'sui'), ['suite']);
+  assert.deepEqual(replies('ws-stress', 'run', 'suite', '--with'), ['--with-target']);
+  assert.deepEqual(replies('ws-stress', 'run', 'suite', '--junit', 'some'), ['some file.json', 'some folder']);
+  assert.deepEqual(replies('ws-stress', 'run', 'suite', '--folder', 'some'), ['some folder']);
+});
+
+void test('other shells get a script too, and a shell that has none a message', async () => {
+  for (const [shell, expected] of [
+    ['zsh', /^#compdef ws-stress\n/],
+    ['fish', /complete -c ws-stress/],
+  ] as const) {
+    assert.match((await ws('completion', shell)).stdout, expected);
+  }
+  const { code, stderr } = await ws('completion', 'bsh');
+  assert.equal(code, 2);
+  assert.match(stderr, /expected a shell \(bash, zsh, fish\), received bsh; did you mean bash\?/);
+});
