@@ -7,6 +7,8 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { askNumber } from '../cli/gate/prometheus.ts';
 import { agreements, bucketGrowth, questionsFor } from '../cli/gate/promql.ts';
+import { defaultThresholds } from '../cli/shared/scenarios.ts';
+import { knownScenarios } from '../lib/load/thresholds.ts';
 import { evaluateWholeTest, wholeProfile, type WholeTest } from '../cli/gate/whole-test.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { readCriteria, readInputs } from '../lib/load/inputs.ts';
@@ -141,7 +143,14 @@ const runSplit = (world: World, id: string, machines: readonly Machine[]) =>
 
 const wholeTest = (world: World, testId: string, instances: number): WholeTest => {
   const settings = { STRESS_VUS: '60', STRESS_THRESHOLDS: path.join(world.folder, 'thresholds.json') };
-  const inputs = readInputs(settings, (file) => readFileSync(file, 'utf8'), {});
+  const inputs = readInputs(settings, (file) => readFileSync(file, 'utf8'), defaultThresholds());
+  const criteria = readCriteria(
+    inputs,
+    'concurrent',
+    [{ name: 'concurrent', rounds: 1 }],
+    knownScenarios(defaultThresholds(), ['concurrent']),
+  );
+  assert.deepEqual(inputs.problems, []);
   return {
     scenario: 'concurrent',
     testLabel: 'testrun_name',
@@ -149,7 +158,7 @@ const wholeTest = (world: World, testId: string, instances: number): WholeTest =
     instanceLabel: 'instance_id',
     instances,
     withinMs: 3_600_000,
-    criteria: readCriteria(inputs, 'concurrent', [{ name: 'concurrent', rounds: 1 }], ['concurrent']),
+    criteria,
     profile: wholeProfile('concurrent', inputs.settings),
   };
 };
