@@ -27,7 +27,7 @@ interface Clone {
   log: () => string[];
 }
 
-const LOG = `import { appendFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+const LOG = `import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 const log = (text) => appendFileSync(process.env.LOG, text + '\\n');`;
 
 /** Imitates `npm ci`, and `npm run` with an exit code. */
@@ -40,7 +40,14 @@ if (args[0] === 'ci') {
   if (existsSync('hang')) { writeFileSync('hanging', ''); setInterval(() => {}, 1000); await new Promise(() => {}); }
   if (existsSync('npm-fails')) process.exit(3);
   symlinkSync(process.env.TSX, 'node_modules/tsx');
-  writeFileSync('node_modules/.package-lock.json', '{ "packages": {} }');
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+  const wanted = Object.entries(packages).filter(([name, { os = [] }]) => name !== '' && !os.includes('none'));
+  const installed = wanted.filter(([, { optional }]) => !(optional && existsSync('npm-omits-optional')));
+  for (const [name] of installed) {
+    mkdirSync(name, { recursive: true });
+    writeFileSync(name + '/package.json', '{}');
+  }
+  writeFileSync('node_modules/.package-lock.json', JSON.stringify({ packages: Object.fromEntries(installed) }));
 } else {
   process.exitCode = existsSync('fails-' + args[2].replace(':', '-')) ? 1 : 0;
 }
@@ -65,6 +72,8 @@ else if (args.includes('--wait')) {
   log('waiting');
 } else process.exitCode = Number(args.at(-1)) || 0;
 `;
+
+const npmCi = 'npm ci --include=dev --include=optional --include=peer --dry-run=false';
 
 const freshClone = (t: TestContext): Clone => {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'ws-stress-bootstrap-')));
@@ -137,7 +146,7 @@ void test('start installs and builds a fresh clone once, and passes on arguments
     /installing the dependencies with npm ci: there is no node_modules\n.*building dist\/\n$/s,
   );
   const run = 'ws-stress run suite --with-target';
-  assert.deepEqual(clone.log(), ['npm ci --include=dev', 'build', `${run} --vus 99`]);
+  assert.deepEqual(clone.log(), [npmCi, 'build', `${run} --vus 99`]);
 
   const second = await bootstrap(t, clone, 'start');
   assert.deepEqual(second, { code: 0, stdout: '', stderr: '' });
@@ -188,7 +197,7 @@ void test('build always builds, and passes its arguments on', async (t) => {
     const result = await bootstrap(t, clone, 'build', ...args);
     assert.equal(result.code, 0, result.stderr);
   }
-  assert.deepEqual(clone.log(), ['npm ci --include=dev', 'build', 'build --watch']);
+  assert.deepEqual(clone.log(), [npmCi, 'build', 'build --watch']);
   await bootstrap(t, clone, 'start');
   assert.equal(clone.log()[3], 'build', 'the output of a watched build may be of any moment');
 });
@@ -209,6 +218,7 @@ void test('a changed package-lock.json is installed again; a failure of npm is p
 
 const A = { version: '1.0.0', integrity: 'sha512-a' };
 const OTHER_CPU = { version: '1.0.0', os: ['none'], optional: true };
+const PROGRAM = { version: '1.0.0', os: [process.platform], cpu: [process.arch], optional: true };
 const INSTALLED: [what: string, wanted: object, installed: object, reason: RegExp | undefined][] = [
   ['what the lock says', { '': {}, 'node_modules/a': A }, { 'node_modules/a': A }, undefined],
   ['more', { '': {} }, { 'node_modules/a': A }, undefined],
@@ -231,6 +241,12 @@ const INSTALLED: [what: string, wanted: object, installed: object, reason: RegEx
     { 'node_modules/a': A, 'node_modules/b': OTHER_CPU },
     /node_modules\/b is for another platform/,
   ],
+  [
+    'no program for this platform',
+    { 'node_modules/a': A, 'node_modules/b': PROGRAM },
+    { 'node_modules/a': A },
+    /node_modules\/b is missing/,
+  ],
 ];
 
 for (const [what, wanted, installed, reason] of INSTALLED) {
@@ -242,9 +258,24 @@ for (const [what, wanted, installed, reason] of INSTALLED) {
     const result = await bootstrap(t, clone, 'build');
     assert.equal(result.code, 0, result.stderr);
     if (reason !== undefined) assert.match(result.stderr, reason);
-    assert.equal(clone.log().includes('npm ci --include=dev'), reason !== undefined);
+    assert.equal(clone.log().includes(npmCi), reason !== undefined);
   });
 }
+
+void test('an installation that leaves out programs for this platform fails by the name of the first', async (t) => {
+  const clone = freshClone(t);
+  clone.write('npm-omits-optional', '');
+  const programs = { 'node_modules/b': PROGRAM, 'node_modules/c': OTHER_CPU, 'node_modules/d': { optional: true } };
+  clone.write('package-lock.json', JSON.stringify({ packages: programs }));
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    const result = await bootstrap(t, clone, 'build');
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, /npm ci succeeded, but node_modules\/b is missing; look in "npm config list"/);
+    assert.equal(clone.log().length, attempt, 'nothing was built');
+  }
+  rmSync(join(clone.root, 'npm-omits-optional'));
+  assert.equal((await bootstrap(t, clone, 'build')).code, 0);
+});
 
 void test('a node_modules with an incomplete record is replaced', async (t) => {
   const clone = freshClone(t);
@@ -288,7 +319,7 @@ void test('of two processes at once, one installs and builds and the other waits
       .log()
       .filter((line) => !line.startsWith('ws-stress'))
       .sort(),
-    ['build', 'npm ci --include=dev'],
+    ['build', npmCi],
   );
 });
 

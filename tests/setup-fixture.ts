@@ -50,8 +50,23 @@ export const setupFixture = (t: TestContext): SetupFixture => {
     const [path] = findOnPath(tool, process.env['PATH']);
     if (path !== undefined) symlinkSync(path, join(bin, tool));
   }
-  const env = { PATH: bin, HOME: join(directory, 'home'), WS_STRESS_K6_RELEASES: 'http://127.0.0.1:1' };
+  writeChecksums(root, {
+    'k6-v2.2.0-linux-amd64.tar.gz': '0'.repeat(64),
+    'k6-v2.2.0-linux-arm64.tar.gz': '0'.repeat(64),
+  });
+  const env = {
+    PATH: bin,
+    HOME: join(directory, 'home'),
+    WS_STRESS_K6_RELEASES: 'http://127.0.0.1:1',
+    WS_STRESS_K6_RELEASES_HTTP: 'loopback',
+  };
   return { directory, root, bin, build: join(root, 'runtime', 'build'), env };
+};
+
+/** Writes a package's own list of the SHA-256 of release archives. */
+export const writeChecksums = (root: string, sums: Readonly<Record<string, string>>): void => {
+  const lines = Object.entries(sums).map(([name, sum]) => `${sum}  ${name}\n`);
+  writeFileSync(join(root, 'runtime', 'k6-checksums.txt'), lines.join(''));
 };
 
 /** The text of a program that answers `version` as k6 does. */

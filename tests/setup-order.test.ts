@@ -172,7 +172,7 @@ void test('if nothing works, one message lists the attempts, why they failed and
   assert.equal(lines[5]?.trim(), 'main.go:3:8: no such package');
   assert.match(
     lines[6] ?? '',
-    /^ {2}5\. release archive: http:\/\/127\.0\.0\.1:1\/v2\.2\.0\/k6-v2\.2\.0-checksums\.txt: /,
+    /^ {2}5\. release archive: http:\/\/127\.0\.0\.1:1\/v2\.2\.0\/k6-v2\.2\.0-linux-amd64\.tar\.gz: /,
   );
   const advice = lines.slice(7).join('\n');
   assert.match(advice, /k6 2\.0 or newer: https:\/\//);

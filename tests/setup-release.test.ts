@@ -4,8 +4,9 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { findOnPath } from '../cli/setup/k6-source.ts';
+import { findOnPath, readK6Pin } from '../cli/setup/k6-source.ts';
 import { SetupError } from '../cli/setup/setup.ts';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import {
   k6Script,
   madeFiles,
@@ -13,6 +14,7 @@ import {
   serve,
   setupFixture,
   sha256,
+  writeChecksums,
   writeExecutable,
   zipOf,
   type SetupFixture,
@@ -31,14 +33,9 @@ const tarOf = (fixture: SetupFixture, script = k6Script()): Buffer => {
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** Serves one release below `/base`: its checksums, and the given answer for the archive. */
-const serveRelease = async (t: TestContext, checksums: string, archive: Answer): Promise<string> => {
-  const origin = await serve(t, (request, response) => {
-    if (request.url === '/base/v2.2.0/k6-v2.2.0-checksums.txt') response.end(checksums);
-    else archive(response, request);
-  });
-  return `${origin}/base`;
-};
+/** Serves a release below `/base`, with the given answer to every request. */
+const serveRelease = async (t: TestContext, answer: Answer): Promise<string> =>
+  `${await serve(t, (request, response) => answer(response, request))}/base`;
 
 const runWithRelease = async (fixture: SetupFixture, base: string): ReturnType<typeof runEnsureK6> =>
   await runEnsureK6(fixture, {
@@ -49,9 +46,9 @@ const runWithRelease = async (fixture: SetupFixture, base: string): ReturnType<t
 void test('the release archive is downloaded, verified, unpacked and kept', async (t) => {
   const fixture = setupFixture(t);
   const archive = tarOf(fixture);
-  const checksums = `${'0'.repeat(64)}  k6-v2.2.0-linux-arm64.tar.gz\n${sha256(archive)}  ${ARCHIVE}\n`;
+  writeChecksums(fixture.root, { 'k6-v2.2.0-linux-arm64.tar.gz': '0'.repeat(64), [ARCHIVE]: sha256(archive) });
   const requests: (string | undefined)[] = [];
-  const base = await serveRelease(t, checksums, (response, request) => {
+  const base = await serveRelease(t, (response, request) => {
     requests.push(request.url);
     response.end(archive);
   });
@@ -76,8 +73,8 @@ const canUnzip = findOnPath('unzip', process.env['PATH']).length > 0 || process.
 void test('on macOS it is a zip file', { skip: canUnzip ? false : 'needs unzip' }, async (t) => {
   const fixture = setupFixture(t);
   const archive = zipOf('k6-v2.2.0-macos-arm64/k6', k6Script());
-  const checksums = `${sha256(archive)} *k6-v2.2.0-macos-arm64.zip\n`;
-  const base = await serveRelease(t, checksums, (response) => response.end(archive));
+  writeChecksums(fixture.root, { 'k6-v2.2.0-macos-arm64.zip': sha256(archive) });
+  const base = await serveRelease(t, (response) => response.end(archive));
   const result = await runEnsureK6(fixture, {
     platform: 'darwin',
     arch: 'arm64',
@@ -94,7 +91,8 @@ void test('redirects are followed', async (t) => {
     if (request.url === '/stored') response.end(archive);
     else response.writeHead(404).end();
   });
-  const base = await serveRelease(t, `${sha256(archive)}  ${ARCHIVE}\n`, (response) => {
+  writeChecksums(fixture.root, { [ARCHIVE]: sha256(archive) });
+  const base = await serveRelease(t, (response) => {
     response.writeHead(302, { location: `${storage}/stored` }).end();
   });
   const result = await runWithRelease(fixture, base);
@@ -103,7 +101,7 @@ void test('redirects are followed', async (t) => {
 
 interface Fault {
   what: string;
-  checksums?: (sum: string) => string;
+  sums?: (sum: string) => Record<string, string>;
   answer?: (response: ServerResponse, archive: Buffer) => void;
   script?: string;
   message: RegExp;
@@ -112,13 +110,15 @@ interface Fault {
 const FAULTS: Fault[] = [
   {
     what: 'an archive that is not the one released',
-    checksums: () => `${'ab'.repeat(32)}  ${ARCHIVE}\n`,
-    message: /amd64\.tar\.gz is not the released file: expected SHA-256 (ab){32}, received [0-9a-f]{64}$/m,
+    sums: () => ({ [ARCHIVE]: 'ab'.repeat(32) }),
+    message:
+      /amd64\.tar\.gz is not the released file: runtime\/k6-checksums\.txt has SHA-256 (ab){32}, received [0-9a-f]{64}$/m,
   },
   {
-    what: 'a checksums file without the archive’s line',
-    checksums: (sum) => `${sum}  k6-v2.2.0-linux-arm64.tar.gz\n`,
-    message: /the checksums file has no SHA-256 for k6-v2\.2\.0-linux-amd64\.tar\.gz, so setup cannot verify it$/m,
+    what: 'an archive that the package has no checksum of',
+    sums: (sum) => ({ 'k6-v2.2.0-linux-arm64.tar.gz': sum }),
+    message:
+      /runtime\/k6-checksums\.txt has no SHA-256 of k6-v2\.2\.0-linux-amd64\.tar\.gz, so setup cannot verify the archive and does not download it$/m,
   },
   {
     what: 'an archive that is not there',
@@ -150,7 +150,7 @@ const FAULTS: Fault[] = [
   },
   {
     what: 'an archive without k6 in it',
-    checksums: () => `${sha256(Buffer.from('no archive'))}  ${ARCHIVE}\n`,
+    sums: () => ({ [ARCHIVE]: sha256(Buffer.from('no archive')) }),
     answer: (response) => response.end('no archive'),
     message: /cannot extract k6-v2\.2\.0-linux-amd64: tar exited with \d/,
   },
@@ -161,12 +161,12 @@ const FAULTS: Fault[] = [
   },
 ];
 
-for (const { what, checksums, answer, script, message } of FAULTS) {
+for (const { what, sums, answer, script, message } of FAULTS) {
   void test(`${what} is refused, and leaves no files`, async (t) => {
     const fixture = setupFixture(t);
     const archive = tarOf(fixture, script);
-    const lines = checksums?.(sha256(archive)) ?? `${sha256(archive)}  ${ARCHIVE}\n`;
-    const base = await serveRelease(t, lines, (response) => {
+    writeChecksums(fixture.root, sums?.(sha256(archive)) ?? { [ARCHIVE]: sha256(archive) });
+    const base = await serveRelease(t, (response) => {
       if (answer === undefined) response.end(archive);
       else answer(response, archive);
     });
@@ -184,7 +184,8 @@ for (const [what, sent] of [
   void test(`${what} fails after the stall timeout`, async (t) => {
     const fixture = setupFixture(t);
     const archive = tarOf(fixture);
-    const base = await serveRelease(t, `${sha256(archive)}  ${ARCHIVE}\n`, (response) => {
+    writeChecksums(fixture.root, { [ARCHIVE]: sha256(archive) });
+    const base = await serveRelease(t, (response) => {
       if (sent === undefined) return;
       response.writeHead(200, { 'content-length': archive.length });
       response.write(archive.subarray(0, sent));
@@ -214,9 +215,9 @@ void test('an invalid URL and an unused proxy are reported', async (t) => {
   for (const [setting, message] of [
     [
       'ftp://mirror/k6',
-      /WS_STRESS_K6_RELEASES: expected an http or https URL such as https:.*, received "ftp:\/\/mirror\/k6"$/m,
+      /WS_STRESS_K6_RELEASES: expected an https URL such as https:.*, received "ftp:\/\/mirror\/k6"$/m,
     ],
-    ['mirror', /WS_STRESS_K6_RELEASES: expected an http or https URL .*, received "mirror"$/m],
+    ['mirror', /WS_STRESS_K6_RELEASES: expected an https URL .*, received "mirror"$/m],
     [
       'http://127.0.0.1:1',
       /127\.0\.0\.1:1\/.*\(HTTPS_PROXY is set: Node\.js 24 and newer use it if NODE_USE_ENV_PROXY=1/,
@@ -228,4 +229,57 @@ void test('an invalid URL and an unused proxy are reported', async (t) => {
     assert.ok('error' in result);
     assert.match(result.error.message, message);
   }
+});
+
+void test('a mirror without TLS is asked nothing, but on loopback where that is permitted', async (t) => {
+  const fixture = setupFixture(t);
+  let requests = 0;
+  const base = await serveRelease(t, (response) => {
+    requests++;
+    response.end();
+  });
+  for (const [releases, permitted, message] of [
+    [
+      base,
+      undefined,
+      /received "http:.*"; set WS_STRESS_K6_RELEASES_HTTP=loopback to permit plain http on this machine$/m,
+    ],
+    [base, 'true', /expected an https URL/],
+    ['http://198.51.100.1', 'loopback', /received "http:.*"; plain http is possible on loopback only$/m],
+    ['http://127.0.0.1.example.org', 'loopback', /plain http is possible on loopback only$/m],
+  ] as const) {
+    const { WS_STRESS_K6_RELEASES_HTTP: _permitted, ...env } = fixture.env;
+    const result = await runEnsureK6(fixture, {
+      env: {
+        ...env,
+        WS_STRESS_K6_RELEASES: releases,
+        ...(permitted !== undefined && { WS_STRESS_K6_RELEASES_HTTP: permitted }),
+      },
+    });
+    assert.ok('error' in result);
+    assert.match(result.error.message, message);
+  }
+  assert.equal(requests, 0);
+});
+
+void test('a mirror’s address is shown without the secrets in it', async (t) => {
+  const fixture = setupFixture(t);
+  for (const releases of ['https://bob:SECRET@mirror/k6', 'https://mirror/k6?key=SECRET', 'ftp://bob:SECRET@mirror']) {
+    const result = await runEnsureK6(fixture, { env: { ...fixture.env, WS_STRESS_K6_RELEASES: releases } });
+    assert.ok('error' in result);
+    assert.match(result.error.message, /WS_STRESS_K6_RELEASES: expected /);
+    assert.doesNotMatch(result.error.message + result.shown, /SECRET/);
+  }
+});
+
+void test('the package has the checksum of each archive of the k6 that it pins', () => {
+  const { version } = readK6Pin(packageRoot);
+  const names = readFileSync(join(packageRoot, 'runtime', 'k6-checksums.txt'), 'utf8')
+    .trimEnd()
+    .split('\n');
+  const suffixes = ['linux-amd64.tar.gz', 'linux-arm64.tar.gz', 'macos-amd64.zip', 'macos-arm64.zip'];
+  assert.deepEqual(
+    names.map((line) => line.replace(/^[0-9a-f]{64} {2}/, '')),
+    suffixes.map((suffix) => `k6-${version}-${suffix}`),
+  );
 });

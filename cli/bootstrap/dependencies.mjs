@@ -16,14 +16,23 @@ export const ensureDependencies = async (root, { lock, say, onWait }) => {
       const stamp = stampPath(root);
       // Without these two files an interrupted installation does not look finished.
       for (const path of [stamp, installedPath(root)]) rmSync(path, { force: true });
-      const { code } = await runNpm(root, ['ci', '--include=dev']);
+      const { code } = await runNpm(root, ['ci', ...everything]);
       if (code !== 0) throw new Failure(`npm ci failed with exit code ${code}; see its output above`, code);
+      const missing = whyInstalledOtherwise(root);
+      if (missing !== undefined) {
+        throw new Failure(
+          `npm ci succeeded, but ${missing}; look in "npm config list" for settings that leave packages out, such as omit, os, cpu or libc`,
+        );
+      }
       writeFileSync(`${stamp}.new`, stampOf(root));
       renameSync(`${stamp}.new`, stamp);
     },
     { onWait },
   );
 };
+
+/** npm's own settings may leave out packages that building needs: the compilers' programs are optional ones. */
+const everything = ['--include=dev', '--include=optional', '--include=peer', '--dry-run=false'];
 
 /** Runs the npm that started this process, if there is one, otherwise the npm on PATH. */
 export const runNpm = async (root, args) => {
@@ -72,8 +81,8 @@ const whyInstalledOtherwise = (root) => {
     if (name === '') continue;
     const found = installed[name];
     if (found === undefined) {
-      // npm leaves out packages for other platforms.
-      if (wanted.optional === true || wanted.devOptional === true) continue;
+      const isOptional = wanted.optional === true || wanted.devOptional === true;
+      if (isOptional && !isForThisPlatform(wanted)) continue;
       return `${name} is missing`;
     }
     if (found.version !== wanted.version || found.integrity !== wanted.integrity) {
@@ -101,4 +110,18 @@ const suits = (list, value) => {
   if (list === undefined || list.length === 0) return true;
   if (list.includes(`!${value}`)) return false;
   return list.includes(value) || list.every((name) => name.startsWith('!'));
+};
+
+/** Whether a package has programs for this platform; npm leaves out those for others, and what only those need. */
+const isForThisPlatform = ({ os, cpu, libc }) =>
+  (os ?? cpu) !== undefined &&
+  suits(os, process.platform) &&
+  suits(cpu, process.arch) &&
+  (libc === undefined || suits(libc, libcHere()));
+
+const libcHere = () => {
+  if (process.platform !== 'linux') return undefined;
+  // Otherwise the report looks up the names of all connections.
+  process.report.excludeNetwork = true;
+  return process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
 };

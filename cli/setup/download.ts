@@ -17,12 +17,6 @@ export class DownloadError extends Error {}
 
 const LONGEST_DOWNLOAD_MS = 30 * 60_000;
 
-export const downloadText = async (url: string, options: DownloadOptions): Promise<string> => {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of receive(url, options)) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
-};
-
 /** Downloads a file to a path; returns its SHA-256 in hexadecimal. */
 export const downloadFile = async (url: string, path: string, options: DownloadOptions): Promise<string> => {
   const hash = createHash('sha256');

@@ -1,11 +1,19 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DownloadError, downloadFile, downloadText, type DownloadOptions } from './download.ts';
+import { shownUrl } from '../../lib/load/settings.ts';
+import { innermostMessage } from '../../lib/text/errors.ts';
+import { DownloadError, downloadFile, type DownloadOptions } from './download.ts';
 import { SourceFailed, isExecutable, type SourceContext } from './k6-source.ts';
 import { runGroup } from '../shared/process-group.ts';
 
 /** The environment variable for a mirror of the release archives. */
 export const RELEASES_SETTING = 'WS_STRESS_K6_RELEASES';
+
+/** The environment variable that permits a mirror on loopback without TLS, by the value `loopback`. */
+export const HTTP_SETTING = 'WS_STRESS_K6_RELEASES_HTTP';
+
+/** The SHA-256 of each release archive of the pinned k6, as `sha256sum` prints them. */
+export const CHECKSUMS_FILE = 'runtime/k6-checksums.txt';
 
 /** Where k6's releases are published: `<base>/<version>/k6-<version>-<platform>.<ending>`. */
 export const OFFICIAL_RELEASES = 'https://github.com/grafana/k6/releases/download';
@@ -19,12 +27,14 @@ const ARCHIVES: Record<string, string | undefined> = {
 
 const MEBIBYTE = 1024 * 1024;
 const MAX_ARCHIVE_BYTES = 512 * MEBIBYTE;
-const MAX_CHECKSUMS_BYTES = MEBIBYTE;
 const EXTRACT_TIMEOUT_MS = 5 * 60_000;
 
-/** Downloads the release archive of the pinned k6, verifies its checksum and extracts k6; returns its path. */
+/**
+ * Downloads the release archive of the pinned k6, compares it with this package's own checksum and extracts k6; returns its
+ * path. A mirror is not believed: what vouches for the archive is in the repository.
+ */
 export const takeRelease = async (context: SourceContext): Promise<string> => {
-  const { pin, env, platform, arch, workDirectory, progress, signal, stallTimeoutMs } = context;
+  const { root, pin, env, platform, arch, workDirectory, progress, signal, stallTimeoutMs } = context;
   const suffix = ARCHIVES[`${platform}-${arch}`];
   if (suffix === undefined) {
     const supported = Object.keys(ARCHIVES).join(', ');
@@ -32,18 +42,16 @@ export const takeRelease = async (context: SourceContext): Promise<string> => {
   }
   const base = releasesBase(env);
   const name = `k6-${pin.version}-${suffix}`;
+  const expected = checksumOf(name, root);
   const archive = join(workDirectory, name);
   const limits = { signal, stallTimeoutMs };
   try {
     progress.note(`k6: downloading ${base}/${pin.version}/${name}`);
-    const checksums = await downloadText(`${base}/${pin.version}/k6-${pin.version}-checksums.txt`, {
-      ...limits,
-      maxBytes: MAX_CHECKSUMS_BYTES,
-    });
-    const expected = checksumOf(name, checksums);
     const actual = await fetchShown(`${base}/${pin.version}/${name}`, archive, limits, context);
     if (actual !== expected) {
-      throw new SourceFailed(`${name} is not the released file: expected SHA-256 ${expected}, received ${actual}`);
+      throw new SourceFailed(
+        `${name} is not the released file: ${CHECKSUMS_FILE} has SHA-256 ${expected}, received ${actual}`,
+      );
     }
   } catch (error) {
     if (error instanceof DownloadError) throw new SourceFailed(`${error.message}${proxyHint(env)}`, { cause: error });
@@ -52,22 +60,45 @@ export const takeRelease = async (context: SourceContext): Promise<string> => {
   return await extract(archive, context);
 };
 
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host);
+
 const releasesBase = (env: NodeJS.ProcessEnv): string => {
   const base = (env[RELEASES_SETTING] || OFFICIAL_RELEASES).replace(/\/+$/, '');
-  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+  const url = URL.canParse(base) ? new URL(base) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new SourceFailed(
-      `${RELEASES_SETTING}: expected an http or https URL such as ${OFFICIAL_RELEASES}, received "${base}"`,
+      `${RELEASES_SETTING}: expected an https URL such as ${OFFICIAL_RELEASES}, received "${shownUrl(base)}"`,
+    );
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new SourceFailed(
+      `${RELEASES_SETTING}: expected a URL without user, password and query, received "${shownUrl(base)}"`,
+    );
+  }
+  if (url.protocol === 'http:' && !(isLoopback(url.hostname) && env[HTTP_SETTING] === 'loopback')) {
+    const remedy = isLoopback(url.hostname)
+      ? `set ${HTTP_SETTING}=loopback to permit plain http on this machine`
+      : 'plain http is possible on loopback only';
+    throw new SourceFailed(
+      `${RELEASES_SETTING}: expected an https URL such as ${OFFICIAL_RELEASES}, received "${base}"; ${remedy}`,
     );
   }
   return base;
 };
 
-const checksumOf = (name: string, checksums: string): string => {
+const checksumOf = (name: string, root: string): string => {
+  const remedy = 'so setup cannot verify the archive and does not download it';
+  let checksums;
+  try {
+    checksums = readFileSync(join(root, CHECKSUMS_FILE), 'utf8');
+  } catch (error) {
+    throw new SourceFailed(`cannot read ${CHECKSUMS_FILE}, ${remedy}: ${innermostMessage(error)}`, { cause: error });
+  }
   for (const line of checksums.split('\n')) {
     const match = /^([0-9a-f]{64})\s+\*?(\S+)\s*$/i.exec(line);
     if (match?.[1] !== undefined && match[2] === name) return match[1].toLowerCase();
   }
-  throw new SourceFailed(`the checksums file has no SHA-256 for ${name}, so setup cannot verify it`);
+  throw new SourceFailed(`${CHECKSUMS_FILE} has no SHA-256 of ${name}, ${remedy}`);
 };
 
 const fetchShown = async (
