@@ -24,15 +24,13 @@ const otherMeanings: readonly [file: RegExp, name: string, meaning: string][] = 
   [/^cli\/conformance\//, 'conformance', 'the name of a command and of its report'],
   [/^cli\/bootstrap\.mjs$/, 'suite', 'what npm start runs'],
   [/^cli\/(doctor|k8s|results)\//, 'memory', 'the label of a figure of memory'],
-  [/^cli\/run\/(expected-findings|verify-real)\.ts$/, 'suite', 'to be dropped with the command'],
-  [/^cli\/run\/(expected-findings|verify-real)\.ts$/, 'conformance', 'to be dropped with the command'],
   [/^cli\/results\/run-likeness\.ts$/, 'suite', 'the version of this package'],
 ];
 
 void test('no file but its own knows a scenario by its name', () => {
   for (const folder of ['lib', 'cli', 'reference-target']) {
     for (const name of readdirSync(path.join(packageRoot, folder), { recursive: true, encoding: 'utf8' })) {
-      if (!/\.(ts|mjs)$/.test(name) || name.startsWith('run/verify-real')) continue;
+      if (!/\.(ts|mjs)$/.test(name)) continue;
       const file = path.posix.join(folder, name);
       const text = readFileSync(path.join(packageRoot, file), 'utf8');
       for (const scenario of scenarioNames()) {
