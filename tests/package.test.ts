@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { scenarioNames } from '../cli/shared/scenarios.ts';
+import { startTarget } from '../reference-target/server.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -129,5 +130,36 @@ void test('the package, installed elsewhere, works', async (t) => {
     assert.equal(code, 0, stdout + stderr);
     const { verdict } = JSON.parse(readFileSync(path.join(elsewhere, 'result.json'), 'utf8')) as { verdict: string };
     assert.equal(verdict, 'PASS');
+  });
+
+  await t.test('a project of its own: ws-stress init, and a run that passes, or fails at a fault', async (t) => {
+    // What `npm install` would add, by the package.json that init writes.
+    for (const name of ['typescript', '@typescript', '@types/k6']) {
+      cpSync(path.join(packageRoot, 'node_modules', name), path.join(elsewhere, 'node_modules', name), {
+        recursive: true,
+      });
+    }
+    const init = await wsStress('init');
+    assert.equal(init.code, 0, init.stdout + init.stderr);
+    const { code, stdout, stderr } = await wsStress('run', 'jobs', '--with-target');
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stderr, /built dist\/jobs\.js/);
+    assert.doesNotMatch(stderr, /warning/);
+    const broken = await startTarget({ port: 0, faults: ['ignore-pause'] });
+    t.after(() => broken.close());
+    const failed = await wsStress('run', './scenarios/jobs.ts', '--url', broken.url);
+    assert.equal(failed.code, 99, failed.stdout + failed.stderr);
+    assert.match(failed.stdout, /FAIL +session_success\{round:1\}/);
+    const scenario = path.join(elsewhere, 'scenarios/jobs.ts');
+    writeFileSync(
+      scenario,
+      readFileSync(scenario, 'utf8').replace(
+        "kind: exitCode === 3 ? 'conforming' :",
+        "kind: exitCode === 3 ? 'fine' :",
+      ),
+    );
+    const refused = await wsStress('run', 'jobs', '--with-target');
+    assert.equal(refused.code, 2, refused.stdout + refused.stderr);
+    assert.match(refused.stderr, /scenarios\/jobs\.ts\(\d+,\d+\): error TS\d+: .*"fine"/);
   });
 });

@@ -1,5 +1,6 @@
 import { watch } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../lib/text/errors.ts';
 import { declareCommand, type Options } from '../shared/command.ts';
 import { findProject, projectForm } from '../shared/project.ts';
@@ -32,25 +33,38 @@ ws-stress run builds what is stale, so it needs no build before it; k6 run dist/
       }
     };
     if (values.watch !== true) return (await once()) === undefined ? 1 : 0;
-    for (let inputs = await once(); ; inputs = await once()) {
-      await changeIn([project.folder, project.scenarios, ...(inputs ?? []).map((file) => path.dirname(file))]);
-    }
+    return buildAgain(once, [project.folder, project.scenarios]);
   },
 });
 
 const isSource = (name: string | null): boolean => name === null || /\.(ts|js|json)$/.test(name);
 
-/** Waits until a source in one of these folders changes, and for what else changes at the same time. */
-const changeIn = async (folders: readonly string[]): Promise<void> => {
-  const watchers = await new Promise<{ close: () => void }[]>((resolve) => {
-    const all = [...new Set(folders)].map((folder) =>
+/** Builds, and again whenever a source in these folders changes, or in a folder of a file that a build depended on. */
+const buildAgain = async (build: () => Promise<string[] | undefined>, folders: readonly string[]): Promise<never> => {
+  const watched = new Set<string>();
+  let hasChanged = false;
+  let wake = (): void => {};
+  const watchAlso = (more: readonly string[]): void => {
+    for (const folder of more) {
+      if (watched.has(folder)) continue;
+      watched.add(folder);
       watch(folder, (_, name) => {
-        if (isSource(name)) resolve(all);
-      }),
-    );
-  });
-  for (const watcher of watchers) watcher.close();
-  await new Promise((resolve) => {
-    setTimeout(resolve, 100);
-  });
+        if (!isSource(name)) return;
+        hasChanged = true;
+        wake();
+      });
+    }
+  };
+  watchAlso(folders);
+  for (;;) {
+    hasChanged = false;
+    const inputs = await build();
+    watchAlso((inputs ?? []).map((file) => path.dirname(file)));
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      if (hasChanged) resolve();
+    });
+    // What is saved together is built together.
+    await delay(100);
+  }
 };

@@ -9,6 +9,7 @@ import { lostWarning } from '../../lib/load/inputs.ts';
 import { extendedThresholds, parseThresholds } from '../../lib/load/thresholds.ts';
 import type { ScenarioFacts } from '../../lib/load/scenario-facts.ts';
 import { innermostMessage, messageOf } from '../../lib/text/errors.ts';
+import { thresholdsSchema } from '../generate/schemas.ts';
 import { withLock } from '../shared/lock.mjs';
 import { packageRoot } from '../shared/package-root.ts';
 import { currentProject, type Project } from '../shared/project.ts';
@@ -163,6 +164,7 @@ export const buildProject = async (project: Project): Promise<{ names: string[];
     warnings.push(...built.over.filter((text) => names.some((name) => text.startsWith(`${name} `))));
     inputs = built.inputs.filter((file) => !file.startsWith(packageRoot + path.sep));
     writeFileSync(path.join(next, 'thresholds.json'), JSON.stringify(thresholds));
+    writeFileSync(path.join(next, 'thresholds.schema.json'), JSON.stringify(thresholdsSchema(manifest.scenarios)));
     // Without a stamp it is stale: something was changed while it was built.
     if (inputs.concat(watched(project)).some((file) => existsSync(file) && statSync(file).mtimeMs > startedAtMs))
       return;

@@ -3,6 +3,7 @@ import { countToThirty } from '../../lib/commands/count.ts';
 import { highOutput } from '../../lib/commands/high-output.ts';
 import posix from '../../lib/commands/posix.json' with { type: 'json' };
 import { metricsTable, type MetricRow } from '../../lib/load/metrics.ts';
+import type { ScenarioFacts } from '../../lib/load/scenario-facts.ts';
 import { allScenarios } from '../shared/scenarios.ts';
 import { tagForms, tagValues } from '../../lib/load/thresholds.ts';
 
@@ -12,7 +13,8 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 type MetricType = MetricRow['type'];
 
 /** The scenarios that criteria can be about: all but suites. */
-const singleNames = (): string[] => allScenarios().flatMap(({ name, scenarios }) => (scenarios ? [] : [name]));
+const singleNames = (all: readonly ScenarioFacts[]): string[] =>
+  all.flatMap(({ name, scenarios }) => (scenarios ? [] : [name]));
 
 const draft = 'https://json-schema.org/draft/2020-12/schema';
 
@@ -65,15 +67,15 @@ const rows = Object.entries(metricsTable) as [name: string, row: MetricRow][];
 /** The tags by which a metric's samples can be selected: by round only those that tell how many a round had. */
 const selectableTags = (row: MetricRow): string[] => row.tags.filter((tag) => tag !== 'round' || row.byRound === true);
 
-const valuePattern = (tag: string): string => {
+const valuePattern = (tag: string, singles: readonly string[]): string => {
   const { form } = tagForms[tag] ?? {};
   if (form !== undefined) return form;
-  return `(?:${(tag === 'test' ? singleNames() : (tagValues[tag] ?? [])).join('|')})`;
+  return `(?:${(tag === 'test' ? singles : (tagValues[tag] ?? [])).join('|')})`;
 };
 
-const selectorPattern = (name: string, row: MetricRow): string => {
+const selectorPattern = (name: string, row: MetricRow, singles: readonly string[]): string => {
   const tags = selectableTags(row);
-  const part = `\\s*(?:${tags.map((tag) => `${tag}\\s*:\\s*${valuePattern(tag)}`).join('|')})\\s*`;
+  const part = `\\s*(?:${tags.map((tag) => `${tag}\\s*:\\s*${valuePattern(tag, singles)}`).join('|')})\\s*`;
   const noTagTwice = `(?!.*[{,]\\s*(${tags.join('|')})\\s*:.*,\\s*\\1\\s*:)`;
   return `^${noTagTwice}${name}\\{${part}(?:,${part})*\\}$`;
 };
@@ -101,8 +103,11 @@ const offeredSelectors = (name: string, row: MetricRow): string[] => {
 const describeMetric = ({ type, time, unit = time === true ? 'ms' : undefined, description }: MetricRow): string =>
   `${description} (${type}${unit === undefined ? '' : `, ${unit}`})`;
 
-/** The JSON Schema of thresholds.json and of the files that replace it. */
-export const thresholdsSchema = (): JsonSchema => ({
+/** The JSON Schema of thresholds.json and of the files that replace it, where there are these scenarios. */
+export const thresholdsSchema = (all: readonly ScenarioFacts[] = allScenarios()): JsonSchema =>
+  thresholdsOf(singleNames(all));
+
+const thresholdsOf = (singles: readonly string[]): JsonSchema => ({
   $schema: draft,
   title: 'Success criteria of websocket-mcp-stress',
   description: 'Criteria by scenario and metric; docs/thresholds.md says what they mean.',
@@ -121,7 +126,7 @@ export const thresholdsSchema = (): JsonSchema => ({
       additionalProperties: false,
       properties: Object.fromEntries([
         ['*', { $ref: '#/$defs/criteria', description: 'Criteria of every scenario' }],
-        ...singleNames().map((name) => [name, { $ref: '#/$defs/criteria', description: `Criteria of ${name}` }]),
+        ...singles.map((name) => [name, { $ref: '#/$defs/criteria', description: `Criteria of ${name}` }]),
       ]),
     },
   },
@@ -155,7 +160,7 @@ export const thresholdsSchema = (): JsonSchema => ({
           patternProperties: Object.fromEntries(
             rows
               .filter(([, row]) => selectableTags(row).length > 0)
-              .map(([name, row]) => [selectorPattern(name, row), { $ref: `#/$defs/${row.type}` }]),
+              .map(([name, row]) => [selectorPattern(name, row, singles), { $ref: `#/$defs/${row.type}` }]),
           ),
         },
       ],

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isObject } from '../../lib/jsonrpc/messages.ts';
-import { innermostMessage } from '../../lib/text/errors.ts';
+import { innermostMessage, messageOf } from '../../lib/text/errors.ts';
 import { declareCommand, type Options } from '../shared/command.ts';
 import { packageRoot, packageVersion } from '../shared/package-root.ts';
 
@@ -31,7 +31,7 @@ export const initCommand = declareCommand({
     try {
       manifest = completedManifest(path.join(folder, 'package.json'));
     } catch (error) {
-      all.push(innermostMessage(error));
+      all.push(messageOf(error));
     }
     if (all.length > 0 || manifest === undefined) return refuse(all);
     try {
