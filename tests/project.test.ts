@@ -13,6 +13,9 @@ import { cleanEnv, cliPath, k6Path, runBundle, runCli } from './k6.ts';
 import { until } from './setup-fixture.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
+const failed = (record: RunRecord | undefined): string[] =>
+  (record?.criteria ?? []).filter(({ status }) => status === 'FAIL').map(({ selector }) => selector);
+
 const template = path.join(packageRoot, 'docs/examples/project');
 const packageName = 'websocket-mcp-stress';
 
@@ -131,8 +134,6 @@ void test('a project is built when needed, run by name or file, and judged by it
     const settings = { STRESS_ROUNDS: '1' };
     const { code, result } = await runBundle(bundle, target.url, settings);
     assert.equal(code, 99);
-    const failed = (record: RunRecord | undefined): string[] =>
-      (record?.criteria ?? []).filter(({ status }) => status === 'FAIL').map(({ selector }) => selector);
     assert.deepEqual(failed(result), ['command_duration{class:paced}']);
     const own = path.join(folder, 'own.json');
     const scenarios = { '*': {}, jobs: { 'command_duration{class:paced}': [], session_duration: ['max<1'] } };
@@ -268,10 +269,9 @@ void test('a failure is kept, and replayed with the script of its scenario in th
   const { run, folder } = await newProject(t);
   const broken = await startTarget({ port: 0, faults: ['ignore-pause'] });
   t.after(() => broken.close());
-  const failed = await run('run', 'jobs', '--url', broken.url, '--rounds', '1');
-  assert.equal(failed.code, 99, failed.stderr);
-  const [kept = ''] = readdirSync(path.join(folder, 'recovery')).filter((name) => /^jobs-/.test(name));
-  assert.match(kept, /^jobs-job-/);
+  const first = await run('run', 'jobs', '--url', broken.url, '--rounds', '1');
+  assert.equal(first.code, 99, first.stderr);
+  assert.ok(readdirSync(path.join(folder, 'recovery')).some((name) => name.startsWith('jobs-job-')));
   // Its command alone would succeed: PAUSE is a step of the script.
   const again = await run('run', 'recovery', '--url', broken.url);
   assert.equal(again.code, 99, again.stdout + again.stderr);

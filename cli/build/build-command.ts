@@ -43,7 +43,7 @@ const isSource = (name: string | null): boolean => name === null || /\.(ts|js|js
 const buildAgain = async (build: () => Promise<string[] | undefined>, folders: readonly string[]): Promise<never> => {
   const watched = new Set<string>();
   let hasChanged = false;
-  let wake = (): void => {};
+  let wake: (() => void) | undefined;
   const watchAlso = (more: readonly string[]): void => {
     for (const folder of more) {
       if (watched.has(folder)) continue;
@@ -51,7 +51,7 @@ const buildAgain = async (build: () => Promise<string[] | undefined>, folders: r
       watch(folder, (_, name) => {
         if (!isSource(name)) return;
         hasChanged = true;
-        wake();
+        wake?.();
       });
     }
   };
