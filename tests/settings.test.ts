@@ -30,6 +30,42 @@ test('without a variable every default holds, and none is a problem', () => {
   assert.ok(Object.isFrozen(settings) && Object.isFrozen(settings.headers));
 });
 
+test('what Kubernetes sets for a Service named stress-… is ignored with a warning, and a typing error is none of it', () => {
+  const ofTarget = {
+    STRESS_TARGET_SERVICE_HOST: '10.0.0.7',
+    STRESS_TARGET_SERVICE_PORT: '8003',
+    STRESS_TARGET_SERVICE_PORT_WS_MCP: '8003',
+    STRESS_TARGET_PORT: 'tcp://10.0.0.7:8003',
+    STRESS_TARGET_PORT_8003_TCP: 'tcp://10.0.0.7:8003',
+    STRESS_TARGET_PORT_8003_TCP_PROTO: 'tcp',
+    STRESS_TARGET_PORT_8003_TCP_PORT: '8003',
+    STRESS_TARGET_PORT_8003_TCP_ADDR: '10.0.0.7',
+  };
+  const ofStress = { STRESS_PORT: 'udp://[fd00::7]:53', STRESS_SERVICE_HOST: 'fd00::7', STRESS_PORT_53_UDP_PORT: '53' };
+  const { problems, warnings } = parseSettings({ ...ofTarget, ...ofStress, STRESS_VUS: '3' });
+  assert.deepEqual(problems, []);
+  assert.equal(warnings.length, 2);
+  for (const name of Object.keys(ofTarget)) assert.match(warnings[0] ?? '', new RegExp(`\\b${name}\\b`));
+  assert.match(warnings[0] ?? '', /: ignored, .* for a Service named stress-target; "enableServiceLinks: false"/);
+  assert.match(warnings[1] ?? '', /^STRESS_PORT, .* for a Service named stress;/);
+
+  for (const [name, value] of Object.entries({
+    STRESS_VSU: '5',
+    STRESS_TARGET_PORT: '8003',
+    STRESS_TARGET_SERVICE_HOST: 'the host',
+    STRESS_SERVICE_PROT: '80',
+  })) {
+    assert.match(problemsOf({ [name]: value }).join(), new RegExp(`^${name}: no such setting`));
+    assert.deepEqual(parseSettings({ [name]: value }).warnings, []);
+  }
+  const links = /_SERVICE_(HOST|PORT)|_PORT(_|$)/;
+  assert.deepEqual(
+    settingsTable().filter(({ name }) => links.test(name)),
+    [],
+    'no Service can set a setting',
+  );
+});
+
 test('every example of the table is accepted by itself', () => {
   for (const { name, example } of settingsTable()) {
     const companions: Record<string, string> =

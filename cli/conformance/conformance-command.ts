@@ -78,7 +78,8 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
     ];
     if (problems.length > 0) return refuse(problems);
 
-    const { settings } = parseSettings(env);
+    const { settings, warnings } = parseSettings(env);
+    for (const warning of warnings) console.error(`ws-stress: ${warning}`);
     const { url, headers, insecure, ackTimeoutMs } = settings;
     const service = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
     const caseMs = env.STRESS_ACK_TIMEOUT ? ackTimeoutMs : defaultCaseMs;

@@ -59,7 +59,8 @@ Exit code: 0 the service runs commands, 1 no service answers or it runs none, 2 
     ];
     if (problems.length > 0) return refuse(problems);
 
-    const { settings } = parseSettings(env);
+    const { settings, warnings } = parseSettings(env);
+    for (const warning of warnings) console.error(`ws-stress: ${warning}`);
     const { url, headers, insecure } = settings;
     const connection = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
     const limits = {

@@ -6,6 +6,9 @@ import { watchGenerator } from './generator-watch.ts';
 /** k6 must not call out: no usage report, no download of extensions. */
 const quiet = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
 
+/** PWD may name another directory than the one that relative paths are checked against: whoever changed it may not say so. */
+const here = (): { PWD: string } => ({ PWD: process.cwd() });
+
 /** How k6 ended, and what it took of this machine, where that can be seen. */
 export interface K6End {
   code: number;
@@ -21,7 +24,7 @@ export interface K6End {
 export const runK6 = (k6: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<K6End> =>
   new Promise((resolve, reject) => {
     const startedAtMs = Date.now();
-    const child = spawn(k6, args, { stdio: 'inherit', env: { ...env, ...quiet } });
+    const child = spawn(k6, args, { stdio: 'inherit', env: { ...env, ...quiet, ...here() } });
     const watched = child.pid === undefined ? () => undefined : watchGenerator(child.pid);
     const onInterrupt = (): void => {
       if (!process.stdin.isTTY && !process.stderr.isTTY) child.kill('SIGINT');

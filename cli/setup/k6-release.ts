@@ -13,7 +13,7 @@ export const RELEASES_SETTING = 'WS_STRESS_K6_RELEASES';
 export const HTTP_SETTING = 'WS_STRESS_K6_RELEASES_HTTP';
 
 /** The SHA-256 of each release archive of the pinned k6, as `sha256sum` prints them. */
-export const CHECKSUMS_FILE = 'runtime/k6-checksums.txt';
+const CHECKSUMS_FILE = 'runtime/k6-checksums.txt';
 
 /** Where k6's releases are published: `<base>/<version>/k6-<version>-<platform>.<ending>`. */
 export const OFFICIAL_RELEASES = 'https://github.com/grafana/k6/releases/download';

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync,
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { buildWithGo } from './k6-go-build.ts';
-import { CHECKSUMS_FILE, HTTP_SETTING, OFFICIAL_RELEASES, RELEASES_SETTING, takeRelease } from './k6-release.ts';
+import { HTTP_SETTING, OFFICIAL_RELEASES, RELEASES_SETTING, takeRelease } from './k6-release.ts';
 import { SourceFailed, findOnPath, isExecutable, readK6Pin, type K6Pin, type SourceContext } from './k6-source.ts';
 import { OLDEST_K6, inspectK6, type Inspected } from './k6-version.ts';
 import { declareCommand } from '../shared/command.ts';
@@ -55,7 +55,7 @@ export const setupCommand = declareCommand({
   2. a k6 ${OLDEST_K6} or newer on PATH
   3. the k6 that it set up before
   4. a k6 that it builds with the local Go (1.25 or newer)
-  5. the official release archive for this platform, if it has the SHA-256 of ${CHECKSUMS_FILE}`,
+  5. the official release archive, if its SHA-256 is the one in this package`,
   options: { print: { description: 'Print the path of the k6 on standard output, and nothing else.' } },
   notes: () =>
     [

@@ -85,7 +85,7 @@ export const readInputs = (
   defaultThresholds: unknown,
   spelled: Spelling = asVariables,
 ): Inputs => {
-  const { settings, problems } = parseSettings(env, spelled);
+  const { settings, problems, warnings } = parseSettings(env, spelled);
   const commands =
     settings.commands === undefined ? [] : readCommands(read, spelled('STRESS_COMMANDS'), settings.commands, problems);
   const own = defaultThresholds === undefined ? undefined : settings.thresholds;
@@ -93,7 +93,7 @@ export const readInputs = (
     own === undefined ? defaultThresholds : readJson(read, spelled('STRESS_THRESHOLDS'), own, problems);
   const recovery =
     settings.recovery === undefined ? [] : readRecovery(read, spelled('STRESS_RECOVERY'), settings.recovery, problems);
-  return { settings, commands, thresholds, defaultThresholds, recovery, problems, warnings: [], spelled };
+  return { settings, commands, thresholds, defaultThresholds, recovery, problems, warnings, spelled };
 };
 
 /** Those of the settings that were given, as the user spelled them. */

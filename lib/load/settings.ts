@@ -620,6 +620,39 @@ const conflicts = (
   return list.filter(([isConflict]) => Boolean(isConflict)).map(([, problem]) => problem);
 };
 
+/** The variables of which Kubernetes sets some for each Service of a namespace, by the end of their names. */
+const serviceLinks = (): readonly [name: RegExp, value: RegExp][] => [
+  [/^(STRESS.*)_SERVICE_HOST$/, /^[0-9A-Fa-f.:]+$|^None$/],
+  [/^(STRESS.*)_SERVICE_PORT(?:_[A-Z0-9_]+)?$/, /^\d+$/],
+  [/^(STRESS.*)_PORT_\d+_(?:TCP|UDP|SCTP)_ADDR$/, /^[0-9A-Fa-f.:]+$/],
+  [/^(STRESS.*)_PORT_\d+_(?:TCP|UDP|SCTP)_PORT$/, /^\d+$/],
+  [/^(STRESS.*)_PORT_\d+_(?:TCP|UDP|SCTP)_PROTO$/, /^(?:tcp|udp|sctp)$/],
+  [/^(STRESS.*)_PORT(?:_\d+_(?:TCP|UDP|SCTP))?$/, /^(?:tcp|udp|sctp):\/\/\S+:\d+$/],
+];
+
+/** The Service for which Kubernetes set a variable, or undefined where the variable is none of that kind. */
+const linkedService = (name: string, value: string | undefined): string | undefined => {
+  for (const [ofName, ofValue] of serviceLinks()) {
+    const [, service] = ofName.exec(name) ?? [];
+    if (service !== undefined && ofValue.test(value ?? '')) return service.toLowerCase().replaceAll('_', '-');
+  }
+  return undefined;
+};
+
+/** Splits variables into those that a user may have set and, by Service, those that Kubernetes sets in each pod. */
+const withoutServiceLinks = (
+  env: Readonly<Record<string, string | undefined>>,
+): { given: Readonly<Record<string, string | undefined>>; links: ReadonlyMap<string, readonly string[]> } => {
+  const links = new Map<string, string[]>();
+  const given: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(env)) {
+    const service = name.startsWith('STRESS_') ? linkedService(name, value) : undefined;
+    if (service === undefined) given[name] = value;
+    else links.set(service, [...(links.get(service) ?? []), name]);
+  }
+  return { given, links };
+};
+
 const unknownSettings = (env: Readonly<Record<string, string | undefined>>, names: readonly string[]): string[] =>
   Object.keys(env)
     .filter((name) => name.startsWith('STRESS_') && !names.includes(name))
@@ -628,13 +661,18 @@ const unknownSettings = (env: Readonly<Record<string, string | undefined>>, name
 /**
  * Reads the settings from `STRESS_…` variables; an empty variable counts as absent. All problems come at once, each
  * with the setting as the user spelled it, what was expected, what was received, and an example; secret values are never
- * repeated.
+ * repeated. What Kubernetes sets for a Service named stress-… is ignored, and a warning says so.
  */
 export const parseSettings = (
-  env: Readonly<Record<string, string | undefined>>,
+  variables: Readonly<Record<string, string | undefined>>,
   spelled: Spelling = asVariables,
-): { settings: Settings; problems: string[] } => {
+): { settings: Settings; problems: string[]; warnings: string[] } => {
   const table = settingsTable();
+  const { given: env, links } = withoutServiceLinks(variables);
+  const warnings = [...links].map(
+    ([service, names]) =>
+      `${names.toSorted().join(', ')}: ignored, for Kubernetes sets such variables for a Service named ${service}; "enableServiceLinks: false" in the pod's spec leaves them out`,
+  );
   const problems = unknownSettings(
     env,
     table.map(({ name }) => name),
@@ -652,7 +690,7 @@ export const parseSettings = (
   // The one place where the table's rows become its types: each value is under the key of its row.
   const checked = values as Values;
   problems.push(...conflicts(env, checked, spelled));
-  return { settings: Object.freeze(combine(checked)), problems };
+  return { settings: Object.freeze(combine(checked)), problems, warnings };
 };
 
 /** The text that refuses a run: every problem on a line of its own. */
