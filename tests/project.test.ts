@@ -185,6 +185,26 @@ void test('a project is built when needed, run by name or file, and judged by it
     assert.doesNotMatch(stderr, /tests\.0/);
   });
 
+  await t.test('a suite of its own runs shipped scenarios beside it', async () => {
+    write(
+      'scenarios/nightly.ts',
+      `import { suite } from 'websocket-mcp-stress';
+      import { definition as recovery } from 'websocket-mcp-stress/scenarios/recovery';
+      import { definition as single } from 'websocket-mcp-stress/scenarios/single';
+      import { definition as jobs } from './jobs.ts';
+      export const { definition, options, setup, handleSummary, run } = suite('nightly', 'Does all work?', [single, jobs, recovery]);
+      export default run;`,
+    );
+    const asked = ['--url', target.url, '--skip', 'recovery', '--result', 'result.json'];
+    const { code, stdout, stderr } = await run('run', 'nightly', ...asked);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stderr, /built dist\/jobs\.js, dist\/nightly\.js/);
+    const { criteria } = JSON.parse(read('result.json')) as RunRecord;
+    const passed = criteria.filter(({ status }) => status === 'PASS').map(({ selector }) => selector);
+    assert.ok(passed.includes('session_success{test:jobs,round:2}'), passed.join(' '));
+    assert.ok(passed.includes('session_success{test:single}'), passed.join(' '));
+  });
+
   await t.test('a build that fails says why and leaves dist/ as it was', async () => {
     const before = read('dist/jobs.js');
     const fails = async (because: RegExp): Promise<void> => {

@@ -46,11 +46,9 @@ const metricsDocument = (): string =>
 
 const read = (file: string): string => readFileSync(path.join(packageRoot, file), 'utf8');
 
-/** An example file as a fenced block; a scenario imports as it will from scenarios/. */
-const exampleDocument = (file: string): string => {
-  const text = read(`docs/examples/${file}`).replaceAll("'../../lib/", "'../lib/");
-  return `\`\`\`${path.extname(file).slice(1)}\n${text}\`\`\``;
-};
+/** An example file as a fenced block. */
+const exampleDocument = (file: string): string =>
+  `\`\`\`${path.extname(file).slice(1)}\n${read(`docs/examples/${file}`)}\`\`\``;
 
 /** Puts a text between a document's two comments of that name; the rest is written by hand. */
 const withSection = (file: string, document: string, name: string, text: string): string => {

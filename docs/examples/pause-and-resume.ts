@@ -1,5 +1,4 @@
-import { scenario } from '../../lib/k6/scenario.ts';
-import { askCases } from '../../lib/k6/case-context.ts';
+import { askCases, scenario } from 'websocket-mcp-stress';
 
 export const { definition, options, setup, handleSummary, run } = scenario('pause-and-resume', {
   question: 'Does a paused command stay silent and lose no line, and can its session then run another one?',
