@@ -21,7 +21,7 @@ RUN node build.mjs
 FROM bundles AS modules
 RUN npm prune --omit=dev --omit=optional --omit=peer --ignore-scripts --no-audit --no-fund && rm -rf node_modules/echarts node_modules/zrender
 
-# Executes commands for anyone who connects, so it listens on the container's own loopback unless it has a token and an allow-list.
+# Runs shell commands for its clients, so it listens on the container's own loopback unless it has a token and an allow-list.
 FROM docker.io/library/node:22.23.2-bookworm-slim AS reference-target
 LABEL org.opencontainers.image.title="websocket-mcp-stress reference target" \
       org.opencontainers.image.description="A service that runs commands over a WebSocket with JSON-RPC 2.0, to try load tests on" \

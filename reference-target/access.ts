@@ -35,4 +35,11 @@ export const refuseToken = (request: IncomingMessage, options: TargetOptions): R
   return { status: 401, reason: 'Expected the header "Authorization: Bearer <token>" with the token of the target' };
 };
 
+/** Refuses another user of this machine, where the target has no token. */
+export const otherUser: Refusal = {
+  status: 403,
+  reason:
+    'Without a token only processes of the user who runs the target may connect: start it with WS_STRESS_TARGET_TOKEN, or with --any-user',
+};
+
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

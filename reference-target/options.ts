@@ -11,6 +11,8 @@ export interface TargetOptions {
   /** Names of the commands that may run; undefined allows every command. */
   allow: readonly string[] | undefined;
   token: string | undefined;
+  /** Without a token, lets every user of this machine connect, and not only the one who runs the target. */
+  anyUser: boolean;
   origins: readonly string[];
   maxSessions: number;
   maxChildren: number;
@@ -32,6 +34,7 @@ export const defaultOptions: Readonly<TargetOptions> = Object.freeze({
   dialect: 'deployed',
   allow: undefined,
   token: undefined,
+  anyUser: false,
   origins: [],
   maxSessions: 100,
   maxChildren: 200,
@@ -55,6 +58,7 @@ export type OptionRow = {
   description: string;
 } & (
   | { type: 'text'; key: 'host' | 'token' }
+  | { type: 'flag'; key: 'anyUser' }
   | { type: 'choice'; key: 'dialect'; choices: readonly string[] }
   | { type: 'list'; key: 'allow' | 'origins' | 'faults'; separator: string | undefined }
   | { type: 'integer'; key: 'port' | 'maxSessions' | 'maxChildren'; min: number; max: number }
@@ -63,6 +67,9 @@ export type OptionRow = {
 );
 
 const dayMs = 86_400_000;
+/** Shorter tokens are quickly guessed. */
+const minTokenLength = 4;
+const minTokenLengthBeyondLoopback = 8;
 
 /** Every option, in the order of the help. */
 export const optionTable: readonly OptionRow[] = [
@@ -106,6 +113,14 @@ export const optionTable: readonly OptionRow[] = [
     unit: 'secret',
     description:
       'bearer token that clients must send; prefer WS_STRESS_TARGET_TOKEN, because other users can see arguments',
+  },
+  {
+    name: 'any-user',
+    key: 'anyUser',
+    type: 'flag',
+    unit: '',
+    description:
+      'let every user of this machine run commands as you without a token, for example in a container of its own',
   },
   {
     name: 'origin',
@@ -240,6 +255,17 @@ export class TargetOptionsError extends Error {
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 
+/** The problems of a token for a target at this address, one sentence each, which do not show it. */
+export const tokenProblems = (token: string, host: string): string[] => {
+  // RFC 6750 §2.1: the characters allowed after "Bearer".
+  if (!/^[A-Za-z0-9._~+/-]+=*$/.test(token)) {
+    return ['expected letters, digits or - . _ ~ + / (RFC 6750), received other characters'];
+  }
+  const min = isLoopback(host) ? minTokenLength : minTokenLengthBeyondLoopback;
+  if (token.length >= min) return [];
+  return [`expected at least ${min} characters, received ${token.length}; openssl rand -hex 16 makes a good one`];
+};
+
 /** Every problem of the options, one sentence each, with the option's name first. */
 export const optionProblems = (options: TargetOptions): string[] => {
   const problems: string[] = [];
@@ -261,10 +287,10 @@ export const optionProblems = (options: TargetOptions): string[] => {
     }
   }
   if (options.host === '') complain('host', 'expected an address such as 127.0.0.1, received an empty text');
-  // RFC 6750 §2.1: the characters allowed after "Bearer". The message must not show the token.
-  if (options.token !== undefined && !/^[A-Za-z0-9._~+/-]+=*$/.test(options.token)) {
-    complain('token', 'expected one or more letters, digits or - . _ ~ + / (RFC 6750), received other characters');
+  if (options.token !== undefined) {
+    for (const problem of tokenProblems(options.token, options.host)) complain('token', problem);
   }
+  if (options.token !== undefined && options.anyUser) complain('any-user', 'expected this or a token, received both');
   for (const origin of options.origins) {
     if (!isOrigin(origin)) {
       complain('origin', `expected an origin such as https://example.org, received ${JSON.stringify(origin)}`);

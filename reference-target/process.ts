@@ -6,6 +6,7 @@ import { codeOf, messageOf } from '../lib/text/errors.ts';
 import { Guardian } from './guardian.ts';
 import type { StreamName } from './output.ts';
 import { PipeMaker, type Pipe } from './pipes.ts';
+import { shellEnvironment } from './shell-environment.ts';
 
 /** How a process ended. */
 export interface ProcessEnd {
@@ -55,7 +56,7 @@ export class ProcessTable {
         // A new group, so that signals reach everything that the command starts but Ctrl-C in a terminal does not (setsid).
         detached: true,
         stdio: ['ignore', stdout.writer, stderr.writer],
-        env: childEnvironment(),
+        env: shellEnvironment(process.env),
       });
       // Node throws some failures and reports others a moment later.
       child.once('error', (error) => fail(error.message));
@@ -228,9 +229,3 @@ export class RunningProcess {
     }
   }
 }
-
-/** The target's own environment without its secret. */
-const childEnvironment = (): NodeJS.ProcessEnv => {
-  const { WS_STRESS_TARGET_TOKEN: _, ...environment } = process.env;
-  return environment;
-};

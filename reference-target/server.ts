@@ -2,13 +2,14 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import { Socket, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { refuseHost, refuseOrigin, refuseToken, type Refusal } from './access.ts';
+import { otherUser, refuseHost, refuseOrigin, refuseToken, type Refusal } from './access.ts';
 import { dialects } from './dialect.ts';
 import { codeOf } from '../lib/text/errors.ts';
 import { warmUpSessions } from './fault-table.ts';
 import { FaultSchedule, type AppliedFaults, type FaultName } from './faults.ts';
 import { newCounters, renderMetrics, type TargetStats } from './metrics.ts';
-import { defaultOptions, optionProblems, TargetOptionsError, type TargetOptions } from './options.ts';
+import { defaultOptions, isLoopback, optionProblems, TargetOptionsError, type TargetOptions } from './options.ts';
+import { PeerUsers, showsPeerUsers } from './peer-user.ts';
 import { ProcessTable } from './process.ts';
 import { Session, type SessionContext } from './session.ts';
 
@@ -31,6 +32,10 @@ const closeTimeoutMs = 10_000;
 const afterShutdownMs = 2_000;
 /** Time for a client to send a request's headers. */
 const headersTimeoutMs = 10_000;
+/** Time for a client to read a refusal and to close its side. */
+const refusalTimeoutMs = 500;
+/** Room for HTTP requests and refused clients, in addition to one opening handshake for each session. */
+const spareConnections = 1_000;
 
 /** Starts a target; throws a TargetOptionsError if options are invalid, or an Error if it cannot listen. */
 export const startTarget = async (options: Partial<TargetOptions>): Promise<Target> => {
@@ -53,6 +58,8 @@ class ListeningTarget implements Target {
   private readonly faults: FaultSchedule;
   private readonly context: SessionContext;
   private readonly connections = new Set<Socket>();
+  /** Connections that are not a session, oldest first. */
+  private readonly waiting = new Set<Socket>();
   private readonly sessions = new Map<Session, Socket>();
   /** Refused sessions whose connection is closing: they take no slot but must end with the target. */
   private readonly refused = new Set<Session>();
@@ -60,12 +67,16 @@ class ListeningTarget implements Target {
   private leakedSlots = 0;
   private leaked: Buffer[] = [];
   private readonly startedAt = performance.now();
+  /** Without a token, decides by the user at the other end. */
+  private readonly peerUsers: PeerUsers | undefined;
   private readonly killAll = (): void => this.processes.close();
   private closed: Promise<void> | undefined;
 
   constructor(options: TargetOptions) {
     this.options = options;
     this.faults = new FaultSchedule(options.faults);
+    const isOpen = options.token !== undefined || options.anyUser || !isLoopback(options.host);
+    this.peerUsers = isOpen || !showsPeerUsers() ? undefined : new PeerUsers();
     this.context = {
       options,
       dialect: dialects[options.dialect],
@@ -83,13 +94,12 @@ class ListeningTarget implements Target {
     };
     this.webSockets = new WebSocketServer(webSocketOptions);
     this.pongless = new WebSocketServer({ ...webSocketOptions, autoPong: false });
-    this.http = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: headersTimeoutMs });
-    // Leaves room for sessions that are being refused, and for HTTP.
-    this.http.maxConnections = options.maxSessions * 2 + 1_000;
-    this.http.on('connection', (socket: Socket) => {
-      this.connections.add(socket);
-      socket.once('close', () => this.connections.delete(socket));
+    this.http = createServer({
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: headersTimeoutMs,
+      connectionsCheckingInterval: 1_000,
     });
+    this.http.on('connection', (socket: Socket) => this.admit(socket));
     this.http.on('request', (request, response) => this.answer(request, response));
     this.http.on('upgrade', (request, stream, head) => this.upgrade(request, stream, head));
   }
@@ -171,6 +181,18 @@ class ListeningTarget implements Target {
     process.off('exit', this.killAll);
   }
 
+  /** Drops the connection that has waited longest if too many wait, so that no client can keep others out. */
+  private admit(socket: Socket): void {
+    this.connections.add(socket);
+    this.waiting.add(socket);
+    socket.once('close', () => {
+      this.connections.delete(socket);
+      this.waiting.delete(socket);
+    });
+    const [oldest] = this.waiting;
+    if (this.waiting.size > this.options.maxSessions + spareConnections) oldest?.destroy();
+  }
+
   private answer(request: IncomingMessage, response: ServerResponse): void {
     if (this.faults.hasForAll('tcp-silent')) return;
     const path = pathOf(request);
@@ -192,11 +214,21 @@ class ListeningTarget implements Target {
     if (path === '/health') return reply(response, 200, 'application/json', JSON.stringify(this.health()));
     if (path === '/healthz') return reply(response, 200, 'application/json', '{"status":"ok"}');
     if (path === '/metrics') {
-      const unknown = refuseToken(request, this.options);
-      if (unknown !== undefined) return reply(response, unknown.status, 'text/plain', `${unknown.reason}\n`);
-      return reply(response, 200, 'text/plain; version=0.0.4; charset=utf-8', renderMetrics(this.stats()));
+      void this.answerMetrics(request, response);
+      return;
     }
     return reply(response, 404, 'text/plain', `Nothing here: expected ${endpoint}, /health, /healthz or /metrics\n`);
+  }
+
+  private async answerMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refusal = refuseToken(request, this.options) ?? (await this.refuseUser(request.socket));
+    if (refusal !== undefined) return reply(response, refusal.status, 'text/plain', `${refusal.reason}\n`);
+    reply(response, 200, 'text/plain; version=0.0.4; charset=utf-8', renderMetrics(this.stats()));
+  }
+
+  private async refuseUser(socket: Socket): Promise<Refusal | undefined> {
+    if (this.peerUsers === undefined || (await this.peerUsers.isOwn(socket))) return undefined;
+    return otherUser;
   }
 
   private health(): object {
@@ -227,7 +259,21 @@ class ListeningTarget implements Target {
       (faults?.has('handshake-403') === true ? { status: 403, reason: 'Refused (fault handshake-403)' } : undefined);
     if (refusal !== undefined) return refuseUpgrade(stream, refusal);
     // Without TLS it is the TCP socket itself; a session needs more of it than a Duplex has.
-    if (stream instanceof Socket) this.accept(request, stream, head, faults);
+    if (!(stream instanceof Socket)) stream.destroy();
+    else if (this.peerUsers === undefined) this.accept(request, stream, head, faults);
+    else void this.acceptOwnUser(request, stream, head, faults);
+  }
+
+  private async acceptOwnUser(
+    request: IncomingMessage,
+    stream: Socket,
+    head: Buffer,
+    faults: AppliedFaults | undefined,
+  ): Promise<void> {
+    const refusal = await this.refuseUser(stream);
+    if (stream.destroyed) return;
+    if (refusal !== undefined) refuseUpgrade(stream, refusal);
+    else if (this.closed === undefined) this.accept(request, stream, head, faults);
     else stream.destroy();
   }
 
@@ -250,6 +296,7 @@ class ListeningTarget implements Target {
         if (has('limit-kills')) for (const each of this.sessions.keys()) each.endProcesses();
         return;
       }
+      this.waiting.delete(stream);
       this.counters.sessionsTotal += 1;
       this.sessions.set(session, stream);
       socket.once('close', (code) => {
@@ -288,6 +335,9 @@ const reply = (response: ServerResponse, status: number, type: string, body: str
 
 const refuseUpgrade = (stream: Duplex, { status, reason }: Refusal): void => {
   const body = `${reason}\n`;
+  // To close at once could cost the client the answer (RFC 9112 §9.6); to wait for the client could take for ever.
+  const timer = setTimeout(() => stream.destroy(), refusalTimeoutMs);
+  stream.once('close', () => clearTimeout(timer)).resume();
   stream.end(
     [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { folded } from '../../lib/text/fold.ts';
 import { interpretersIn } from '../../reference-target/allow-list.ts';
@@ -15,6 +16,7 @@ import {
   type OptionRow,
   type TargetOptions,
 } from '../../reference-target/options.ts';
+import { showsPeerUsers } from '../../reference-target/peer-user.ts';
 import { startTarget } from '../../reference-target/server.ts';
 
 const tokenVariable = 'WS_STRESS_TARGET_TOKEN';
@@ -27,6 +29,7 @@ const readArguments = (given: Values<Options>): { options: TargetOptions; proble
   const options: TargetOptions = { ...defaultOptions, token: process.env[tokenVariable] || undefined };
   for (const row of optionTable) {
     const values = given[row.name];
+    if (row.type === 'flag') options[row.key] = values === true;
     if (!Array.isArray(values)) continue;
     const problem = setOption(options, row, values as readonly string[]);
     if (problem !== undefined) problems.push(`--${row.name}: ${problem}`);
@@ -50,6 +53,7 @@ const setOption = (options: TargetOptions, row: OptionRow, values: readonly stri
   if (row.type === 'duration') {
     return setQuantity(options, row.key, value, durationUnits, 'a duration such as 500ms, 30s, 5m or 1h');
   }
+  if (row.type === 'flag') return undefined;
   if (row.type === 'choice') {
     if (!isDialectName(value)) return `expected one of ${row.choices.join(', ')}, received ${JSON.stringify(value)}`;
     options[row.key] = value;
@@ -77,6 +81,14 @@ const setQuantity = (
   options[key] = Number(number) * factor;
   return undefined;
 };
+
+/** Whether nothing else keeps other users of this machine from running commands as this one. */
+const needsToken = ({ token, anyUser }: TargetOptions): boolean => token === undefined && !anyUser && !showsPeerUsers();
+
+const tokenText = (token: string, url: string): string =>
+  wrapped(
+    `This system does not show whose a connection is, so clients need this token, made for this run (${tokenVariable} sets your own, --any-user lets every user of this machine in):`,
+  ) + `\n  STRESS_TOKEN=${token} ws-stress run single --url ${url}\n`;
 
 /** Waits for the first SIGINT, SIGTERM or SIGHUP; the second one ends the process at once. */
 const stopSignal = (): { wait: () => Promise<void>; forget: () => void } => {
@@ -111,7 +123,7 @@ const warn = (options: TargetOptions): void => {
   if (options.faults.length > 0) process.stderr.write(`active faults: ${options.faults.join(', ')}\n`);
 };
 
-const defaultText = (row: OptionRow): string => {
+const defaultText = (row: Exclude<OptionRow, { type: 'flag' }>): string => {
   if (row.key === 'token') return ` (default: $${tokenVariable})`;
   if (row.type === 'list') return ` (default: ${row.key === 'allow' ? 'every command may run' : 'none'})`;
   if (row.type === 'duration') return ` (default: ${inUnit(defaultOptions[row.key], durationUnits)})`;
@@ -126,16 +138,21 @@ const inUnit = (quantity: number, units: Readonly<Record<string, number>>): stri
 };
 
 /** The option of a row; `unit` is what it takes. */
-const optionOf = (row: OptionRow): OptionDeclaration => ({
-  takes: row.unit,
-  // Several values are one problem more, or a list.
-  repeatable: true,
-  description: `${row.description}${defaultText(row)}`,
-  ...(row.type === 'list' && { mayBeEmpty: true }),
-});
+const optionOf = (row: OptionRow): OptionDeclaration => {
+  if (row.type === 'flag') return { description: row.description };
+  return {
+    takes: row.unit,
+    // Several values are one problem more, or a list.
+    repeatable: true,
+    description: `${row.description}${defaultText(row)}`,
+    ...(row.type === 'list' && { mayBeEmpty: true }),
+  };
+};
 
 export const targetCommand = declareCommand({
-  description: 'Runs the reference target: a service that runs shell commands for every client that may connect.',
+  description: `Runs the reference target: a service that runs shell commands for every client that may connect.
+
+Without a token these are your own processes on this machine, and root's. Where the system does not show whose a connection is (macOS), the target makes a token and prints it.`,
   options: Object.fromEntries(optionTable.map((row) => [row.name, optionOf(row)])),
   notes: () =>
     [
@@ -151,8 +168,10 @@ export const targetCommand = declareCommand({
     if (typed.length > 0 || problems.length > 0) return refuse([...typed, ...problems]);
     const stopped = stopSignal();
     try {
-      const target = await startTarget(options);
+      const generated = needsToken(options) ? randomBytes(16).toString('hex') : undefined;
+      const target = await startTarget({ ...options, token: options.token ?? generated });
       warn(options);
+      if (generated !== undefined) process.stderr.write(tokenText(generated, target.url));
       process.stdout.write(`listening on ${target.url}\n`);
       await stopped.wait();
       await target.close();

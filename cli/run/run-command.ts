@@ -1,6 +1,7 @@
 import { wantsLimitedInstance } from '../../lib/load/scenario-facts.ts';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { flagsVariable, settingGroups } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
@@ -35,6 +36,7 @@ import { certificates } from '../shared/common-options.ts';
 import { declareCommand, type Given, type Options } from '../shared/command.ts';
 import { allSettings, spellingOf } from '../shared/settings-options.ts';
 import { wrapped } from '../shared/help-entry.ts';
+import { defaultOptions, tokenProblems } from '../../reference-target/options.ts';
 import { ensureK6, type K6 } from '../setup/setup.ts';
 
 /** What `ws-stress run` takes apart from its settings. */
@@ -124,6 +126,11 @@ export const runScenario = async ({
     ...[scenarioProblem(scenario)].filter((each) => each !== undefined),
     ...ofCommandLine,
     ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
+    ...(withTarget && asked.STRESS_TOKEN !== undefined
+      ? tokenProblems(asked.STRESS_TOKEN, defaultOptions.host).map(
+          (problem) => `${spelled('STRESS_TOKEN')}: ${problem}`,
+        )
+      : []),
     ...helperProblems(values, env, spelled),
     ...(k6Args.includes('--no-thresholds') ? ['--no-thresholds: a run without criteria could not be judged'] : []),
     ...Object.entries({
@@ -155,10 +162,11 @@ export const runScenario = async ({
     return started;
   };
   try {
-    const target = withTarget ? whileRunning(await restartableTarget({ port: 0 })) : undefined;
+    const token = asked.STRESS_TOKEN ?? randomBytes(tokenBytes).toString('hex');
+    const target = withTarget ? whileRunning(await restartableTarget({ port: 0, token })) : undefined;
     if (target !== undefined) console.error(`reference target listening on ${target.url}`);
     const takesLimited = withTarget && parts.some(wantsLimitedInstance) && asked.STRESS_LIMITED_URL === undefined;
-    const limited = takesLimited ? whileRunning(await startTarget({ port: 0, ...limits })) : undefined;
+    const limited = takesLimited ? whileRunning(await startTarget({ port: 0, token, ...limits })) : undefined;
     if (limited !== undefined) {
       console.error(`a second one, with an allow-list and ${limits.maxSessions} sessions, on ${limited.url}`);
     }
@@ -171,7 +179,8 @@ export const runScenario = async ({
       ...env,
       [flagsVariable]: Object.keys(asked).join(','),
       ...(values.dashboard === true && (await dashboardEnvironment(env))),
-      ...(target !== undefined && { STRESS_URL: target.url }),
+      // By the environment, because other users can see a command line.
+      ...(target !== undefined && { STRESS_URL: target.url, STRESS_TOKEN: token }),
       ...(limited !== undefined && { STRESS_LIMITED_URL: limited.url }),
       ...helper?.environment,
     });
@@ -179,6 +188,9 @@ export const runScenario = async ({
     for (const each of running.toReversed()) await each.close();
   }
 };
+
+/** Of a token made for one run, so that other users of this machine cannot run commands by the reference target. */
+const tokenBytes = 16;
 
 /** The second reference target's. */
 const limits = { maxSessions: 4, allow: ['echo', 'ls', 'sleep'] };

@@ -127,7 +127,7 @@ void test(
         const options = { network: await startNetwork(t) };
         const early = await askHealth(t, reference, options);
         assert.equal(early.code, 1, 'healthy before anything listens');
-        const target = await startTarget(t, reference, [], { ...options, tmpfs: ['/tmp'] });
+        const target = await startTarget(t, reference, ['--any-user'], { ...options, tmpfs: ['/tmp'] });
         assert.match(target.stdout(), /^listening on ws:\/\/127\.0\.0\.1:8003\//);
         const health = await askHealth(t, reference, options);
         assert.equal(health.code, 0, health.stderr);
