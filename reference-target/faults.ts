@@ -1,5 +1,6 @@
 import type { Interceptor, Outgoing, Received, Wire } from './fault-messages.ts';
 import { faultTable, type FaultDefinition } from './fault-table.ts';
+import { parsedJson } from '../lib/text/json.ts';
 
 type Key = keyof typeof faultTable;
 type Numbered = `${string}:${string}`;
@@ -93,7 +94,7 @@ export class AppliedFaults {
   onMessage(data: Buffer, isBinary: boolean): 'drop' | 'hang' | undefined {
     const reactions = this.requests.flatMap(({ definition }) => definition.onMessage ?? []);
     if (reactions.length === 0) return undefined;
-    const message: Received = { isBinary, value: isBinary ? undefined : valueOf(data) };
+    const message: Received = { isBinary, value: isBinary ? undefined : parsedJson(data.toString('utf8')) };
     return reactions.map((react) => react(message)).find((reaction) => reaction !== undefined);
   }
 
@@ -175,12 +176,3 @@ const chain =
     };
     pass(0, message);
   };
-
-/** The JSON value of a text message; undefined if it has none. */
-const valueOf = (data: Buffer): unknown => {
-  try {
-    return JSON.parse(data.toString('utf8')) as unknown;
-  } catch {
-    return undefined;
-  }
-};

@@ -5,6 +5,7 @@ import { conformanceCases } from '../lib/cases/conformance.ts';
 import {
   anyError,
   batch,
+  bytesOf,
   error,
   evaluateEnd,
   evaluateReplies,
@@ -14,7 +15,6 @@ import {
   type Answer,
 } from '../lib/cases/conformance-judging.ts';
 import {
-  bytesOf,
   closeFrame,
   frame,
   evaluateClosed,

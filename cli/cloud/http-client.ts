@@ -1,5 +1,6 @@
 import { isObject } from '../../lib/jsonrpc/messages.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
+import { parsedJson } from '../../lib/text/json.ts';
 import { printable } from '../shared/printable.ts';
 
 /** Where the API is, and who asks. */
@@ -19,10 +20,9 @@ export interface ClientWorld {
   answerTimeoutMs: number;
 }
 
-/** An answer of the API: its status, its type and its body. */
+/** An answer of the API. */
 export interface Answer {
   status: number;
-  contentType: string;
   body: Uint8Array;
 }
 
@@ -71,14 +71,7 @@ const readBody = async (what: string, response: Response): Promise<Uint8Array> =
 };
 
 /** An answer's body as JSON; undefined where it is none. */
-export const jsonOf = ({ body }: Answer): unknown => {
-  try {
-    return JSON.parse(new TextDecoder().decode(body));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-};
+export const jsonOf = ({ body }: Answer): unknown => parsedJson(new TextDecoder().decode(body));
 
 const messageIn = ({ target, message }: Record<string, unknown>): string =>
   `${typeof target === 'string' ? `${target}: ` : ''}${typeof message === 'string' ? message : ''}`;
@@ -116,7 +109,6 @@ export const createClient = (
     });
     const answer: Answer = {
       status: response.status,
-      contentType: response.headers.get('content-type') ?? '',
       body: await readBody(what, response),
     };
     return { answer, retryAfter: response.headers.get('retry-after') };

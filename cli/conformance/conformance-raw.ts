@@ -3,6 +3,7 @@ import {
   requestText,
   textFrame,
   type FrameCase,
+  type HandshakeChanges,
   type RawCase,
   type Seen,
 } from '../../lib/cases/conformance-raw.ts';
@@ -26,13 +27,16 @@ const followUpId = 'after';
 /** A service that gives no session says nothing of a case. */
 export class NoSessionError extends Error {}
 
-const openSession = async (service: Connection, timeoutMs: number): Promise<RawWebSocket> => {
-  let raw: RawWebSocket;
+const open = async (service: Connection, timeoutMs: number, changes: HandshakeChanges = {}): Promise<RawWebSocket> => {
   try {
-    raw = await openRawWebSocket(service, timeoutMs);
+    return await openRawWebSocket(service, timeoutMs, changes);
   } catch (error) {
     throw new NoSessionError(`no connection: ${innermostMessage(error)}`, { cause: error });
   }
+};
+
+const openSession = async (service: Connection, timeoutMs: number): Promise<RawWebSocket> => {
+  const raw = await open(service, timeoutMs);
   const isConnected = (): boolean =>
     raw.texts.some((text) => {
       const message = parseMessage(text);
@@ -149,13 +153,7 @@ const askFrames = async (each: FrameCase, service: Connection, timeoutMs: number
 /** Asks one case over a connection of its own; throws a NoSessionError where there is none. */
 export const askRaw = async (each: RawCase, service: Connection, timeoutMs: number): Promise<Finding> => {
   if ('bytes' in each) return askFrames(each, service, timeoutMs);
-  const { method, path, headers } = each;
-  let raw: RawWebSocket;
-  try {
-    raw = await openRawWebSocket(service, timeoutMs, { headers, ...(method && { method }), ...(path && { path }) });
-  } catch (error) {
-    throw new NoSessionError(`no connection: ${innermostMessage(error)}`, { cause: error });
-  }
+  const raw = await open(service, timeoutMs, each.changes);
   try {
     if (raw.handshake.status === 101) await leave(raw, false);
     return each.judge(raw.handshake);

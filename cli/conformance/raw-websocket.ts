@@ -1,16 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { SeenFrame, SeenHandshake } from '../../lib/cases/conformance-raw.ts';
+import type { HandshakeChanges, SeenFrame, SeenHandshake } from '../../lib/cases/conformance-raw.ts';
 import { codeOf } from '../../lib/text/errors.ts';
 import type { Connection } from '../shared/node-session.ts';
-
-/** What is other than it should be about an opening handshake. */
-export interface HandshakeChanges {
-  method?: string;
-  path?: string;
-  headers?: Readonly<Record<string, string | undefined>>;
-}
 
 /** A WebSocket connection of which every byte is the caller's. */
 export interface RawWebSocket {
@@ -92,7 +85,7 @@ const parseFrame = (bytes: Buffer): Parsed | undefined => {
 export const openRawWebSocket = async (
   service: Connection,
   timeoutMs: number,
-  changes: HandshakeChanges = {},
+  changes: HandshakeChanges,
 ): Promise<RawWebSocket> => {
   const url = new URL(service.url);
   const key = randomBytes(16).toString('base64');

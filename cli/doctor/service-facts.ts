@@ -4,6 +4,7 @@ import type { Response } from '../../lib/jsonrpc/correlation.ts';
 import { isObject, serialiseNotification, type ErrorObject } from '../../lib/jsonrpc/messages.ts';
 import { shownUrl } from '../../lib/load/settings.ts';
 import { readMemory } from '../../lib/memory/reading.ts';
+import { parsedJson } from '../../lib/text/json.ts';
 import { describeOutcome, type Outcome } from '../../lib/session/outcome.ts';
 import { classifyRejection, type Dialect, type Stage } from '../../lib/session/rejection.ts';
 import type { Script, Session, SessionLimits, SessionResult } from '../../lib/session/session.ts';
@@ -129,7 +130,7 @@ const readHealth = (facts: ServiceFacts, answer: HttpAnswer): void => {
     return;
   }
   const { status, body } = answer;
-  const health = status === 200 ? parsed(body) : undefined;
+  const health = status === 200 ? parsedJson(body) : undefined;
   if (!isObject(health)) {
     facts.healthProblem = status === 200 ? 'it answers without a JSON object' : `it answers with status ${status}`;
     return;
@@ -142,14 +143,6 @@ const readHealth = (facts: ServiceFacts, answer: HttpAnswer): void => {
     maxSessions: numberOf(health.max_sessions),
     uptimeSeconds: numberOf(health.uptime_seconds),
   });
-};
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };
 
 const readMemoryOf = (

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { innermostMessage } from '../../lib/text/errors.ts';
+import { parsedJson } from '../../lib/text/json.ts';
 import { printable } from '../shared/printable.ts';
 
 /** Nothing could be judged; the message says what was expected, what came and what to do. */
@@ -43,14 +44,7 @@ const readBounded = async (response: Response): Promise<string> => {
 };
 
 const parseAnswer = (text: string): v.InferOutput<typeof answerSchema> | undefined => {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    // What is no JSON is told by what came in its place.
-    return undefined;
-  }
-  const answer = v.safeParse(answerSchema, parsed);
+  const answer = v.safeParse(answerSchema, parsedJson(text));
   return answer.success ? answer.output : undefined;
 };
 

@@ -5,6 +5,13 @@ import type { Finding } from './case.ts';
 /** The id of the requests that the cases send, where the id is not what they ask about. */
 export const caseId = 'case';
 
+/** A method that no service has, so that a request for it is harmless wherever it is sent. */
+export const unknownMethod = 'ws-stress.unknown';
+
+/** The bytes of a text; each character must be ASCII or stand for a byte. */
+export const bytesOf = (text: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(text, (character) => character.charCodeAt(0));
+
 /** The error codes that JSON-RPC 2.0 §5.1 defines. */
 export const codes = {
   parseError: -32_700,

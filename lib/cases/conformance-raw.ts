@@ -1,6 +1,18 @@
 import type { Incoming } from '../jsonrpc/messages.ts';
 import type { Finding } from './case.ts';
-import { anyError, caseId, codes, describeReplies, error, expectedWords, batch } from './conformance-judging.ts';
+import {
+  anyError,
+  batch,
+  bytesOf,
+  caseId,
+  codes,
+  describeReplies,
+  error,
+  expectedWords,
+  silence,
+  unknownMethod,
+  type Answer,
+} from './conformance-judging.ts';
 
 /** A frame that came from the service (RFC 6455 §5.2). */
 export interface SeenFrame {
@@ -44,26 +56,33 @@ interface Question {
   sender: 'node';
 }
 
+type Bytes = () => Iterable<Uint8Array>;
+
 /** Bytes to write into an open session. */
 export interface FrameCase extends Question {
   /** Written one after the other. */
-  bytes: () => Iterable<Uint8Array>;
+  bytes: Bytes;
   /**
-   * What the service must do: fail the connection, take a message or refuse it, answer a request that follows, close, or give a new session once the
-   * client has dropped this one.
+   * What the service must do: fail the connection, take a message or refuse it, answer a request that follows, close, or
+   * give a new session once the client has dropped this one.
    */
   must: 'fail' | 'take' | 'live' | 'close' | 'survive';
   judge: (seen: Seen) => Finding;
 }
 
-/** An opening handshake that is not as it should be. */
-export interface HandshakeCase extends Question {
+/** What is other than it should be about an opening handshake. */
+export interface HandshakeChanges {
   /** In place of GET. */
   method?: string;
   /** In place of the endpoint's. */
   path?: string;
   /** Header fields to change; undefined leaves one out. */
-  headers: Readonly<Record<string, string | undefined>>;
+  headers?: Readonly<Record<string, string | undefined>>;
+}
+
+/** An opening handshake, as it should be or not. */
+export interface HandshakeCase extends Question {
+  changes: HandshakeChanges;
   judge: (seen: SeenHandshake) => Finding;
 }
 
@@ -74,13 +93,6 @@ const opcodes = { continuation: 0x0, text: 0x1, close: 0x8, ping: 0x9, pong: 0xa
 
 // Any key will do (§5.3): one that changes no bytes would hide a service that forgets to unmask.
 const mask: readonly number[] = [0x37, 0xfa, 0x21, 0x3d];
-
-/** The bytes of a text; each character must be ASCII or stand for a byte. */
-export const bytesOf = (text: string): Uint8Array => {
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
-  return bytes;
-};
 
 /** A client's frame (RFC 6455 §5.2). */
 export const frame = (
@@ -107,7 +119,7 @@ const fragments = function* (payload: Uint8Array, length: number): Generator<Uin
 };
 
 /** A request as text, for a method that no service has. */
-export const requestText = (id: string): string => `{"jsonrpc":"2.0","method":"ws-stress.unknown","id":"${id}"}`;
+export const requestText = (id: string): string => `{"jsonrpc":"2.0","method":"${unknownMethod}","id":"${id}"}`;
 
 const request = (): Uint8Array => bytesOf(requestText(caseId));
 const pingPayload = bytesOf('ws-stress');
@@ -115,10 +127,13 @@ const pingPayload = bytesOf('ws-stress');
 const isPong = (payload: Uint8Array) => (seen: SeenFrame) =>
   seen.opcode === opcodes.pong && seen.payload.join() === payload.join();
 
+const how = (ended: 'closed' | 'reset'): string =>
+  `the connection ${ended === 'reset' ? 'was reset' : 'ended'} without`;
+
 /** How the connection fared, in words. */
 const describeEnd = ({ closeCode, ended, answered }: Seen): string => {
   if (closeCode !== undefined) return `close ${closeCode}`;
-  if (ended !== undefined) return `the connection ${ended === 'reset' ? 'was reset' : 'ended'} without a close frame`;
+  if (ended !== undefined) return `${how(ended)} a close frame`;
   return answered ? 'the session went on' : 'no answer any more';
 };
 
@@ -164,10 +179,7 @@ export const evaluateRefused = (
   const { status, ended } = seen;
   if (status === undefined) {
     if (ended === undefined) return { kind: 'breaking', received: 'no answer' };
-    return {
-      kind: 'deviating',
-      received: `the connection ${ended === 'reset' ? 'was reset' : 'ended'} without an answer`,
-    };
+    return { kind: 'deviating', received: `${how(ended)} an answer` };
   }
   const version = seen.headers['sec-websocket-version'];
   const told = version === undefined ? '' : ` with Sec-WebSocket-Version: ${version}`;
@@ -177,68 +189,50 @@ export const evaluateRefused = (
 
 const words = (closes: readonly number[]): string => closes.map((code) => `close ${code}`).join(' or ');
 
-const fails = (
-  name: string,
-  section: string,
-  closes: readonly number[],
-  bytes: () => Iterable<Uint8Array>,
-): FrameCase => ({
-  name,
-  section: `RFC 6455 §${section}`,
-  expected: words(closes),
-  sender: 'node',
-  bytes,
-  must: 'fail',
-  judge: (seen) => evaluateFailed(seen, closes),
-});
-
-const answer = error(codes.methodNotFound, caseId);
-
-const unanswered = ({ replies }: Seen): string | undefined =>
-  answer.fits(replies) ? undefined : describeReplies(replies);
-
-const noPong =
-  (payload: Uint8Array) =>
-  ({ frames }: Seen): string | undefined => {
-    if (frames.some(isPong(payload))) return undefined;
-    return frames.some(({ opcode }) => opcode === opcodes.pong) ? 'a pong with another payload' : 'no pong';
-  };
-
-const lives = (
+const frameCase = (
   name: string,
   section: string,
   expected: string,
-  bytes: () => Iterable<Uint8Array>,
-  problem: (seen: Seen) => string | undefined,
-): FrameCase => ({
-  name,
-  section: `RFC 6455 §${section}`,
-  expected,
-  sender: 'node',
-  bytes,
-  must: 'live',
-  judge: (seen) => evaluateLives(seen, problem),
-});
+  must: FrameCase['must'],
+  bytes: Bytes,
+  judge: FrameCase['judge'],
+): FrameCase => ({ name, section: `RFC 6455 §${section}`, expected, sender: 'node', bytes, must, judge });
 
-const drops = (name: string, section: string, bytes: () => readonly Uint8Array[]): FrameCase => ({
-  name,
-  section: `RFC 6455 §${section}`,
-  expected: 'a new session works',
-  sender: 'node',
-  bytes,
-  must: 'survive',
-  judge: evaluateSurvived,
-});
+const fails = (name: string, section: string, closes: readonly number[], bytes: Bytes): FrameCase =>
+  frameCase(name, section, words(closes), 'fail', bytes, (seen) => evaluateFailed(seen, closes));
 
-const closes = (name: string, codes: readonly number[], payload: string): FrameCase => ({
-  name,
-  section: 'RFC 6455 §5.5.1',
-  expected: `${words(codes)}, and the connection ended`,
-  sender: 'node',
-  bytes: () => [frame(opcodes.close, bytesOf(payload))],
-  must: 'close',
-  judge: (seen) => evaluateClosed(seen, codes),
-});
+type Problem = (seen: Seen) => string | undefined;
+
+const lives = (name: string, section: string, expected: string, bytes: Bytes, problem: Problem): FrameCase =>
+  frameCase(name, section, expected, 'live', bytes, (seen) => evaluateLives(seen, problem));
+
+const drops = (name: string, section: string, bytes: Bytes): FrameCase =>
+  frameCase(name, section, 'a new session works', 'survive', bytes, evaluateSurvived);
+
+const closes = (name: string, codes: readonly number[], payload: string): FrameCase =>
+  frameCase(
+    name,
+    '5.5.1',
+    `${words(codes)}, and the connection ended`,
+    'close',
+    () => [frame(opcodes.close, bytesOf(payload))],
+    (seen) => evaluateClosed(seen, codes),
+  );
+
+const answer = error(codes.methodNotFound, caseId);
+
+/** What came where none of these answers did. */
+const otherThan =
+  (...accepts: readonly Answer[]): Problem =>
+  ({ replies }) =>
+    accepts.some(({ fits }) => fits(replies)) ? undefined : describeReplies(replies);
+
+const noPong =
+  (payload: Uint8Array): Problem =>
+  ({ frames }) => {
+    if (frames.some(isPong(payload))) return undefined;
+    return frames.some(({ opcode }) => opcode === opcodes.pong) ? 'a pong with another payload' : 'no pong';
+  };
 
 const wrongFrames = (): FrameCase[] => {
   const { continuation, text, close, ping } = opcodes;
@@ -270,67 +264,51 @@ const wrongFrames = (): FrameCase[] => {
 const wholeBatch = (): FrameCase => {
   const refused = error(codes.invalidRequest, null);
   const ids = ['a', 'b', 'c'];
-  const text = `[${ids.map(requestText).join(',')},{"jsonrpc":"2.0","method":"ws-stress.unknown"}]`;
+  const text = `[${ids.map(requestText).join(',')},{"jsonrpc":"2.0","method":"${unknownMethod}"}]`;
   const expected = `an array that answers each of ${ids.length} requests, but no notification; or ${refused.words}`;
   return {
-    ...lives(
-      'batch-in-full',
-      '',
-      expected,
-      () => [textFrame(text)],
-      ({ replies }) => (batch(...ids).fits(replies) || refused.fits(replies) ? undefined : describeReplies(replies)),
-    ),
+    ...lives('batch-in-full', '', expected, () => [textFrame(text)], otherThan(batch(...ids), refused)),
     section: 'JSON-RPC 2.0 §6',
   };
 };
 
-const soundFrames = (): FrameCase[] => [
-  wholeBatch(),
-  lives(
-    'fragments-with-ping-between',
-    '5.4',
-    `${answer.words}, and a pong`,
-    () => {
-      const [first, ...rest] = fragments(request(), 40);
-      return [...(first ? [first] : []), frame(opcodes.ping, pingPayload), ...rest];
-    },
-    (seen) => unanswered(seen) ?? noPong(pingPayload)(seen),
-  ),
-  lives('fragments-of-one-byte', '5.4', answer.words, () => fragments(request(), 1), unanswered),
-  lives(
-    'bytes-one-by-one',
-    '5.2',
-    answer.words,
-    () => Array.from(frame(opcodes.text, request()), (byte) => Uint8Array.of(byte)),
-    unanswered,
-  ),
-  lives(
-    'ping-with-payload',
-    '5.5.3',
-    'a pong with the same payload',
-    () => [frame(opcodes.ping, pingPayload)],
-    noPong(pingPayload),
-  ),
-  lives(
-    'pong-unasked',
-    '5.5.3',
-    'no reaction',
-    () => [frame(opcodes.pong, pingPayload)],
-    ({ replies }) => (replies.length === 0 ? undefined : describeReplies(replies)),
-  ),
-  lives(
-    'frames-of-the-service',
-    '5.1',
-    'no masked frame, no reserved bit',
-    () => [frame(opcodes.text, request())],
-    ({ frames }) => {
-      if (frames.some(({ masked }) => masked)) return 'a masked frame';
-      return frames.some(({ reserved }) => reserved !== 0) ? 'a frame with a reserved bit' : undefined;
-    },
-  ),
-  closes('close-answered', [1000], '\u0003\u00e8'),
-  closes('close-without-code', [1000, 1005], ''),
-];
+const soundFrames = (): FrameCase[] => {
+  const unanswered = otherThan(answer);
+  const { text, ping, pong } = opcodes;
+  const pingBetween: Bytes = () => {
+    const [first, ...rest] = fragments(request(), 40);
+    return [...(first ? [first] : []), frame(ping, pingPayload), ...rest];
+  };
+  const eachByte: Bytes = () => Array.from(frame(text, request()), (byte) => Uint8Array.of(byte));
+  const echoed = 'a pong with the same payload';
+  const unmasked = 'no masked frame, no reserved bit';
+  return [
+    wholeBatch(),
+    lives(
+      'fragments-with-ping-between',
+      '5.4',
+      `${answer.words}, and a pong`,
+      pingBetween,
+      (seen) => unanswered(seen) ?? noPong(pingPayload)(seen),
+    ),
+    lives('fragments-of-one-byte', '5.4', answer.words, () => fragments(request(), 1), unanswered),
+    lives('bytes-one-by-one', '5.2', answer.words, eachByte, unanswered),
+    lives('ping-with-payload', '5.5.3', echoed, () => [frame(ping, pingPayload)], noPong(pingPayload)),
+    lives('pong-unasked', '5.5.3', 'no reaction', () => [frame(pong, pingPayload)], otherThan(silence)),
+    lives(
+      'frames-of-the-service',
+      '5.1',
+      unmasked,
+      () => [frame(text, request())],
+      ({ frames }) => {
+        if (frames.some(({ masked }) => masked)) return 'a masked frame';
+        return frames.some(({ reserved }) => reserved !== 0) ? 'a frame with a reserved bit' : undefined;
+      },
+    ),
+    closes('close-answered', [1000], '\u0003\u00e8'),
+    closes('close-without-code', [1000, 1005], ''),
+  ];
+};
 
 /**
  * A long message over a connection that reads while it writes: ws loses the close frame of a service that refuses the rest. It
@@ -338,23 +316,15 @@ const soundFrames = (): FrameCase[] => [
  */
 const long = (name: string, length: number): FrameCase => {
   const accepts = [anyError(caseId, null)];
-  return {
-    name,
-    section: 'RFC 6455 §7.4.1',
-    expected: expectedWords(accepts, [1009]),
-    sender: 'node',
-    bytes: () => {
-      const text = `{"jsonrpc":"2.0","method":"ws-stress.unknown","params":{"padding":"${'x'.repeat(length)}"},"id":"${caseId}"}`;
-      return fragments(bytesOf(text), 65_535);
-    },
-    must: 'take',
-    judge: (seen) => {
-      if (seen.closeCode === 1009) return { kind: 'conforming', received: describeEnd(seen) };
-      return evaluateLives(seen, ({ replies }) =>
-        accepts.some(({ fits }) => fits(replies)) ? undefined : describeReplies(replies),
-      );
-    },
+  const bytes: Bytes = () => {
+    const text = `{"jsonrpc":"2.0","method":"${unknownMethod}","params":{"padding":"${'x'.repeat(length)}"},"id":"${caseId}"}`;
+    return fragments(bytesOf(text), 65_535);
   };
+  return frameCase(name, '7.4.1', expectedWords(accepts, [1009]), 'take', bytes, (seen) =>
+    seen.closeCode === 1009
+      ? { kind: 'conforming', received: describeEnd(seen) }
+      : evaluateLives(seen, otherThan(...accepts)),
+  );
 };
 
 const vanishing = (): FrameCase[] => [
@@ -366,58 +336,42 @@ const vanishing = (): FrameCase[] => [
   ]),
 ];
 
-const handshakes = (): HandshakeCase[] => [
-  {
-    name: 'handshake',
-    section: 'RFC 6455 §4.2.2',
-    expected: 'status 101 and the right Sec-WebSocket-Accept',
-    sender: 'node',
-    headers: {},
-    judge: ({ status, accepted, ended }) => {
-      if (status === 101 && accepted) return { kind: 'conforming', received: 'as expected' };
-      if (status === 101) return { kind: 'deviating', received: 'another Sec-WebSocket-Accept' };
-      if (status !== undefined) return { kind: 'breaking', received: `status ${status}` };
-      return {
-        kind: 'breaking',
-        received: ended === undefined ? 'no answer' : 'the connection ended without an answer',
-      };
-    },
-  },
-  {
-    name: 'handshake-without-key',
-    section: 'RFC 6455 §4.2.1',
-    expected: 'status 400, or another of 4xx',
-    sender: 'node',
-    headers: { 'Sec-WebSocket-Key': undefined },
-    judge: (seen) => evaluateRefused(seen),
-  },
-  {
-    name: 'handshake-of-another-version',
-    section: 'RFC 6455 §4.4',
-    expected: 'status 426 or 400, with Sec-WebSocket-Version: 13',
-    sender: 'node',
-    headers: { 'Sec-WebSocket-Version': '99' },
-    judge: (seen) => evaluateRefused(seen, ({ headers }) => /\b13\b/.test(headers['sec-websocket-version'] ?? '')),
-  },
-  {
-    name: 'handshake-by-post',
-    section: 'RFC 6455 §4.1',
-    expected: 'status 405, or another of 4xx',
-    sender: 'node',
-    method: 'POST',
-    headers: { 'Content-Length': '0' },
-    judge: (seen) => evaluateRefused(seen),
-  },
-  {
-    name: 'handshake-at-another-path',
-    section: 'RFC 6455 §4.2.2',
-    expected: 'status 404, or another of 4xx',
-    sender: 'node',
-    path: '/ws-stress/nothing-here',
-    headers: {},
-    judge: (seen) => evaluateRefused(seen),
-  },
-];
+const handshake = (
+  name: string,
+  section: string,
+  expected: string,
+  changes: HandshakeChanges,
+  judge: HandshakeCase['judge'] = (seen) => evaluateRefused(seen),
+): HandshakeCase => ({ name, section: `RFC 6455 §${section}`, expected, sender: 'node', changes, judge });
+
+const evaluateHandshake = ({ status, accepted, ended }: SeenHandshake): Finding => {
+  if (status === 101 && accepted) return { kind: 'conforming', received: 'as expected' };
+  if (status === 101) return { kind: 'deviating', received: 'another Sec-WebSocket-Accept' };
+  if (status !== undefined) return { kind: 'breaking', received: `status ${status}` };
+  return { kind: 'breaking', received: ended === undefined ? 'no answer' : 'the connection ended without an answer' };
+};
+
+const handshakes = (): HandshakeCase[] => {
+  const otherVersion = { 'Sec-WebSocket-Version': '99' };
+  const namesVersion = ({ headers }: SeenHandshake): boolean => /\b13\b/.test(headers['sec-websocket-version'] ?? '');
+  const byPost = { method: 'POST', headers: { 'Content-Length': '0' } };
+  const elsewhere = { path: '/ws-stress/nothing-here' };
+  return [
+    handshake('handshake', '4.2.2', 'status 101 and the right Sec-WebSocket-Accept', {}, evaluateHandshake),
+    handshake('handshake-without-key', '4.2.1', 'status 400, or another of 4xx', {
+      headers: { 'Sec-WebSocket-Key': undefined },
+    }),
+    handshake(
+      'handshake-of-another-version',
+      '4.4',
+      'status 426 or 400, with Sec-WebSocket-Version: 13',
+      { headers: otherVersion },
+      (seen) => evaluateRefused(seen, namesVersion),
+    ),
+    handshake('handshake-by-post', '4.1', 'status 405, or another of 4xx', byPost),
+    handshake('handshake-at-another-path', '4.2.2', 'status 404, or another of 4xx', elsewhere),
+  ];
+};
 
 /** RFC 6455 itself, and what k6 cannot send. */
 export const rawConformanceCases = (): readonly RawCase[] => [

@@ -1,5 +1,6 @@
 import { openWebSocket } from './connect.ts';
 import { hide, secretsOf } from '../results/redact.ts';
+import { parsedJson } from '../text/json.ts';
 import { ask, httpHeaders } from './http.ts';
 import { parseUrl, shownUrl, type Settings } from '../load/settings.ts';
 
@@ -28,13 +29,8 @@ const askHealth = (settings: Settings, origin: string): ServiceInfo | string => 
   const { status, body } = ask('GET', `${origin}/health`, httpHeaders(settings), timeout);
   if (status === 0) return brokenOff.test(body) ? unknownService : body;
   if (status !== 200) return unknownService;
-  try {
-    const health: unknown = JSON.parse(body);
-    const { service, version } = (health ?? {}) as { service?: unknown; version?: unknown };
-    return { name: textOf(service, settings), version: textOf(version, settings) };
-  } catch {
-    return unknownService;
-  }
+  const { service, version } = (parsedJson(body) ?? {}) as { service?: unknown; version?: unknown };
+  return { name: textOf(service, settings), version: textOf(version, settings) };
 };
 
 const handshakeProblem = (settings: Settings): string | undefined => {

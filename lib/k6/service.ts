@@ -1,4 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
+import { parsedJson } from '../text/json.ts';
 import { noReading, readMemory, type MemoryReading } from '../memory/reading.ts';
 import { parseUrl, type Settings } from '../load/settings.ts';
 import { ask, httpHeaders, type Answer } from './http.ts';
@@ -10,12 +11,7 @@ const get = (settings: Settings, url: string, path: string): string | undefined 
 
 /** What `/health` says of sessions, as far as it says anything. */
 export const sessionsOf = (settings: Settings, url: string): { active?: number; most?: number } => {
-  let health: unknown;
-  try {
-    health = JSON.parse(get(settings, url, '/health') ?? '');
-  } catch {
-    health = undefined;
-  }
+  const health = parsedJson(get(settings, url, '/health') ?? '');
   const { active_sessions: active, max_sessions: most } = isObject(health) ? health : {};
   return { ...(typeof active === 'number' && { active }), ...(typeof most === 'number' && { most }) };
 };

@@ -1,5 +1,6 @@
 import { suggestion } from '../text/suggestion.ts';
 import { isObject } from '../jsonrpc/messages.ts';
+import { parsedJson } from '../text/json.ts';
 import { expectedZones, parseZones, type CloudSettings, type ZoneShare } from './cloud.ts';
 
 /** A setting's name in k6's `-e` and in the environment. */
@@ -455,12 +456,7 @@ const isToken = (text: string): boolean => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(
 const isFieldValue = (text: string): boolean => !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(text);
 
 const parseHeaders = (text: string): Record<string, string> | string => {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
+  const value = parsedJson(text);
   if (!isObject(value)) return 'a JSON object of texts';
   for (const [name, field] of Object.entries(value)) {
     if (!isToken(name)) return `header names of letters, digits and hyphens (not ${JSON.stringify(name)})`;

@@ -1,4 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
+import { parsedJson } from '../text/json.ts';
 
 /** What a service tells about itself; undefined where it does not tell it, or not as a number that can be. */
 export interface MemoryReading {
@@ -81,14 +82,9 @@ export const readMetrics = (text: string): MemoryReading => {
 
 /** Reads a health object, as in `{"active_sessions": 3, "rss_bytes": 52428800}`. */
 export const readHealth = (text: string): MemoryReading => {
-  let health: unknown;
-  try {
-    health = JSON.parse(text);
-  } catch {
-    health = undefined;
-  }
+  const health = parsedJson(text);
+  const members = isObject(health) ? health : {};
   return readingOf((quantity) => {
-    const members = isObject(health) ? health : {};
     const values = memberNames[quantity].map((name) => members[name]);
     return values.find((value): value is number => typeof value === 'number');
   });
