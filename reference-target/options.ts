@@ -1,244 +1,243 @@
 import { isIP } from 'node:net';
+import { parseDuration } from '../lib/load/settings.ts';
 import { allowListProblems } from './allow-list.ts';
-import { dialects, type DialectName } from './dialect.ts';
+import { dialects, isDialectName, type DialectName } from './dialect.ts';
 import { faultProblems } from './faults.ts';
 
-/** All options of a target; times in milliseconds, sizes in bytes. */
-export interface TargetOptions {
-  host: string;
-  port: number;
-  dialect: DialectName;
-  /** Names of the commands that may run; undefined allows every command. */
-  allow: readonly string[] | undefined;
-  token: string | undefined;
-  /** Without a token, lets every user of this machine connect, and not only the one who runs the target. */
-  anyUser: boolean;
-  origins: readonly string[];
-  maxSessions: number;
-  maxChildren: number;
-  maxMessageBytes: number;
-  maxCommandBytes: number;
-  maxLineBytes: number;
-  highWaterBytes: number;
-  heartbeatMs: number;
-  pongTimeoutMs: number;
-  sessionTimeoutMs: number;
-  killGraceMs: number;
-  shutdownMs: number;
-  faults: readonly string[];
+/** What an option takes: its unit, its default, how it is typed, and which values it may have. */
+interface Kind<Value> {
+  /** Empty for one that takes no value. */
+  unit: string;
+  default: Value;
+  /** The default, as help shows it. */
+  shownDefault: string;
+  /** An empty value means something. */
+  mayBeEmpty?: true;
+  /** The value of all that was typed for the option, or the problem with it. */
+  read(typed: readonly string[]): { value: Value } | { problem: string };
+  /** What is wrong with a value. */
+  problem(value: Value): string | undefined;
 }
 
-export const defaultOptions: Readonly<TargetOptions> = Object.freeze({
-  host: '127.0.0.1',
-  port: 8003,
-  dialect: 'deployed',
-  allow: undefined,
-  token: undefined,
-  anyUser: false,
-  origins: [],
-  maxSessions: 100,
-  maxChildren: 200,
-  maxMessageBytes: 1_048_576,
-  maxCommandBytes: 65_536,
-  maxLineBytes: 8_388_608,
-  highWaterBytes: 262_144,
-  heartbeatMs: 30_000,
-  pongTimeoutMs: 60_000,
-  sessionTimeoutMs: 3_600_000,
-  killGraceMs: 10_000,
-  shutdownMs: 3_000,
-  faults: [],
-});
-
-/** One row of the table from which the command line, its help and the checks follow. */
-export type OptionRow = {
+/** One option of the command line, in its help and among the target's options. */
+export interface OptionRow<Value = unknown> extends Kind<Value> {
   /** Name on the command line, without the dashes. */
   name: string;
-  unit: string;
   description: string;
-} & (
-  | { type: 'text'; key: 'host' | 'token' }
-  | { type: 'flag'; key: 'anyUser' }
-  | { type: 'choice'; key: 'dialect'; choices: readonly string[] }
-  | { type: 'list'; key: 'allow' | 'origins' | 'faults'; separator: string | undefined }
-  | { type: 'integer'; key: 'port' | 'maxSessions' | 'maxChildren'; min: number; max: number }
-  | { type: 'bytes'; key: Extract<keyof TargetOptions, `${string}Bytes`>; min: number; max: number }
-  | { type: 'duration'; key: Extract<keyof TargetOptions, `${string}Ms`>; min: number; max: number }
-);
+}
 
+const readOne =
+  <Value>(expected: string, parse: (text: string) => Value | undefined): Kind<Value>['read'] =>
+  ([text = '', ...others]) => {
+    if (others.length > 0) return { problem: `expected one value, received ${others.length + 1}` };
+    const value = parse(text);
+    return value === undefined ? { problem: `expected ${expected}, received ${JSON.stringify(text)}` } : { value };
+  };
+
+const text = <Value>(unit: string, fallback: Value, shownDefault: string): Kind<Value | string> => ({
+  unit,
+  default: fallback,
+  shownDefault,
+  read: readOne<Value | string>('a text', (typed) => typed),
+  problem: () => undefined,
+});
+
+/** On where it is typed. */
+const flag: Kind<boolean> = {
+  unit: '',
+  default: false,
+  shownDefault: 'off',
+  read: () => ({ value: true }),
+  problem: () => undefined,
+};
+
+/** Each value is an item or, with a separator, a list of them. */
+const list = <Value>(
+  unit: string,
+  fallback: Value,
+  shownDefault: string,
+  separator?: string,
+): Kind<Value | readonly string[]> => ({
+  unit,
+  default: fallback,
+  shownDefault,
+  mayBeEmpty: true,
+  read: (typed) => {
+    const items = separator === undefined ? typed : typed.flatMap((each) => each.split(separator));
+    return { value: items.map((item) => item.trim()).filter((item) => item !== '') };
+  },
+  problem: () => undefined,
+});
+
+const expectedDialect = `one of ${Object.keys(dialects).join(', ')}`;
+
+const dialect: Kind<DialectName> = {
+  unit: 'deployed|documented',
+  default: 'deployed',
+  shownDefault: 'deployed',
+  read: readOne(expectedDialect, (typed) => (isDialectName(typed) ? typed : undefined)),
+  problem: (value) =>
+    isDialectName(value) ? undefined : `expected ${expectedDialect}, received ${JSON.stringify(value)}`,
+};
+
+type Units = Readonly<Record<string, number>>;
+
+const byteUnits: Units = { '': 1, KiB: 1_024, MiB: 1_048_576 };
+const durationUnits: Units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** A quantity in the largest unit that divides it. */
+const inUnit = (quantity: number, units: Units): string => {
+  const [unit, factor] = Object.entries(units).findLast(([, each]) => quantity % each === 0)!;
+  return `${quantity / factor}${unit}`;
+};
+
+const parseBytes = (typed: string): number | undefined => {
+  const [, number, unit = ''] = /^([0-9]+)([A-Za-z]*)$/.exec(typed) ?? [];
+  const factor = Object.hasOwn(byteUnits, unit) ? byteUnits[unit] : undefined;
+  return number === undefined || factor === undefined ? undefined : Number(number) * factor;
+};
+
+const parseWhole = (typed: string): number | undefined => (/^[0-9]+$/.test(typed) ? Number(typed) : undefined);
+
+const range = (min: number, max: number, inWords: string) => ({
+  problem: (value: number): string | undefined =>
+    Number.isInteger(value) && value >= min && value <= max
+      ? undefined
+      : `expected a whole number from ${min} to ${max}${inWords}, received ${value}`,
+});
+
+const whole = (unit: string, min: number, max: number, fallback: number): Kind<number> => ({
+  unit,
+  default: fallback,
+  shownDefault: String(fallback),
+  read: readOne(`a whole number such as ${fallback}`, parseWhole),
+  ...range(min, max, ''),
+});
+
+const bytes = (min: number, max: number, fallback: number): Kind<number> => ({
+  unit: 'bytes',
+  default: fallback,
+  shownDefault: inUnit(fallback, byteUnits),
+  read: readOne('a size such as 65536, 64KiB or 1MiB', parseBytes),
+  ...range(min, max, ' bytes'),
+});
+
+const duration = (min: number, max: number, fallback: number): Kind<number> => ({
+  unit: 'duration',
+  default: fallback,
+  shownDefault: inUnit(fallback, durationUnits),
+  read: readOne('a duration such as 500ms, 30s, 5m or 1h', parseDuration),
+  ...range(min, max, ' milliseconds'),
+});
+
+const row = <Value>(name: string, kind: Kind<Value>, description: string): OptionRow<Value> => ({
+  ...kind,
+  name,
+  description,
+});
+
+/** The variable of the default token. */
+export const tokenVariable = 'WS_STRESS_TARGET_TOKEN';
 const dayMs = 86_400_000;
+const hourMs = 3_600_000;
 /** Shorter tokens are quickly guessed. */
 const minTokenLength = 4;
 const minTokenLengthBeyondLoopback = 8;
 
-/** Every option, in the order of the help. */
-export const optionTable: readonly OptionRow[] = [
-  {
-    name: 'host',
-    key: 'host',
-    type: 'text',
-    unit: 'address',
-    description: 'address to listen on; an address beyond loopback also needs --token and --allow',
-  },
-  {
-    name: 'port',
-    key: 'port',
-    type: 'integer',
-    min: 0,
-    max: 65_535,
-    unit: 'port',
-    description: 'port to listen on; 0 takes any free one',
-  },
-  {
-    name: 'dialect',
-    key: 'dialect',
-    type: 'choice',
-    choices: Object.keys(dialects),
-    unit: 'deployed|documented',
-    description: 'form of the protocol: the deployed service, or its documentation',
-  },
-  {
-    name: 'allow',
-    key: 'allow',
-    type: 'list',
-    separator: ',',
-    unit: 'NAME,…',
-    description:
-      'the only commands that may run; the target checks every command word and refuses what it cannot judge',
-  },
-  {
-    name: 'token',
-    key: 'token',
-    type: 'text',
-    unit: 'secret',
-    description:
-      'bearer token that clients must send; prefer WS_STRESS_TARGET_TOKEN, because other users can see arguments',
-  },
-  {
-    name: 'any-user',
-    key: 'anyUser',
-    type: 'flag',
-    unit: '',
-    description:
-      'let every user of this machine run commands as you without a token, for example in a container of its own',
-  },
-  {
-    name: 'origin',
-    key: 'origins',
-    type: 'list',
-    separator: undefined,
-    unit: 'ORIGIN',
-    description: 'web origin that may connect, such as https://example.org; repeatable; other origins get 403',
-  },
-  {
-    name: 'max-sessions',
-    key: 'maxSessions',
-    type: 'integer',
-    min: 1,
-    max: 100_000,
-    unit: 'sessions',
-    description: 'most sessions open at once; the target refuses more with an error and close 1008',
-  },
-  {
-    name: 'max-children',
-    key: 'maxChildren',
-    type: 'integer',
-    min: 1,
-    max: 100_000,
-    unit: 'processes',
-    description: 'most commands alive at once, including those that are ending',
-  },
-  {
-    name: 'max-message',
-    key: 'maxMessageBytes',
-    type: 'bytes',
-    min: 1_024,
-    max: 67_108_864,
-    unit: 'bytes',
-    description: 'longest message from a client; a longer one closes the session with 1009',
-  },
-  {
-    name: 'max-command',
-    key: 'maxCommandBytes',
-    type: 'bytes',
-    min: 1,
-    max: 131_071,
-    unit: 'bytes',
-    description: 'longest command',
-  },
-  {
-    name: 'max-line',
-    key: 'maxLineBytes',
-    type: 'bytes',
-    min: 65_536,
-    max: 268_435_456,
-    unit: 'bytes',
-    description: 'longest line of output sent as one numbered line; a longer line is sent in pieces of this length',
-  },
-  {
-    name: 'high-water',
-    key: 'highWaterBytes',
-    type: 'bytes',
-    min: 65_536,
-    max: 268_435_456,
-    unit: 'bytes',
-    description:
-      'the most output to buffer for a client; above it the target stops reading its process, which then blocks',
-  },
-  {
-    name: 'heartbeat',
-    key: 'heartbeatMs',
-    type: 'duration',
-    min: 1,
-    max: dayMs,
-    unit: 'duration',
-    description: 'interval of the ping notification',
-  },
-  {
-    name: 'pong-timeout',
-    key: 'pongTimeoutMs',
-    type: 'duration',
-    min: 1,
-    max: dayMs,
-    unit: 'duration',
-    description: 'time without a pong notification after which the target closes a session',
-  },
-  {
-    name: 'session-timeout',
-    key: 'sessionTimeoutMs',
-    type: 'duration',
-    min: 1,
-    max: dayMs,
-    unit: 'duration',
-    description: 'longest life of a session',
-  },
-  {
-    name: 'kill-grace',
-    key: 'killGraceMs',
-    type: 'duration',
-    min: 0,
-    max: 3_600_000,
-    unit: 'duration',
-    description: 'time between SIGTERM and SIGKILL',
-  },
-  {
-    name: 'shutdown',
-    key: 'shutdownMs',
-    type: 'duration',
-    min: 0,
-    max: 3_600_000,
-    unit: 'duration',
-    description: 'time for sessions and processes to end when the target stops',
-  },
-  {
-    name: 'fault',
-    key: 'faults',
-    type: 'list',
-    separator: undefined,
-    unit: 'NAME[@RANGE]',
-    description: 'misbehave on purpose, to test clients; repeatable; see below',
-  },
-];
+/**
+ * Every option, in the order of the help. Times are milliseconds, sizes bytes. Command line, help, defaults and checks follow
+ * from it.
+ */
+const rows = {
+  host: row(
+    'host',
+    text<string>('address', '127.0.0.1', '127.0.0.1'),
+    'address to listen on; an address beyond loopback also needs --token and --allow',
+  ),
+  port: row('port', whole('port', 0, 65_535, 8003), 'port to listen on; 0 takes any free one'),
+  dialect: row('dialect', dialect, 'form of the protocol: the deployed service, or its documentation'),
+  /** Undefined allows every command. */
+  allow: row(
+    'allow',
+    list('NAME,…', undefined, 'every command may run', ','),
+    'the only commands that may run; the target checks every command word and refuses what it cannot judge',
+  ),
+  token: row(
+    'token',
+    text('secret', undefined, `$${tokenVariable}`),
+    `bearer token that clients must send; prefer ${tokenVariable}, because other users can see arguments`,
+  ),
+  /** Without a token, lets every user of this machine connect, and not only the one who runs the target. */
+  anyUser: row(
+    'any-user',
+    flag,
+    'let every user of this machine run commands as you without a token, for example in a container of its own',
+  ),
+  origins: row(
+    'origin',
+    list<readonly string[]>('ORIGIN', [], 'none'),
+    'web origin that may connect, such as https://example.org; repeatable; other origins get 403',
+  ),
+  maxSessions: row(
+    'max-sessions',
+    whole('sessions', 1, 100_000, 100),
+    'most sessions open at once; the target refuses more with an error and close 1008',
+  ),
+  maxChildren: row(
+    'max-children',
+    whole('processes', 1, 100_000, 200),
+    'most commands alive at once, including those that are ending',
+  ),
+  maxMessageBytes: row(
+    'max-message',
+    bytes(1_024, 67_108_864, 1_048_576),
+    'longest message from a client; a longer one closes the session with 1009',
+  ),
+  maxCommandBytes: row('max-command', bytes(1, 131_071, 65_536), 'longest command'),
+  maxLineBytes: row(
+    'max-line',
+    bytes(65_536, 268_435_456, 8_388_608),
+    'longest line of output sent as one numbered line; a longer line is sent in pieces of this length',
+  ),
+  highWaterBytes: row(
+    'high-water',
+    bytes(65_536, 268_435_456, 262_144),
+    'the most output to buffer for a client; above it the target stops reading its process, which then blocks',
+  ),
+  heartbeatMs: row('heartbeat', duration(1, dayMs, 30_000), 'interval of the ping notification'),
+  pongTimeoutMs: row(
+    'pong-timeout',
+    duration(1, dayMs, 60_000),
+    'time without a pong notification after which the target closes a session',
+  ),
+  sessionTimeoutMs: row('session-timeout', duration(1, dayMs, 3_600_000), 'longest life of a session'),
+  killGraceMs: row('kill-grace', duration(0, hourMs, 10_000), 'time between SIGTERM and SIGKILL'),
+  shutdownMs: row(
+    'shutdown',
+    duration(0, hourMs, 3_000),
+    'time for sessions and processes to end when the target stops',
+  ),
+  faults: row(
+    'fault',
+    list<readonly string[]>('NAME[@RANGE]', [], 'none'),
+    'misbehave on purpose, to test clients; repeatable; see below',
+  ),
+};
+
+/** All options of a target; times in milliseconds, sizes in bytes. */
+export type TargetOptions = { [Key in keyof typeof rows]: (typeof rows)[Key]['default'] };
+
+type OptionKey = keyof TargetOptions;
+
+/** Every option with its member of the options, in the order of the help. */
+export const optionTable = Object.entries(rows).map(([key, each]): OptionRow & { key: OptionKey } => ({
+  ...(each as OptionRow),
+  key: key as OptionKey,
+}));
+
+export const defaultOptions = Object.freeze(
+  Object.fromEntries(optionTable.map((each) => [each.key, each.default])),
+) as Readonly<TargetOptions>;
 
 /** Invalid options; the message lists every problem. */
 export class TargetOptionsError extends Error {
@@ -269,28 +268,15 @@ export const tokenProblems = (token: string, host: string): string[] => {
 /** Every problem of the options, one sentence each, with the option's name first. */
 export const optionProblems = (options: TargetOptions): string[] => {
   const problems: string[] = [];
-  const complain = (name: string, problem: string): void => {
-    problems.push(`--${name}: ${problem}`);
+  const complain = (name: string, problem: string | undefined): void => {
+    if (problem !== undefined) problems.push(`--${name}: ${problem}`);
   };
-  for (const row of optionTable) {
-    if (row.type === 'choice') {
-      const value = options[row.key];
-      if (!row.choices.includes(value)) {
-        complain(row.name, `expected one of ${row.choices.join(', ')}, received ${JSON.stringify(value)}`);
-      }
-    } else if (row.type === 'integer' || row.type === 'bytes' || row.type === 'duration') {
-      const value = options[row.key];
-      if (!Number.isInteger(value) || value < row.min || value > row.max) {
-        const unit = row.type === 'duration' ? ' milliseconds' : row.type === 'bytes' ? ' bytes' : '';
-        complain(row.name, `expected a whole number from ${row.min} to ${row.max}${unit}, received ${value}`);
-      }
-    }
-  }
+  for (const each of optionTable) complain(each.name, each.problem(options[each.key]));
   if (options.host === '') complain('host', 'expected an address such as 127.0.0.1, received an empty text');
   if (options.token !== undefined) {
     for (const problem of tokenProblems(options.token, options.host)) complain('token', problem);
+    if (options.anyUser) complain('any-user', 'expected this or a token, received both');
   }
-  if (options.token !== undefined && options.anyUser) complain('any-user', 'expected this or a token, received both');
   for (const origin of options.origins) {
     if (!isOrigin(origin)) {
       complain('origin', `expected an origin such as https://example.org, received ${JSON.stringify(origin)}`);
@@ -300,7 +286,7 @@ export const optionProblems = (options: TargetOptions): string[] => {
   for (const problem of faultProblems(options.faults, isLoopback(options.host))) complain('fault', problem);
   if (!isLoopback(options.host)) {
     const missing = [
-      ...(options.token === undefined ? ['--token (or WS_STRESS_TARGET_TOKEN)'] : []),
+      ...(options.token === undefined ? [`--token (or ${tokenVariable})`] : []),
       ...(options.allow === undefined ? ['--allow, for example --allow echo,ls'] : []),
     ];
     if (missing.length > 0) {
