@@ -18,8 +18,13 @@ export interface MetricRow {
 
 const own = ['test', 'round', 'class'] as const;
 
-/** Tags of what is measured of each command. */
-const ofCommand = [...own, 'command'] as const;
+/** What is measured of each session of a round, and of each of its commands. */
+const ofSession = { type: 'trend', time: true, tags: own, ofRounds: true } as const;
+const ofCommand = { ...ofSession, tags: [...own, 'command'] } as const;
+const outputOfCommand = { type: 'trend', tags: ofCommand.tags, ofRounds: true } as const;
+
+/** What a case measures. */
+const ofCase = { type: 'trend', tags: ['test', 'case'], ofCases: true } as const;
 
 /** Every metric that thresholds.json may name; lib/k6/metrics.ts creates those that are not k6's own. */
 export const metricsTable = {
@@ -31,71 +36,42 @@ export const metricsTable = {
     description: 'Sessions whose outcome is ok',
   },
   session_duration: {
-    type: 'trend',
-    time: true,
-    tags: own,
+    ...ofSession,
     byRound: true,
-    ofRounds: true,
     description: 'From opening the connection to the end of the drain: successes, and timeouts with the time waited',
   },
   command_duration: {
-    type: 'trend',
-    time: true,
-    tags: ofCommand,
+    ...ofCommand,
     byRound: true,
-    ofRounds: true,
     description:
       'Response time, from opening the connection to process.completed: successes, and timeouts with the time waited',
   },
   connect_duration: {
-    type: 'trend',
-    time: true,
-    tags: own,
-    ofRounds: true,
+    ...ofSession,
     description: 'From opening the connection to the connected message, of every session that received it',
   },
-  command_ack_duration: {
-    type: 'trend',
-    time: true,
-    tags: ofCommand,
-    ofRounds: true,
-    description: 'From the execute request to its response',
-  },
-  first_output_duration: {
-    type: 'trend',
-    time: true,
-    tags: ofCommand,
-    ofRounds: true,
-    description: 'From the execute request to the first message of output',
-  },
+  command_ack_duration: { ...ofCommand, description: 'From the execute request to its response' },
+  first_output_duration: { ...ofCommand, description: 'From the execute request to the first message of output' },
   failure_duration: {
-    type: 'trend',
-    time: true,
+    ...ofSession,
     tags: [...own, 'outcome'],
-    ofRounds: true,
     description:
       'How long the sessions that failed took, whatever their outcome; kept apart, so that it flatters nothing',
   },
   sessions: { type: 'counter', tags: [...own, 'outcome'], description: 'Sessions, by outcome' },
   control_duration: {
-    type: 'trend',
-    time: true,
+    ...ofSession,
     tags: [...own, 'type'],
-    ofRounds: true,
     description: 'From a control request to its response, by type',
   },
   output_rate: {
-    type: 'trend',
+    ...outputOfCommand,
     unit: 'lines/s',
-    tags: ofCommand,
-    ofRounds: true,
     description: 'Lines a second of a command with 100 lines or more, from its first output to process.completed',
   },
   output_throughput: {
-    type: 'trend',
+    ...outputOfCommand,
     unit: 'bytes/s',
-    tags: ofCommand,
-    ofRounds: true,
     description: 'Bytes of output a second of such a command, from its first output to process.completed',
   },
   findings: {
@@ -105,27 +81,19 @@ export const metricsTable = {
     description: 'Cases asked of the service, by what they came to',
   },
   recovery_duration: {
-    type: 'trend',
+    ...ofCase,
     time: true,
-    tags: ['test', 'case'],
-    ofCases: true,
     description: 'From asking for the service to be started again to the first session that succeeds',
   },
   session_growth: {
-    type: 'trend',
+    ...ofCase,
     unit: 'bytes/session',
-    tags: ['test', 'case'],
-    ofCases: true,
     description: "Growth of the service's resident memory a session: the robust slope",
   },
-  output_lines: { type: 'counter', tags: ofCommand, ofRounds: true, description: 'Lines of output received' },
+  output_lines: { type: 'counter', tags: ofCommand.tags, ofRounds: true, description: 'Lines of output received' },
   protocol_violations: { type: 'counter', tags: own, description: 'Sessions that ended in a protocol violation' },
   timeouts: { type: 'counter', tags: [...own, 'phase'], description: 'Sessions that hung, by the phase they hung in' },
-  unsettled: {
-    type: 'counter',
-    tags: [],
-    description: 'Sessions begun without an outcome: 0 unless some were lost',
-  },
+  unsettled: { type: 'counter', tags: [], description: 'Sessions begun without an outcome: 0 unless some were lost' },
   dropped_iterations: {
     type: 'counter',
     tags: [],

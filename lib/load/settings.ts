@@ -30,7 +30,8 @@ interface Row {
   default?: string;
   unit?: string;
   description: string;
-  example: string;
+  /** Where the default is none. */
+  example?: string;
   /** Never shown, recorded or repeated in an error. */
   secret?: boolean;
   /** Says where something is or goes, and not what is done: no part of the run record. */
@@ -41,6 +42,7 @@ interface Row {
 export interface SettingRow extends Row {
   /** Its member of the settings' values. */
   key: SettingKey;
+  example: string;
   /** On `ws-stress run`'s command line; a boolean's takes no value. */
   flag: `--${string}`;
 }
@@ -48,326 +50,302 @@ export interface SettingRow extends Row {
 /** The largest number of VUs, sessions of a round, or sessions a second that is accepted. */
 const maxCount = 100_000;
 
+/** The rows under a heading. */
+const inGroup = <const Named extends Readonly<Record<string, Omit<Row, 'group'>>>>(group: SettingGroup, named: Named) =>
+  Object.fromEntries(Object.entries(named).map(([key, row]) => [key, { ...row, group }])) as {
+    [Key in keyof Named]: Named[Key] & { group: SettingGroup };
+  };
+
 /**
  * The only place where settings are described: type, parser, default, flag, `--help`, docs/settings.md, error texts and the
  * member of `Settings` come from a setting's row. Times are milliseconds. A function, so that no VU keeps the table.
  */
 const rows = () =>
   ({
-    url: {
-      name: 'STRESS_URL',
-      group: 'Target service',
-      type: 'url',
-      default: 'ws://localhost:8003/ws/mcp',
-      description: 'Address of the service under test, ws:// or wss://',
-      example: 'ws://localhost:8003/ws/mcp',
-      unrecorded: true,
-    },
-    rounds: {
-      name: 'STRESS_ROUNDS',
-      group: 'Scenarios and load',
-      type: 'counts',
-      description: "Sessions of each round; a round's sessions open together. Default: the scenario's own",
-      example: '5,10,20',
-    },
-    vus: {
-      name: 'STRESS_VUS',
-      group: 'Scenarios and load',
-      type: 'count',
-      description:
-        'Sessions of a single round; with a duration, sessions open at a time, opened again and again; with a rate, VUs kept ready',
-      example: '50',
-    },
-    durationMs: {
-      name: 'STRESS_DURATION',
-      group: 'Scenarios and load',
-      type: 'duration',
-      description: 'How long to open sessions; needs STRESS_VUS or STRESS_RATE',
-      example: '1m',
-    },
-    rate: {
-      name: 'STRESS_RATE',
-      group: 'Scenarios and load',
-      type: 'number',
-      unit: 'sessions/s',
-      description: 'Sessions to start per second, however slow the service is (open model); needs STRESS_DURATION',
-      example: '20',
-    },
-    fleet: {
-      name: 'STRESS_FLEET',
-      group: 'Scenarios and load',
-      type: 'count',
-      max: 10_000,
-      description: 'Sessions that each VU opens at once, over k6/websockets, for very many open sessions. Default: one',
-      example: '100',
-    },
-    pauseMs: {
-      name: 'STRESS_PAUSE',
-      group: 'Scenarios and load',
-      type: 'duration',
-      default: '1s',
-      description: 'Pause between rounds',
-      example: '1s',
-    },
-    commands: {
-      name: 'STRESS_COMMANDS',
-      group: 'Scenarios and load',
-      type: 'commands',
-      default: 'posix',
-      description: 'Commands of the concurrent sessions: posix, python, or a JSON file (docs/command-sets.md)',
-      example: 'python',
-    },
-    thresholds: {
-      name: 'STRESS_THRESHOLDS',
-      group: 'Criteria and results',
-      type: 'file',
-      description: 'Criteria of your own, which replace or extend the built-in thresholds.json (docs/thresholds.md)',
-      example: './my-thresholds.json',
-    },
-    token: {
-      name: 'STRESS_TOKEN',
-      group: 'Target service',
-      type: 'text',
-      description: 'Bearer token, sent as the Authorization header',
-      example: '"$TOKEN"',
-      secret: true,
-    },
-    headers: {
-      name: 'STRESS_HEADERS',
-      group: 'Target service',
-      type: 'headers',
-      default: '{}',
-      description: 'Additional headers of the opening handshake, a JSON object of texts',
-      example: '{"X-Team":"core"}',
-      secret: true,
-    },
-    subprotocol: {
-      name: 'STRESS_SUBPROTOCOL',
-      group: 'Target service',
-      type: 'text',
-      description: 'Subprotocol to request, as Sec-WebSocket-Protocol',
-      example: 'mcp',
-    },
-    insecure: {
-      name: 'STRESS_INSECURE',
-      group: 'Target service',
-      type: 'boolean',
-      default: 'false',
-      description: "Do not verify the service's TLS certificate",
-      example: 'true',
-    },
-    ackTimeoutMs: {
-      name: 'STRESS_ACK_TIMEOUT',
-      group: 'Time limits',
-      type: 'duration',
-      default: '30s',
-      description: 'Longest wait for the connected message, a response, or the pong before closing',
-      example: '10s',
-    },
-    messageTimeoutMs: {
-      name: 'STRESS_MESSAGE_TIMEOUT',
-      group: 'Time limits',
-      type: 'duration',
-      default: '30s',
-      description: 'Longest silence of a running command; heartbeats do not count',
-      example: '30s',
-    },
-    sessionTimeoutMs: {
-      name: 'STRESS_SESSION_TIMEOUT',
-      group: 'Time limits',
-      type: 'duration',
-      default: '2m',
-      description: 'Longest session, from opening the connection',
-      example: '2m',
-    },
-    executeTimeoutS: {
-      name: 'STRESS_EXECUTE_TIMEOUT',
-      group: 'Time limits',
-      type: 'count',
-      unit: 'seconds',
-      description:
-        'Time limit for each command, sent as `timeout` with execute. Default: none is sent, and the service decides',
-      example: '60',
-    },
-    only: {
-      name: 'STRESS_ONLY',
-      group: 'Scenarios and load',
-      type: 'scenarios',
-      description: 'Scenarios of the suite to run; it leaves out the others',
-      example: 'single,concurrent',
-    },
-    skip: {
-      name: 'STRESS_SKIP',
-      group: 'Scenarios and load',
-      type: 'scenarios',
-      description: 'Scenarios of the suite to leave out',
-      example: 'memory,service-down',
-    },
-    limitedUrl: {
-      name: 'STRESS_LIMITED_URL',
-      group: 'Target service',
-      type: 'url',
-      description:
-        'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit. Default: STRESS_URL',
-      example: 'ws://localhost:8013/ws/mcp',
-      unrecorded: true,
-    },
-    downUrl: {
-      name: 'STRESS_DOWN_URL',
-      group: 'Cases and service control',
-      type: 'url',
-      default: 'ws://127.0.0.1:1/ws/mcp',
-      description: 'An address where nothing listens, for service-down',
-      example: 'ws://127.0.0.1:1/ws/mcp',
-      unrecorded: true,
-    },
-    lines: {
-      name: 'STRESS_LINES',
-      group: 'Scenarios and load',
-      type: 'count',
-      max: 10_000_000,
-      default: '10000',
-      description: 'Lines that the command of high-output prints in each session',
-      example: '100000',
-    },
-    width: {
-      name: 'STRESS_WIDTH',
-      group: 'Scenarios and load',
-      type: 'count',
-      max: 10_000_000,
-      unit: 'characters',
-      default: '100',
-      description: 'Number of x at the end of each of these lines',
-      example: '1000',
-    },
-    allowedCommand: {
-      name: 'STRESS_ALLOWED_COMMAND',
-      group: 'Cases and service control',
-      type: 'text',
-      default: 'echo',
-      description: "A command on the service's allow-list that prints its arguments, for command-validation",
-      example: 'echo',
-    },
-    maxSessions: {
-      name: 'STRESS_MAX_SESSIONS',
-      group: 'Cases and service control',
-      type: 'count',
-      unit: 'sessions',
-      description: "The service's session limit, for session-limit. Default: what its /health says",
-      example: '3',
-    },
-    recoveryTimeoutMs: {
-      name: 'STRESS_RECOVERY_TIMEOUT',
-      group: 'Time limits',
-      type: 'duration',
-      default: '60s',
-      description: 'How long service-down waits until the service is back',
-      example: '2m',
-    },
-    memoryDurationMs: {
-      name: 'STRESS_MEMORY_DURATION',
-      group: 'Cases and service control',
-      type: 'duration',
-      default: '20s',
-      description: 'How long memory puts load on the service; hours are possible',
-      example: '1h',
-    },
-    leakBytes: {
-      name: 'STRESS_LEAK_BYTES',
-      group: 'Cases and service control',
-      type: 'count',
-      max: 10_000_000,
-      unit: 'bytes/session',
-      default: '256',
-      description: 'Largest growth of resident memory that memory does not call a leak',
-      example: '1024',
-    },
-    recovery: {
-      name: 'STRESS_RECOVERY',
-      group: 'Cases and service control',
-      type: 'file',
-      description: 'Index of the kept failures that recovery replays',
-      example: './recovery/index.json',
-      unrecorded: true,
-    },
-    helperUrl: {
-      name: 'STRESS_HELPER_URL',
-      group: 'Cases and service control',
-      type: 'http',
-      description:
-        'Address of a helper that stops and starts the service and reads its memory; ws-stress run serves one (docs/service-down.md)',
-      example: 'http://127.0.0.1:39001',
-      unrecorded: true,
-    },
-    helperToken: {
-      name: 'STRESS_HELPER_TOKEN',
-      group: 'Cases and service control',
-      type: 'text',
-      description: 'Bearer token of the helper',
-      example: '"$TOKEN"',
-      secret: true,
-    },
-    trace: {
-      name: 'STRESS_TRACE',
-      group: 'Criteria and results',
-      type: 'choice',
-      choices: ['off', 'failures'],
-      default: 'off',
-      description: 'Show the first and last messages of failed sessions',
-      example: 'failures',
-      unrecorded: true,
-    },
-    records: {
-      name: 'STRESS_RECORDS',
-      group: 'Criteria and results',
-      type: 'choice',
-      choices: ['off', 'failures', 'all'],
-      default: 'off',
-      description: 'Print a line of JSON for each session that failed, or for all, and for each case (docs/records.md)',
-      example: 'all',
-      unrecorded: true,
-    },
-    result: {
-      name: 'STRESS_RESULT',
-      group: 'Criteria and results',
-      type: 'file',
-      description: "Write the run's verdict and figures to this JSON file",
-      example: 'result.json',
-      unrecorded: true,
-    },
-    runId: {
-      name: 'STRESS_RUN_ID',
-      group: 'Criteria and results',
-      type: 'name',
-      description: 'Id of the run in records and results. Default: a random one',
-      example: 'nightly-42',
-      unrecorded: true,
-    },
-    cloudName: {
-      name: 'STRESS_CLOUD_NAME',
-      group: 'k6 and the rest',
-      type: 'text',
-      description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md). Default: from the scenario",
-      example: 'nightly',
-      unrecorded: true,
-    },
-    cloudProject: {
-      name: 'STRESS_CLOUD_PROJECT',
-      group: 'k6 and the rest',
-      type: 'count',
-      max: Number.MAX_SAFE_INTEGER,
-      description: "Id of the run's project in Grafana Cloud k6. Default: the stack's default project",
-      example: '123456',
-      unrecorded: true,
-    },
-    cloudZones: {
-      name: 'STRESS_CLOUD_ZONES',
-      group: 'k6 and the rest',
-      type: 'zones',
-      description: 'Load zones of Grafana Cloud k6, each with its percentage of the load. Default: its choice',
-      example: 'amazon:us:ashburn=60,amazon:de:frankfurt=40',
-      unrecorded: true,
-    },
+    ...inGroup('Target service', {
+      url: {
+        name: 'STRESS_URL',
+        type: 'url',
+        default: 'ws://localhost:8003/ws/mcp',
+        description: 'Address of the service under test, ws:// or wss://',
+        unrecorded: true,
+      },
+      token: {
+        name: 'STRESS_TOKEN',
+        type: 'text',
+        description: 'Bearer token, sent as the Authorization header',
+        example: '"$TOKEN"',
+        secret: true,
+      },
+      headers: {
+        name: 'STRESS_HEADERS',
+        type: 'headers',
+        default: '{}',
+        description: 'Additional headers of the opening handshake, a JSON object of texts',
+        example: '{"X-Team":"core"}',
+        secret: true,
+      },
+      subprotocol: {
+        name: 'STRESS_SUBPROTOCOL',
+        type: 'text',
+        description: 'Subprotocol to request, as Sec-WebSocket-Protocol',
+        example: 'mcp',
+      },
+      insecure: {
+        name: 'STRESS_INSECURE',
+        type: 'boolean',
+        default: 'false',
+        description: "Do not verify the service's TLS certificate",
+        example: 'true',
+      },
+      limitedUrl: {
+        name: 'STRESS_LIMITED_URL',
+        type: 'url',
+        description:
+          'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit. Default: STRESS_URL',
+        example: 'ws://localhost:8013/ws/mcp',
+        unrecorded: true,
+      },
+    }),
+    ...inGroup('Scenarios and load', {
+      rounds: {
+        name: 'STRESS_ROUNDS',
+        type: 'counts',
+        description: "Sessions of each round; a round's sessions open together. Default: the scenario's own",
+        example: '5,10,20',
+      },
+      vus: {
+        name: 'STRESS_VUS',
+        type: 'count',
+        description:
+          'Sessions of a single round; with a duration, sessions open at a time, opened again and again; with a rate, VUs kept ready',
+        example: '50',
+      },
+      durationMs: {
+        name: 'STRESS_DURATION',
+        type: 'duration',
+        description: 'How long to open sessions; needs STRESS_VUS or STRESS_RATE',
+        example: '1m',
+      },
+      rate: {
+        name: 'STRESS_RATE',
+        type: 'number',
+        unit: 'sessions/s',
+        description: 'Sessions to start per second, however slow the service is (open model); needs STRESS_DURATION',
+        example: '20',
+      },
+      fleet: {
+        name: 'STRESS_FLEET',
+        type: 'count',
+        max: 10_000,
+        description:
+          'Sessions that each VU opens at once, over k6/websockets, for very many open sessions. Default: one',
+        example: '100',
+      },
+      pauseMs: {
+        name: 'STRESS_PAUSE',
+        type: 'duration',
+        default: '1s',
+        description: 'Pause between rounds',
+      },
+      commands: {
+        name: 'STRESS_COMMANDS',
+        type: 'commands',
+        default: 'posix',
+        description: 'Commands of the concurrent sessions: posix, python, or a JSON file (docs/command-sets.md)',
+        example: 'python',
+      },
+      only: {
+        name: 'STRESS_ONLY',
+        type: 'scenarios',
+        description: 'Scenarios of the suite to run; it leaves out the others',
+        example: 'single,concurrent',
+      },
+      skip: {
+        name: 'STRESS_SKIP',
+        type: 'scenarios',
+        description: 'Scenarios of the suite to leave out',
+        example: 'memory,service-down',
+      },
+      lines: {
+        name: 'STRESS_LINES',
+        type: 'count',
+        max: 10_000_000,
+        default: '10000',
+        description: 'Lines that the command of high-output prints in each session',
+        example: '100000',
+      },
+      width: {
+        name: 'STRESS_WIDTH',
+        type: 'count',
+        max: 10_000_000,
+        unit: 'characters',
+        default: '100',
+        description: 'Number of x at the end of each of these lines',
+        example: '1000',
+      },
+    }),
+    ...inGroup('Criteria and results', {
+      thresholds: {
+        name: 'STRESS_THRESHOLDS',
+        type: 'file',
+        description: 'Criteria of your own, which replace or extend the built-in thresholds.json (docs/thresholds.md)',
+        example: './my-thresholds.json',
+      },
+      trace: {
+        name: 'STRESS_TRACE',
+        type: 'choice',
+        choices: ['off', 'failures'],
+        default: 'off',
+        description: 'Show the first and last messages of failed sessions',
+        example: 'failures',
+        unrecorded: true,
+      },
+      records: {
+        name: 'STRESS_RECORDS',
+        type: 'choice',
+        choices: ['off', 'failures', 'all'],
+        default: 'off',
+        description:
+          'Print a line of JSON for each session that failed, or for all, and for each case (docs/records.md)',
+        example: 'all',
+        unrecorded: true,
+      },
+      result: {
+        name: 'STRESS_RESULT',
+        type: 'file',
+        description: "Write the run's verdict and figures to this JSON file",
+        example: 'result.json',
+        unrecorded: true,
+      },
+      runId: {
+        name: 'STRESS_RUN_ID',
+        type: 'name',
+        description: 'Id of the run in records and results. Default: a random one',
+        example: 'nightly-42',
+        unrecorded: true,
+      },
+    }),
+    ...inGroup('Time limits', {
+      ackTimeoutMs: {
+        name: 'STRESS_ACK_TIMEOUT',
+        type: 'duration',
+        default: '30s',
+        description: 'Longest wait for the connected message, a response, or the pong before closing',
+        example: '10s',
+      },
+      messageTimeoutMs: {
+        name: 'STRESS_MESSAGE_TIMEOUT',
+        type: 'duration',
+        default: '30s',
+        description: 'Longest silence of a running command; heartbeats do not count',
+      },
+      sessionTimeoutMs: {
+        name: 'STRESS_SESSION_TIMEOUT',
+        type: 'duration',
+        default: '2m',
+        description: 'Longest session, from opening the connection',
+      },
+      executeTimeoutS: {
+        name: 'STRESS_EXECUTE_TIMEOUT',
+        type: 'count',
+        unit: 'seconds',
+        description:
+          'Time limit for each command, sent as `timeout` with execute. Default: none is sent, and the service decides',
+        example: '60',
+      },
+      recoveryTimeoutMs: {
+        name: 'STRESS_RECOVERY_TIMEOUT',
+        type: 'duration',
+        default: '60s',
+        description: 'How long service-down waits until the service is back',
+        example: '2m',
+      },
+    }),
+    ...inGroup('Cases and service control', {
+      downUrl: {
+        name: 'STRESS_DOWN_URL',
+        type: 'url',
+        default: 'ws://127.0.0.1:1/ws/mcp',
+        description: 'An address where nothing listens, for service-down',
+        unrecorded: true,
+      },
+      allowedCommand: {
+        name: 'STRESS_ALLOWED_COMMAND',
+        type: 'text',
+        default: 'echo',
+        description: "A command on the service's allow-list that prints its arguments, for command-validation",
+      },
+      maxSessions: {
+        name: 'STRESS_MAX_SESSIONS',
+        type: 'count',
+        unit: 'sessions',
+        description: "The service's session limit, for session-limit. Default: what its /health says",
+        example: '3',
+      },
+      memoryDurationMs: {
+        name: 'STRESS_MEMORY_DURATION',
+        type: 'duration',
+        default: '20s',
+        description: 'How long memory puts load on the service; hours are possible',
+        example: '1h',
+      },
+      leakBytes: {
+        name: 'STRESS_LEAK_BYTES',
+        type: 'count',
+        max: 10_000_000,
+        unit: 'bytes/session',
+        default: '256',
+        description: 'Largest growth of resident memory that memory does not call a leak',
+        example: '1024',
+      },
+      recovery: {
+        name: 'STRESS_RECOVERY',
+        type: 'file',
+        description: 'Index of the kept failures that recovery replays',
+        example: './recovery/index.json',
+        unrecorded: true,
+      },
+      helperUrl: {
+        name: 'STRESS_HELPER_URL',
+        type: 'http',
+        description:
+          'Address of a helper that stops and starts the service and reads its memory; ws-stress run serves one (docs/service-down.md)',
+        example: 'http://127.0.0.1:39001',
+        unrecorded: true,
+      },
+      helperToken: {
+        name: 'STRESS_HELPER_TOKEN',
+        type: 'text',
+        description: 'Bearer token of the helper',
+        example: '"$TOKEN"',
+        secret: true,
+      },
+    }),
+    ...inGroup('k6 and the rest', {
+      cloudName: {
+        name: 'STRESS_CLOUD_NAME',
+        type: 'text',
+        description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md). Default: from the scenario",
+        example: 'nightly',
+        unrecorded: true,
+      },
+      cloudProject: {
+        name: 'STRESS_CLOUD_PROJECT',
+        type: 'count',
+        max: Number.MAX_SAFE_INTEGER,
+        description: "Id of the run's project in Grafana Cloud k6. Default: the stack's default project",
+        example: '123456',
+        unrecorded: true,
+      },
+      cloudZones: {
+        name: 'STRESS_CLOUD_ZONES',
+        type: 'zones',
+        description: 'Load zones of Grafana Cloud k6, each with its percentage of the load. Default: its choice',
+        example: 'amazon:us:ashburn=60,amazon:de:frankfurt=40',
+        unrecorded: true,
+      },
+    }),
   }) as const satisfies Readonly<Record<string, Row>>;
 
 type Rows = ReturnType<typeof rows>;
@@ -381,11 +359,13 @@ export const flagOf = (name: SettingName): `--${string}` =>
 
 /** All settings, in the order in which help and docs list them. */
 export const settingsTable = (): readonly SettingRow[] => {
-  const table: SettingRow[] = [];
-  for (const [key, row] of Object.entries(rows()) as [SettingKey, Row][]) {
-    table.push({ ...row, key, flag: flagOf(row.name) });
-  }
-  return table;
+  const table = Object.entries(rows()) as [SettingKey, Row][];
+  return table.map(([key, row]) => ({
+    ...row,
+    key,
+    example: row.example ?? row.default ?? '',
+    flag: flagOf(row.name),
+  }));
 };
 
 /** The type of a row's value: one of its choices, or what the parser of its type returns. */
@@ -574,13 +554,8 @@ const conflicts = (
   { vus: wholeVus, fleet: wholeFleet, durationMs }: Partial<Values>,
   spelled: Spelling,
 ): string[] => {
-  const {
-    STRESS_ROUNDS: rounds,
-    STRESS_VUS: vus,
-    STRESS_DURATION: duration,
-    STRESS_RATE: rate,
-    STRESS_FLEET: fleet,
-  } = given;
+  const { STRESS_ROUNDS: rounds, STRESS_VUS: vus, STRESS_DURATION: duration } = given;
+  const { STRESS_RATE: rate, STRESS_FLEET: fleet } = given;
   const names = {
     rounds: spelled('STRESS_ROUNDS'),
     vus: spelled('STRESS_VUS'),

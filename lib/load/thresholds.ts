@@ -119,35 +119,22 @@ const parseSelector = (text: string, names: readonly string[]): Selector | strin
   return { metric, tags };
 };
 
-const tagOrder = [
-  'of',
-  'as',
-  'real',
-  'test',
-  'round',
-  'case',
-  'class',
-  'command',
-  'outcome',
-  'phase',
-  'finding',
-  'type',
-];
+const order = ['of', 'as', 'real', 'test', 'round', 'case', 'class', 'command', 'outcome', 'phase', 'finding', 'type'];
 
 /** One text for one selector, in whatever order its tags were written: k6 takes different texts for one submetric. */
 const selectorText = (metric: string, tags: ReadonlyMap<string, string>): string => {
-  const present = tagOrder.filter((tag) => tags.has(tag));
+  const present = order.filter((tag) => tags.has(tag));
   return present.length === 0 ? metric : `${metric}{${present.map((tag) => `${tag}:${tags.get(tag)}`).join(',')}}`;
 };
 
-const tagsOf = (about: Record<string, string>, tags: ReadonlyMap<string, string>, names: readonly string[]) => {
-  const chosen = new Map(Object.entries(about));
-  for (const tag of names) {
-    const value = tags.get(tag);
-    if (value !== undefined) chosen.set(tag, value);
-  }
-  return chosen;
-};
+/** A selector of `evidence` or `excused` about something, with those of the tags that have these names. */
+const selectorAbout = (
+  metric: 'evidence' | 'excused',
+  about: Record<string, string>,
+  tags: ReadonlyMap<string, string>,
+  names: readonly string[],
+): string =>
+  selectorText(metric, new Map([...Object.entries(about), ...[...tags].filter(([tag]) => names.includes(tag))]));
 
 /** The tags of a selector that `selectorText` made. */
 export const selectedTags = (selector: string): Record<string, string> =>
@@ -160,10 +147,7 @@ export const selectedTags = (selector: string): Record<string, string> =>
 const guardOf = ({ metric, tags }: Selector): Criterion['guard'] => {
   const row: MetricRow = metricsTable[metric];
   if (row.ofCases === true) {
-    return {
-      selector: selectorText('evidence', tagsOf({ of: metric }, tags, ['test', 'case'])),
-      expression: 'count>0',
-    };
+    return { selector: selectorAbout('evidence', { of: metric }, tags, ['test', 'case']), expression: 'count>0' };
   }
   // A trend without samples is 0 throughout, and no time is 0. Failures alone may rightly have none.
   if (row.type === 'trend' && row.byRound !== true && metric !== 'failure_duration') {
@@ -173,8 +157,8 @@ const guardOf = ({ metric, tags }: Selector): Criterion['guard'] => {
   const ofAll = tags.has('command') ? 'command_duration' : row.ofRounds === true ? 'session_success' : 'sessions';
   const of = row.byRound === true ? metric : ofAll;
   const real = tags.has('round') || of === 'sessions' ? {} : { real: 'yes' };
-  const about = tagsOf({ of, ...real }, tags, ['test', 'round', 'class', 'command']);
-  return { selector: selectorText('evidence', about), expression: 'count>0' };
+  const names = ['test', 'round', 'class', 'command'];
+  return { selector: selectorAbout('evidence', { of, ...real }, tags, names), expression: 'count>0' };
 };
 
 /** What could not be had for a reason: of cases their findings and figures, of counters over all sessions those. */
@@ -182,12 +166,11 @@ const skipsOf = ({ metric, tags }: Selector): Criterion['skips'] => {
   const row: MetricRow = metricsTable[metric];
   if (row.ofRounds === true) return undefined;
   const of = row.ofCases === true ? metric : 'sessions';
-  const selected = (metricName: string, about: Record<string, string>): string =>
-    selectorText(metricName, tagsOf({ of, ...about }, tags, ['test', 'case']));
+  const excused = (as: SkipReason): string => selectorAbout('excused', { of, as }, tags, ['test', 'case']);
   return {
-    real: selected('evidence', { real: 'yes' }),
-    'not-applicable': selected('excused', { as: 'not-applicable' }),
-    'not-run': selected('excused', { as: 'not-run' }),
+    real: selectorAbout('evidence', { of, real: 'yes' }, tags, ['test', 'case']),
+    'not-applicable': excused('not-applicable'),
+    'not-run': excused('not-run'),
   };
 };
 
@@ -196,9 +179,9 @@ const thresholdProblem = (type: MetricRow['type'], threshold: unknown): string |
   if (!isObject(threshold) || typeof threshold.threshold !== 'string') {
     return `expected an expression or {"threshold": expression}; received ${JSON.stringify(threshold)}`;
   }
-  const unknown = Object.keys(threshold).find((key) => !['threshold', 'abortOnFail', 'delayAbortEval'].includes(key));
+  const { threshold: expression, abortOnFail, delayAbortEval, ...others } = threshold;
+  const [unknown] = Object.keys(others);
   if (unknown !== undefined) return `unknown member ${unknown}; known are threshold, abortOnFail, delayAbortEval`;
-  const { abortOnFail, delayAbortEval } = threshold;
   if (abortOnFail !== undefined && typeof abortOnFail !== 'boolean') {
     return `expected abortOnFail to be true or false; received ${JSON.stringify(abortOnFail)}`;
   }
@@ -208,7 +191,7 @@ const thresholdProblem = (type: MetricRow['type'], threshold: unknown): string |
   ) {
     return `expected delayAbortEval to be a duration, such as 10s; received ${JSON.stringify(delayAbortEval)}`;
   }
-  return expressionProblem(type, threshold.threshold);
+  return expressionProblem(type, expression);
 };
 
 const expressionOf = (threshold: Threshold): string =>
@@ -417,14 +400,13 @@ export const parseThresholds = (
     if (mine.length === 0) problems.push(`no criterion for ${test.name}: a run could not be judged`);
     const beyond = mine.find(({ round }) => round !== undefined && round > test.rounds);
     if (beyond) problems.push(`${beyond.selector}: this run has ${test.rounds} round${test.rounds === 1 ? '' : 's'}`);
-    criteria.push(...mine.filter(({ selector, expression }) => !has(criteria, selector, expression)));
+    const isNew = ({ selector, expression }: Criterion): boolean =>
+      !criteria.some((each) => each.selector === selector && each.expression === expression);
+    criteria.push(...mine.filter(isNew));
   }
   if (problems.length > 0) return { problems };
   return { criteria, lost: base && !extending && file !== defaultFile ? lostCriteria(tests, base, own) : [] };
 };
-
-const has = (criteria: readonly Criterion[], selector: string, expression: string): boolean =>
-  criteria.some((each) => each.selector === selector && each.expression === expression);
 
 /** k6's `thresholds` for these criteria and their guards. */
 export const k6Thresholds = (criteria: readonly Criterion[]): Record<string, Threshold[]> => {
