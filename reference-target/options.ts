@@ -230,10 +230,9 @@ export type TargetOptions = { [Key in keyof typeof rows]: (typeof rows)[Key]['de
 type OptionKey = keyof TargetOptions;
 
 /** Every option with its member of the options, in the order of the help. */
-export const optionTable = Object.entries(rows).map(([key, each]): OptionRow & { key: OptionKey } => ({
-  ...(each as OptionRow),
-  key: key as OptionKey,
-}));
+export const optionTable = Object.entries(rows).map(([key, each]) =>
+  Object.assign({ key: key as OptionKey }, each as OptionRow),
+);
 
 export const defaultOptions = Object.freeze(
   Object.fromEntries(optionTable.map((each) => [each.key, each.default])),

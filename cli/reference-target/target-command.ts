@@ -24,12 +24,12 @@ const badUsage = 2;
 const readArguments = (given: Values<Options>): { options: TargetOptions; problems: string[] } => {
   const problems: string[] = [];
   const options: TargetOptions = { ...defaultOptions, token: process.env[tokenVariable] || undefined };
-  for (const { key, name, read } of optionTable) {
-    const typed = given[name];
+  for (const row of optionTable) {
+    const typed = given[row.name];
     if (typed === undefined) continue;
-    const taken = read(Array.isArray(typed) ? typed : []);
-    if ('problem' in taken) problems.push(`--${name}: ${taken.problem}`);
-    else Object.assign(options, { [key]: taken.value });
+    const taken = row.read(Array.isArray(typed) ? typed : []);
+    if ('problem' in taken) problems.push(`--${row.name}: ${taken.problem}`);
+    else Object.assign(options, { [row.key]: taken.value });
   }
   problems.push(...optionProblems(options));
   return { options, problems };

@@ -351,9 +351,10 @@ const evaluateHandshake = ({ status, accepted, ended }: SeenHandshake): Finding 
   return { kind: 'breaking', received: ended === undefined ? 'no answer' : 'the connection ended without an answer' };
 };
 
+const namesVersion = ({ headers }: SeenHandshake): boolean => /\b13\b/.test(headers['sec-websocket-version'] ?? '');
+
 const handshakes = (): HandshakeCase[] => {
   const otherVersion = { 'Sec-WebSocket-Version': '99' };
-  const namesVersion = ({ headers }: SeenHandshake): boolean => /\b13\b/.test(headers['sec-websocket-version'] ?? '');
   const byPost = { method: 'POST', headers: { 'Content-Length': '0' } };
   const elsewhere = { path: '/ws-stress/nothing-here' };
   return [

@@ -360,12 +360,7 @@ export const flagOf = (name: SettingName): `--${string}` =>
 /** All settings, in the order in which help and docs list them. */
 export const settingsTable = (): readonly SettingRow[] => {
   const table = Object.entries(rows()) as [SettingKey, Row][];
-  return table.map(([key, row]) => ({
-    ...row,
-    key,
-    example: row.example ?? row.default ?? '',
-    flag: flagOf(row.name),
-  }));
+  return table.map(([key, row]) => Object.assign({ example: row.default ?? '', key, flag: flagOf(row.name) }, row));
 };
 
 /** The type of a row's value: one of its choices, or what the parser of its type returns. */
