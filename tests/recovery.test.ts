@@ -11,7 +11,6 @@ import type { Command } from '../lib/commands/command.ts';
 import { isCaseName, recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
 import type { Outcome } from '../lib/session/outcome.ts';
 import { sessionRecord } from '../lib/results/record.ts';
-import { hiding } from '../lib/results/redact.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { runBundle, runProgram } from './k6.ts';
 import { findingLine } from './records.ts';
@@ -225,7 +224,7 @@ void test('a command that holds a secret of the run is not in its record, is not
     const run = { id: 'r1', marker: 'm', test: 'concurrent', startedAt: seen.at };
     const place = { test: 'concurrent', round: 1, session: 0, vu: 1, startedAtMs: 0 };
     const result = { outcome: lost, durationMs: 1, messagesReceived: 1, controls: [], commands: [] };
-    const line = sessionRecord(run, place, result, hiding(secrets), command);
+    const line = sessionRecord(run, place, result, { secrets, ofCommands: secrets }, command);
     assert.ok(!line.includes('SECRETVALUE') || secrets.length === 0);
     return keepFailures(folderWith(base, [line]), runRecord('r1', { verdict: 'FAIL' }));
   };

@@ -238,6 +238,33 @@ test('no error repeats a secret, and an address is shown without its query', () 
   assert.equal(shownUrl('wss://me:geheim@host/ws'), 'wss://…@host/ws');
 });
 
+test('an address shows no secret, whatever is wrong with it', () => {
+  for (const [address, shown] of [
+    ['ws://h/ws?token=geheim\n', 'ws://h/ws?…'],
+    ['ws://h/ws\n?token=geheim\r\n', 'ws://h/ws\n?…'],
+    ['ws://h/ws#access_token=geheim', 'ws://h/ws#…'],
+    ['ws://bob:geheim/x@h/ws', 'ws://…@h/ws'],
+    ['ws://bob:ge@heim/x@h/ws?a=b@c', 'ws://…@h/ws?…'],
+    ['ws://bob:ge?heim@h/ws', 'ws://…@h/ws'],
+    ['ws://bob:ge#heim@h/ws', 'ws://…@h/ws'],
+    ['bob:geheim@h/ws', '…@h/ws'],
+    ['ws://bob:geheim\n@h/ws', 'ws://…@h/ws'],
+    ['ws://h:8003/a@b?c', 'ws://h:8003/a@b?…'],
+    ['ws://[::1]:8003/a@b', 'ws://[::1]:8003/a@b'],
+    ['ws://h:8003/ws/mcp', 'ws://h:8003/ws/mcp'],
+    ['', ''],
+  ] as const) {
+    assert.equal(shownUrl(address), shown, JSON.stringify(address));
+  }
+  for (const name of ['STRESS_URL', 'STRESS_LIMITED_URL', 'STRESS_DOWN_URL', 'STRESS_HELPER_URL', 'STRESS_VUS']) {
+    for (const address of ['ws://h/ws?token=geheim\n', 'ws://bob:geheim/x@h/ws', 'http://bob:geheim@h/x?y=geheim']) {
+      const [problem = ''] = problemsOf({ [name]: address });
+      assert.match(problem, new RegExp(`^${name}: expected `));
+      assert.doesNotMatch(problem, /geheim/);
+    }
+  }
+});
+
 test('token, headers and subprotocol become headers of the handshake', () => {
   const { settings } = parseSettings({ STRESS_TOKEN: 't', STRESS_HEADERS: '{"X-A":"1"}', STRESS_SUBPROTOCOL: 'mcp' });
   assert.deepEqual(settings.headers, { 'X-A': '1', Authorization: 'Bearer t', 'Sec-WebSocket-Protocol': 'mcp' });

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseSettings, shownUrl } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
-import { hide, secretsOf } from '../../lib/results/redact.ts';
+import { hide } from '../../lib/results/redact.ts';
+import { secretsOf } from '../../lib/results/secrets.ts';
 import { probe } from './conformance-raw.ts';
 import { countFindings, reportMarkdown, reportText } from './conformance-report.ts';
 import { allCases, runConformance, type CaseReport } from './conformance-run.ts';
@@ -83,9 +84,10 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
     const { url, headers, insecure, ackTimeoutMs } = settings;
     const service = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
     const caseMs = env.STRESS_ACK_TIMEOUT ? ackTimeoutMs : defaultCaseMs;
+    const secrets = secretsOf(settings);
     const trouble = await probe(service, caseMs);
     if (trouble !== undefined) {
-      console.error(`ws-stress: no service answers at ${shownUrl(url)}: ${trouble}`);
+      console.error(`ws-stress: no service answers at ${shownUrl(url)}: ${hide(trouble, secrets)}`);
       return 1;
     }
     const cases = all.filter(({ name }) => only?.includes(name) !== false);
@@ -94,7 +96,6 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
       done++;
       if (finding !== 'NOT RUN') console.error(`${done}/${cases.length} ${name}: ${finding}`);
     });
-    const secrets = secretsOf(settings);
     const report = { ...found, cases: found.cases.map((each) => withoutSecrets(each, secrets)) };
     const counts = countFindings(report);
     process.stdout.write(reportText(report, values.verbose === true));

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { rawConformanceCases } from '../../lib/cases/conformance-raw.ts';
 import type { Settings } from '../../lib/load/settings.ts';
-import { hide, secretsOf } from '../../lib/results/redact.ts';
+import { hide } from '../../lib/results/redact.ts';
+import { secretsOf } from '../../lib/results/secrets.ts';
 import type { FindingRecord } from '../../lib/results/record-schema.ts';
 import { probe } from './conformance-raw.ts';
 import { runConformance } from './conformance-run.ts';
@@ -21,7 +22,7 @@ export const askFrames = async (settings: Settings, caFile: string | undefined):
   const cases = rawConformanceCases();
   const trouble = await probe(service, caseMs);
   if (trouble !== undefined) {
-    const received = hide(`the service gives no session after the run: ${trouble}`, secretsOf(settings));
+    const received = `the service gives no session after the run: ${hide(trouble, secretsOf(settings))}`;
     return cases.map(({ name, section, expected }, index) => ({
       case: name,
       section,

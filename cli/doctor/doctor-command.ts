@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseSettings } from '../../lib/load/settings.ts';
 import { describeOutcome } from '../../lib/session/outcome.ts';
-import { hiding, secretsOf } from '../../lib/results/redact.ts';
+import { hide, hideInOutcome } from '../../lib/results/redact.ts';
+import { secretsOf } from '../../lib/results/secrets.ts';
 import { printable } from '../shared/printable.ts';
 import { processIdProblems } from '../shared/process-figures.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
@@ -81,8 +82,35 @@ Exit code: 0 the service runs commands, 1 no service answers or it runs none, 2 
   },
 });
 
-const withoutSecrets = (facts: ServiceFacts, secrets: readonly string[]): ServiceFacts =>
-  JSON.parse(JSON.stringify(facts, hiding(secrets))) as ServiceFacts;
+/** The texts of these members, or of the list of texts that one is, without secrets; whatever else there is stays. */
+const hideIn = <T extends object>(members: T, names: readonly (keyof T)[], secrets: readonly string[]): T => {
+  const shown = { ...members };
+  for (const name of names) {
+    const value: unknown = members[name];
+    const hidden = Array.isArray(value)
+      ? value.map((each: unknown) => (typeof each === 'string' ? hide(each, secrets) : each))
+      : typeof value === 'string'
+        ? hide(value, secrets)
+        : value;
+    if (value !== undefined) shown[name] = hidden as T[typeof name];
+  }
+  return shown;
+};
+
+/** What the service said may repeat what it received. */
+const withoutSecrets = (facts: ServiceFacts, secrets: readonly string[]): ServiceFacts => {
+  const { health, greeting, command } = facts;
+  return {
+    ...hideIn(
+      facts,
+      ['healthProblem', 'unknownMethod', 'controlWithoutProcess', 'unlistedCommand', 'deviations', 'problem'],
+      secrets,
+    ),
+    ...(health && { health: hideIn(health, ['status', 'service', 'version'], secrets) }),
+    ...(greeting && { greeting: hideIn(greeting, ['version', 'capabilities', 'sessionId'], secrets) }),
+    ...(command && { command: { ...command, outcome: hideInOutcome(command.outcome, secrets) } }),
+  };
+};
 
 const labelWidth = 16;
 const shownCharacters = 200;

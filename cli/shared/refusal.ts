@@ -1,8 +1,9 @@
+import { withShownUrls } from '../../lib/load/settings.ts';
 import { printable } from './printable.ts';
 
 /** What was not done, and all the reasons, one a line; they may quote names that others chose. */
 export const refusalText = (what: string, problems: readonly string[]): string =>
-  [`${what}.`, ...problems.map((problem) => `  - ${printable(problem, 1000)}`)].join('\n');
+  [`${what}.`, ...problems.map((problem) => `  - ${printable(withShownUrls(problem), 1000)}`)].join('\n');
 
 /** Reports what was not done, and why; returns the exit code of wrong options. */
 export const refusing =

@@ -78,7 +78,9 @@ export const askCases =
       await ask(context);
       countCasesAsked(scenario);
     } catch (error) {
-      exec.test.fail(`the cases of ${scenario} failed, not the service: ${String(error)}`);
+      exec.test.fail(`the cases of ${scenario} failed, not the service: ${sink.hide(String(error))}`);
+      // k6 prints what is thrown.
+      if (error instanceof Error) error.message = sink.hide(error.message);
       throw error;
     }
     return context.idleBecause;

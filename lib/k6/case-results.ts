@@ -1,6 +1,7 @@
 import type { Case, Finding } from '../cases/case.ts';
 import type { SkipReason } from '../load/thresholds.ts';
 import { findingRecord, sessionRecord, type SessionPlace } from '../results/record.ts';
+import { hideInTrace } from '../results/redact.ts';
 import type { SessionResult } from '../session/session.ts';
 import { countCaseSession, countFinding, skipCase } from './case-metrics.ts';
 import { stopOnGeneratorFailure, traceText, type ResultSink } from './result-sink.ts';
@@ -10,19 +11,19 @@ export type CaseName = Pick<Case, 'name' | 'section' | 'expected'>;
 
 /** A session that a case opened. */
 export const reportCaseSession = (
-  { run, replacer, record }: ResultSink,
+  sink: ResultSink,
   result: SessionResult,
   place: SessionPlace & { case: string },
   isTry: boolean,
 ): void => {
   countCaseSession(result, place.test, place.case, isTry);
-  record(result.outcome.kind !== 'ok' && !isTry, () => sessionRecord(run, place, result, replacer));
-  stopOnGeneratorFailure(result);
+  sink.record(result.outcome.kind !== 'ok' && !isTry, () => sessionRecord(sink.run, place, result, sink.hidden));
+  stopOnGeneratorFailure(result, sink);
 };
 
 /** What a case of a scenario found. */
 export const reportFinding = (
-  { run, replacer, record, print }: ResultSink,
+  { run, hidden, hide, record, print }: ResultSink,
   scenario: string,
   asked: CaseName,
   finding: Finding,
@@ -31,16 +32,16 @@ export const reportFinding = (
   countFinding(scenario, asked.name, finding);
   const isExpected = finding.kind === 'conforming';
   const trace = isExpected ? undefined : session?.trace;
-  record(true, () => findingRecord(run, scenario, asked, finding, { trace, replacer }));
+  record(true, () => findingRecord(run, scenario, asked, finding, { trace, hidden }));
   if (isExpected) return;
   const { name, section, expected } = asked;
-  const what = `${scenario} ${name}: ${finding.kind} (${section}): expected ${expected}; received ${finding.received}`;
-  print(what + traceText(trace));
+  const what = `${scenario} ${name}: ${finding.kind} (${section}): expected ${expected}; received ${hide(finding.received)}`;
+  print(what + traceText(hideInTrace(trace, hidden.secrets)));
 };
 
 /** Cases that were not asked, and why. */
 export const reportSkipped = (
-  { run, replacer, record, print }: ResultSink,
+  { run, hidden, hide, record, print }: ResultSink,
   scenario: string,
   skipped: readonly CaseName[],
   as: SkipReason,
@@ -48,19 +49,19 @@ export const reportSkipped = (
 ): void => {
   for (const each of skipped) {
     skipCase(scenario, each.name, as);
-    record(true, () => findingRecord(run, scenario, each, { kind: as, received: reason }, { replacer }));
+    record(true, () => findingRecord(run, scenario, each, { kind: as, received: reason }, { hidden }));
   }
   const names = skipped.length > 3 ? `${skipped.length} cases` : skipped.map(({ name }) => name).join(', ');
-  print(`${scenario} ${names}: ${as === 'not-run' ? 'NOT RUN' : 'NOT APPLICABLE'}: ${reason}`);
+  print(`${scenario} ${names}: ${as === 'not-run' ? 'NOT RUN' : 'NOT APPLICABLE'}: ${hide(reason)}`);
 };
 
 /** A case that was asked without an answer: it has no data. */
 export const reportInconclusive = (
-  { run, replacer, record, print }: ResultSink,
+  { run, hidden, hide, record, print }: ResultSink,
   scenario: string,
   asked: CaseName,
   reason: string,
 ): void => {
-  record(true, () => findingRecord(run, scenario, asked, { kind: 'inconclusive', received: reason }, { replacer }));
-  print(`${scenario} ${asked.name}: NO DATA: ${reason}`);
+  record(true, () => findingRecord(run, scenario, asked, { kind: 'inconclusive', received: reason }, { hidden }));
+  print(`${scenario} ${asked.name}: NO DATA: ${hide(reason)}`);
 };

@@ -104,14 +104,16 @@ export const makeLifecycle = ({
     if (settings.insecure) {
       console.warn(`${spelled('STRESS_INSECURE')}: the TLS certificate of the service is not verified.`);
     }
-    const service = chosen.every(({ mayBeDown }) => mayBeDown) ? unknownService : preflight(settings);
+    const service = chosen.every(({ mayBeDown }) => mayBeDown)
+      ? unknownService
+      : preflight(settings, plan.hidden.secrets);
     if (typeof service === 'string') {
       exec.test.abort(service);
       throw new Error(service);
     }
     const { limitedUrl } = settings;
     if (limitedUrl !== undefined && chosen.some(wantsLimitedInstance)) {
-      const limited = preflight({ ...settings, url: limitedUrl }, spelled('STRESS_LIMITED_URL'));
+      const limited = preflight({ ...settings, url: limitedUrl }, plan.hidden.secrets, spelled('STRESS_LIMITED_URL'));
       if (typeof limited === 'string') exec.test.abort(limited);
     }
     const foreign = usesK6Options();

@@ -4,7 +4,7 @@ import { planLoad, type Profile, type ScenarioLoad } from '../load/profile.ts';
 import { factsOf } from '../load/scenario-facts.ts';
 import { refusal, spellingFrom } from '../load/settings.ts';
 import { knownScenarios } from '../load/thresholds.ts';
-import { secretsOf } from '../results/redact.ts';
+import { secretsOf, secretsOfCommands } from '../results/secrets.ts';
 import type { SessionLimits } from '../session/session.ts';
 import type { Scenario } from './definition.ts';
 import { readFile } from './read-file.ts';
@@ -54,8 +54,8 @@ export const makePlan = (root: Scenario): VuZeroPlan => {
     sessionTimeoutMs: settings.sessionTimeoutMs,
     ...(settings.executeTimeoutS !== undefined && { executeTimeoutS: settings.executeTimeoutS }),
   };
-  const secrets = secretsOf(settings);
-  const plan = { settings, limits, secrets, commands: inputs.commands, profile, names };
+  const hidden = { secrets: secretsOf(settings), ofCommands: secretsOfCommands(settings) };
+  const plan = { settings, limits, hidden, commands: inputs.commands, profile, names };
   const replays = chosen.some(({ needs }) => needs?.includes('kept-failures'));
   return {
     plan,

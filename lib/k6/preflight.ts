@@ -1,5 +1,5 @@
 import { openWebSocket } from './connect.ts';
-import { hide, secretsOf } from '../results/redact.ts';
+import { hide } from '../results/redact.ts';
 import { parsedJson } from '../text/json.ts';
 import { ask, httpHeaders } from './http.ts';
 import { parseUrl, shownUrl, type Settings } from '../load/settings.ts';
@@ -16,8 +16,8 @@ export interface ServiceInfo {
 const start = (setting: string): string =>
   `Start the service there, or try the reference target: npx ws-stress target; another address: -e ${setting}=ws://host:port/path`;
 
-const textOf = (value: unknown, settings: Settings): string | undefined =>
-  typeof value === 'string' ? hide(value, secretsOf(settings)).slice(0, 80) : undefined;
+const textOf = (value: unknown, secrets: readonly string[]): string | undefined =>
+  typeof value === 'string' ? hide(value, secrets).slice(0, 80) : undefined;
 
 /** Of a service that was not asked. */
 export const unknownService: ServiceInfo = {};
@@ -25,12 +25,12 @@ export const unknownService: ServiceInfo = {};
 /** A service need not speak plain HTTP: where it breaks the request off, the handshake decides. */
 const brokenOff = /EOF|malformed HTTP|connection reset/;
 
-const askHealth = (settings: Settings, origin: string): ServiceInfo | string => {
+const askHealth = (settings: Settings, origin: string, secrets: readonly string[]): ServiceInfo | string => {
   const { status, body } = ask('GET', `${origin}/health`, httpHeaders(settings), timeout);
   if (status === 0) return brokenOff.test(body) ? unknownService : body;
   if (status !== 200) return unknownService;
   const { service, version } = (parsedJson(body) ?? {}) as { service?: unknown; version?: unknown };
-  return { name: textOf(service, settings), version: textOf(version, settings) };
+  return { name: textOf(service, secrets), version: textOf(version, secrets) };
 };
 
 const handshakeProblem = (settings: Settings): string | undefined => {
@@ -48,17 +48,21 @@ const handshakeProblem = (settings: Settings): string | undefined => {
  * Asks whether a service is there and accepts a connection, before any session is opened. Returns what it says of
  * itself, or one message that says what is wrong and what to do.
  */
-export const preflight = (settings: Settings, setting = 'STRESS_URL'): ServiceInfo | string => {
+export const preflight = (
+  settings: Settings,
+  secrets: readonly string[],
+  setting = 'STRESS_URL',
+): ServiceInfo | string => {
   const { origin } = parseUrl(settings.url) ?? { origin: '' };
   const shown = shownUrl(settings.url);
-  const info = askHealth(settings, origin);
+  const info = askHealth(settings, origin, secrets);
   if (typeof info === 'string') {
     const advice = /HTTP response to HTTPS client/.test(info)
       ? 'It speaks no TLS: use ws:// in place of wss://'
       : start(setting);
     const which = setting === 'STRESS_URL' ? '' : ` (${setting})`;
-    return `No service answers at ${shown}${which}: ${info}. ${advice}.`;
+    return `No service answers at ${shown}${which}: ${hide(info, secrets)}. ${advice}.`;
   }
   const problem = handshakeProblem(settings);
-  return problem === undefined ? info : `The service at ${shown} refuses a connection: ${problem}`;
+  return problem === undefined ? info : `The service at ${shown} refuses a connection: ${hide(problem, secrets)}`;
 };

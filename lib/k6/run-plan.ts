@@ -5,14 +5,14 @@ import type { Profile } from '../load/profile.ts';
 import type { ScenarioFacts } from '../load/scenario-facts.ts';
 import type { Settings, Spelling } from '../load/settings.ts';
 import type { Criterion } from '../load/thresholds.ts';
+import type { Hidden } from '../results/record.ts';
 import type { SessionLimits } from '../session/session.ts';
 
 /** What a run does, as data: VU 0 reads and checks it for all, and the others keep no more than this (docs/adr/0006-a-vu-keeps-a-plan.md). */
 export interface Plan {
   settings: Settings;
   limits: SessionLimits;
-  /** Texts that nothing may show. */
-  secrets: readonly string[];
+  hidden: Hidden;
   /** Those of STRESS_COMMANDS. */
   commands: readonly Command[];
   profile: Profile;

@@ -423,8 +423,24 @@ export const parseUrl = (url: string): { secure: boolean; host: string; origin: 
   return { secure, host: authority, origin: `${secure ? 'https' : 'http'}://${authority}` };
 };
 
-/** An address fit to be shown: without its query, which may hold a secret. */
-export const shownUrl = (url: string): string => url.replace(/\?.*$/, '?…').replace(/\/\/[^/]*@/, '//…@');
+/** Host and port, as what is between // and the path must be. */
+const isAuthority = (text: string): boolean => /^(?:\[[^\]]*\]|[^@:[\]]*)(?::\d*)?$/.test(text);
+
+/**
+ * An address fit to be shown, whatever is wrong with it: without user, password, query and fragment, which may hold a secret.
+ */
+export const shownUrl = (url: string): string => {
+  const [, scheme = '', rest = ''] = /^([a-z][a-z\d+.-]*:\/\/)?([^]*)$/i.exec(url) ?? [];
+  const [authority = ''] = /^[^/?#]*/.exec(rest) ?? [];
+  const end = authority.length + rest.slice(authority.length).search(/[?#]|$/);
+  // Where the password has a character that belongs behind the host, what is behind it may have an @ of its own.
+  const at = isAuthority(authority) ? -1 : rest.lastIndexOf('@', authority.includes('@') ? end - 1 : undefined);
+  const shown = at < 0 ? rest : `…@${rest.slice(at + 1)}`;
+  return scheme + shown.replace(/([?#])[^]*$/, '$1…');
+};
+
+/** A text in which each address is fit to be shown. */
+export const withShownUrls = (text: string): string => text.replace(/\b[a-z][a-z\d+.-]*:\/\/[^\s"'`]+/gi, shownUrl);
 
 const isToken = (text: string): boolean => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);
 // oxlint-disable-next-line no-control-regex -- a header's value holds no control characters (RFC 9110 §5.5)
@@ -649,7 +665,7 @@ export const parseSettings = (
     const parsed = text === undefined ? { value: undefined } : parsers[row.type](text, row);
     values[row.key] = 'value' in parsed ? parsed.value : undefined;
     if (text === undefined || 'value' in parsed) continue;
-    const shown = row.type === 'url' ? shownUrl(text) : text;
+    const shown = row.type === 'url' || row.type === 'http' ? shownUrl(text) : withShownUrls(text);
     const received = row.secret === true ? 'something else (not shown)' : JSON.stringify(shown);
     problems.push(`${spelled(row.name)}: expected ${parsed.expected}, such as ${row.example}; received ${received}`);
   }

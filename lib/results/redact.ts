@@ -1,63 +1,77 @@
-/** Shorter texts are no secrets, and stand in many words. */
+import type { Outcome } from '../session/outcome.ts';
+
+/** A text shorter than this is part of many words: it is hidden only where it is a word by itself. */
 const shortest = 4;
-
-/** The secrets in headers: each value, and the token of a bearer. */
-export const secretsIn = (headers: Readonly<Record<string, string>>): string[] => {
-  const values = Object.values(headers).flatMap((value) => [value, value.replace(/^Bearer /, '')]);
-  return [...new Set(values)].filter(({ length }) => length >= shortest);
-};
-
-/** The secrets that a URL's query may hold: the value of each of its parameters. */
-export const secretsInQuery = (url: string): string[] =>
-  (/\?(.*)$/.exec(url)?.[1] ?? '')
-    .split('&')
-    .map((parameter) => parameter.replace(/^[^=]*=/, ''))
-    .filter(({ length }) => length >= shortest);
-
-/** All secrets of a run: what its headers and its URL's query hold, and the helper's token. */
-export const secretsOf = ({
-  url,
-  headers,
-  helperToken = '',
-}: {
-  url: string;
-  headers: Readonly<Record<string, string>>;
-  helperToken?: string | undefined;
-}): string[] => [...secretsIn({ ...headers, helperToken }), ...secretsInQuery(url)];
 
 /** What is cut off has this length at least. */
 const shortestCut = 80;
 
 /** Where a text may have been cut off, in its middle too. */
-const cuts = /"?…|"|$/g;
+const cuts = /"?…"?|"|$/g;
 
-/** Hides the beginning of a secret where the text was cut off within it. */
-const hideBeginnings = (text: string, secret: string): string => {
-  if (text.length < shortestCut) return text;
+const isWordCharacter = (character: string | undefined): boolean =>
+  character !== undefined && (/\w/.test(character) || character.toLowerCase() !== character.toUpperCase());
+
+/** Hides a short secret where it is a word. */
+const hideWord = (text: string, secret: string): string => {
   let shown = '';
   let from = 0;
-  for (const { index } of text.matchAll(cuts)) {
-    let length = Math.min(secret.length - 1, index - from);
-    while (length >= shortest && !text.startsWith(secret.slice(0, length), index - length)) length--;
-    if (length < shortest) continue;
-    shown += `${text.slice(from, index - length)}…`;
-    from = index;
+  for (let at = text.indexOf(secret); at >= 0; at = text.indexOf(secret, at + 1)) {
+    const end = at + secret.length;
+    if (at < from || isWordCharacter(text[at - 1]) || isWordCharacter(text[end])) continue;
+    shown += `${text.slice(from, at)}…`;
+    from = end;
+  }
+  return shown + text.slice(from);
+};
+
+/** Hides the beginning of a secret where the text was cut off within it, and its end where the text begins anew. */
+const hideParts = (text: string, secret: string): string => {
+  if (text.length < shortestCut) return text;
+  const isBegun = text.includes(secret.slice(0, shortest));
+  const isEnded = text.includes(secret.slice(-shortest));
+  if (!isBegun && !isEnded) return text;
+  let shown = '';
+  let from = 0;
+  for (const match of text.matchAll(cuts)) {
+    const { index } = match;
+    let begun = isBegun ? Math.min(secret.length - 1, index - from) : 0;
+    while (begun >= shortest && !text.startsWith(secret.slice(0, begun), index - begun)) begun--;
+    if (begun >= shortest) {
+      shown += `${text.slice(from, index - begun)}…`;
+      from = index;
+    }
+    const next = index + match[0].length;
+    let ended = isEnded && match[0].includes('…') ? secret.length - 1 : 0;
+    while (ended >= shortest && !text.startsWith(secret.slice(-ended), next)) ended--;
+    if (ended >= shortest) {
+      shown += text.slice(from, next);
+      from = next + ended;
+    }
   }
   return shown + text.slice(from);
 };
 
 /**
- * Hides secrets in a text, for a service may repeat what it was told; as JSON writes them too, and where an excerpt was cut off
- * within one.
+ * Hides secrets in a text that came from outside, for a service may repeat what it received; also where an excerpt was cut off
+ * within one. `secrets` are those of `secretsOf`, which has every form of each.
  */
 export const hide = (text: string, secrets: readonly string[]): string =>
-  secrets
-    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
-    .reduce((shown, secret) => hideBeginnings(shown.replaceAll(secret, '…'), secret), text);
+  secrets.reduce(
+    (shown, secret) =>
+      secret.length < shortest ? hideWord(shown, secret) : hideParts(shown.replaceAll(secret, '…'), secret),
+    text,
+  );
 
-/** What JSON.stringify calls a replacer: it hides secrets in every string, and leaves names and numbers alone. */
-export type Replacer = (name: string, value: unknown) => unknown;
+/** An outcome whose texts from outside show no secret; its kind, its codes and the reason of a refusal are ours. */
+export const hideInOutcome = (outcome: Outcome, secrets: readonly string[]): Outcome => {
+  if (secrets.length === 0 || outcome.kind === 'ok') return outcome;
+  if (outcome.kind === 'rejected') return { ...outcome, message: hide(outcome.message, secrets) };
+  return 'detail' in outcome
+    ? { ...outcome, detail: hide(outcome.detail, secrets) }
+    : { ...outcome, reason: hide(outcome.reason, secrets) };
+};
 
-/** A replacer that hides secrets; undefined where there are none to hide. */
-export const hiding = (secrets: readonly string[]): Replacer | undefined =>
-  secrets.length === 0 ? undefined : (_name, value) => (typeof value === 'string' ? hide(value, secrets) : value);
+/** A trace that shows no secret. */
+export const hideInTrace = (trace: string[] | undefined, secrets: readonly string[]): string[] | undefined =>
+  secrets.length === 0 ? trace : trace?.map((line) => hide(line, secrets));
