@@ -19,7 +19,7 @@ RUN node build.mjs
 
 # Only what the reference target needs at run time: no peers (valibot names TypeScript as one), and not the 67 MB that draw reports.
 FROM bundles AS modules
-RUN npm prune --omit=dev --omit=optional --omit=peer --ignore-scripts --no-audit --no-fund && rm -rf node_modules/echarts node_modules/zrender
+RUN npm prune --omit=dev --omit=optional --omit=peer --ignore-scripts --no-audit --no-fund && rm -rf node_modules/echarts node_modules/zrender node_modules/esbuild
 
 # Runs shell commands for its clients, so it listens on the container's own loopback unless it has a token and an allow-list.
 FROM docker.io/library/node:22.23.2-bookworm-slim AS reference-target

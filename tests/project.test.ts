@@ -238,8 +238,12 @@ void test('what is wrong with a project or a file is said before anything runs',
   write('jobs.ts', jobs);
   await refuses(/none\.ts: .*there is no such file/, 'run', './scenarios/none.ts');
   await refuses(/jobs\.ts: expected a file in \S+scenarios/, 'run', './jobs.ts');
-  await refuses(/jobs\.ts: it is in no project, which is a folder with scenarios\//, 'run', elsewhere);
-  await refuses(/expected a folder with scenarios\/ and a package\.json/, 'build', path.dirname(elsewhere));
+  await refuses(/jobs\.ts: it is in no project, which is a folder with scenarios\/,/, 'run', elsewhere);
+  await refuses(
+    /expected a folder with scenarios\/, whose files import from websocket-mcp-stress, and a package\.json/,
+    'build',
+    path.dirname(elsewhere),
+  );
   write('scenarios/other.ts', jobs);
   await refuses(/scenarios\/other\.ts: expected scenario\('other', …\), as the file is called; it is 'jobs'/, 'build');
   write('scenarios/other.ts', 'export const rounds = 2;');
@@ -254,6 +258,14 @@ void test('what is wrong with a project or a file is said before anything runs',
   write('dist/precious.txt', '');
   await refuses(/dist has files that ws-stress did not build/, 'build');
   assert.deepEqual(readdirSync(path.join(folder, 'dist')), ['precious.txt']);
+});
+
+void test('a folder whose scenarios/ belongs to something else is no project', async (t) => {
+  const { run, write } = await newProject(t);
+  write('scenarios/jobs.ts', 'export default () => {};');
+  const { code, stdout, stderr } = await run('list');
+  assert.equal(code, 0, stderr);
+  assert.doesNotMatch(stdout, /jobs/);
 });
 
 void test('a project without TypeScript, whose criteria lose default ones, is built with warnings that each command repeats', async (t) => {

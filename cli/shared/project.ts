@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { isObject } from '../../lib/jsonrpc/messages.ts';
 import { packageRoot } from './package-root.ts';
@@ -27,14 +27,23 @@ const namesThisPackage = (folder: string): boolean => {
   }
 };
 
+/** Whether scenarios of this package are in a folder, or nothing yet: many a project has a scenarios/ for something else. */
+const mayHaveScenarios = (folder: string): boolean => {
+  if (!existsSync(folder)) return false;
+  const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+  return (
+    files.length === 0 || files.some((name) => readFileSync(path.join(folder, name), 'utf8').includes(packageName))
+  );
+};
+
 /** What makes a folder a project, for messages. */
-export const projectForm = `a folder with scenarios/ and a package.json that has ${packageName} among its dependencies; ws-stress init makes one`;
+export const projectForm = `a folder with scenarios/, whose files import from ${packageName}, and a package.json that has it among its dependencies; ws-stress init makes one`;
 
 /** The project at this folder or above it. */
 export const findProject = (start: string): Project | undefined => {
   for (let folder = path.resolve(start); ; folder = path.dirname(folder)) {
     const scenarios = path.join(folder, 'scenarios');
-    if (folder !== packageRoot && existsSync(scenarios) && namesThisPackage(folder)) {
+    if (folder !== packageRoot && namesThisPackage(folder) && mayHaveScenarios(scenarios)) {
       return { folder, scenarios, dist: path.join(folder, 'dist') };
     }
     if (folder === path.dirname(folder)) return undefined;
