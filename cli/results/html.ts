@@ -42,9 +42,12 @@ const rendered = (content: Content): string => {
   if (content === undefined || content === false) return '';
   if (content instanceof Markup) return content.text;
   if (typeof content === 'object') return content.map(rendered).join('');
-  return visible(String(content), Infinity).replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
+  return visible(String(content), 1000).replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
 };
 
-/** A template of HTML: what is put into it is shown as text, in elements and in quoted attributes, unless it is markup itself. */
+/**
+ * A template of HTML: what is put into it is shown as text of at most 1000 characters, in elements and in quoted attributes,
+ * unless it is markup itself.
+ */
 export const markup = (strings: TemplateStringsArray, ...values: Content[]): Markup =>
   new Markup(strings.reduce((before, part, at) => before + rendered(values[at - 1]) + part));

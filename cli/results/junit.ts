@@ -1,6 +1,7 @@
 import type { JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLineOf } from './verdict-text.ts';
-import { observedText, outcomesText, runFacts } from './record-facts.ts';
+import { quantity } from './quantities.ts';
+import { runFacts } from './result-tables.ts';
 
 // Some of what XML 1.0 can't hold at all, not even as a reference, and half a surrogate pair.
 // oxlint-disable-next-line no-control-regex -- they are what is taken out
@@ -36,39 +37,24 @@ interface Ended {
   text?: string;
 }
 
-const secondsOf = (ms: number): string => (ms / 1000).toFixed(3);
-
-const ends: Readonly<
-  Record<JudgedCriterion['status'], ((criterion: JudgedCriterion) => Omit<Ended, 'type'>) | undefined>
-> = {
-  PASS: undefined,
-  FAIL: (criterion) => ({
-    kind: 'failure',
-    message: `expected ${criterion.expression}, observed ${observedText(criterion)}`,
-  }),
-  'NO DATA': ({ expression }) => ({
-    kind: 'failure',
-    message: `expected ${expression}, observed nothing: there was no data`,
-  }),
-  'NOT RUN': () => ({ kind: 'skipped', message: 'NOT RUN: what it judges was not asked, or not to the end' }),
-  'NOT APPLICABLE': () => ({
-    kind: 'skipped',
-    message: 'NOT APPLICABLE: the service has nothing of what it judges',
-  }),
-};
+const skips = {
+  'NOT RUN': 'what it judges was not asked, or not to the end',
+  'NOT APPLICABLE': 'the service has nothing of what it judges',
+} as const;
 
 const endOf = (criterion: JudgedCriterion, record: RunRecord): Ended | undefined => {
-  if (criterion.expected === true) {
-    return {
-      kind: 'skipped',
-      type: criterion.status,
-      message: `${criterion.status}, as the list of expected findings says`,
-    };
-  }
-  const end = ends[criterion.status]?.(criterion);
-  if (end === undefined) return undefined;
-  const text = `run ${record.run} of ${record.test}; sessions: ${outcomesText(record)}`;
-  return { type: criterion.status, ...end, ...(end.kind === 'failure' && { text }) };
+  const { status, expected, expression, observed, unit } = criterion;
+  if (status === 'PASS') return undefined;
+  const end = { kind: 'skipped', type: status } as const;
+  if (expected === true) return { ...end, message: `${status}, as the list of expected findings says` };
+  if (status === 'NOT RUN' || status === 'NOT APPLICABLE') return { ...end, message: `${status}: ${skips[status]}` };
+  const outcomes = Object.entries(record.outcomes).map(([outcome, count]) => `${count} ${outcome}`);
+  return {
+    kind: 'failure',
+    type: status,
+    message: `expected ${expression}, observed ${status === 'NO DATA' ? 'nothing: there was no data' : quantity(observed, unit)}`,
+    text: `run ${record.run} of ${record.test}; sessions: ${outcomes.join(', ') || 'none'}`,
+  };
 };
 
 /** A test case with its end. */
@@ -111,10 +97,7 @@ const casesOf = (record: RunRecord): Map<string, Case[]> => {
     add(record.test, { name: 'generator', end: { kind: 'error', type: 'INVALID', message: verdictLineOf(record) } });
   }
   for (const criterion of record.criteria) {
-    add(criterion.test, {
-      name: `${criterion.selector} ${criterion.expression}`,
-      end: endOf(criterion, record),
-    });
+    add(criterion.test, { name: `${criterion.selector} ${criterion.expression}`, end: endOf(criterion, record) });
   }
   for (const [kind, differences] of [
     ['new', record.expected?.new ?? []],
@@ -132,7 +115,7 @@ const casesOf = (record: RunRecord): Map<string, Case[]> => {
 /** A run record as JUnit XML: a test suite a scenario, a test case a criterion. */
 export const junitXml = (record: RunRecord): string => {
   const suites = casesOf(record);
-  const time = secondsOf(record.durationMs);
+  const time = (record.durationMs / 1000).toFixed(3);
   const timestamp = record.startedAt.slice(0, 19);
   const all = [...suites.values()].flat();
   const children = [...suites].map(([name, cases]) =>

@@ -1,4 +1,4 @@
-import { hasMeaningfulDuration, describeOutcome } from '../../lib/session/outcome.ts';
+import { hasMeaningfulDuration } from '../../lib/session/outcome.ts';
 import type { FindingRecord, MemoryRecord, RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { isCutOff, isTold, kindOf } from '../run/closing-table.ts';
 import { visible } from './html.ts';
@@ -37,20 +37,22 @@ export interface Bar {
   isFailed: boolean;
 }
 
-/** The sessions of a round that are drawn: all of them, or every n-th. */
-export interface RoundBars {
-  test: string;
-  round: number;
-  sessions: number;
-  failed: number;
+const newRound = (test: string, round: number) => ({
+  test,
+  round,
+  sessions: 0,
+  failed: 0,
   /** Every n-th session is drawn. */
-  every: number;
-  bars: Bar[];
+  every: 1,
+  bars: [] as Bar[],
   /** Of its first session, milliseconds since 1970. */
-  beganAtMs: number;
+  beganAtMs: 0,
   /** Of its last session, milliseconds since the begin of the first. */
-  endedMs: number;
-}
+  endedMs: 0,
+});
+
+/** The sessions of a round that are drawn: all of them, or every n-th. */
+export type RoundBars = ReturnType<typeof newRound>;
 
 /** Times in milliseconds of one sort of thing. */
 export interface Distribution {
@@ -62,51 +64,28 @@ export interface Distribution {
   times: Histogram;
 }
 
-/** Sessions and lines by time since the begin of the run. */
-export interface Timeline {
+const newTimeline = () => ({
   /** How long each range of time is. */
-  widthMs: number;
+  widthMs: 1000,
   /** Sessions that ended in each. */
-  sessions: number[];
+  sessions: [] as number[],
   /** Lines that these received. */
-  lines: number[];
-}
+  lines: [] as number[],
+});
 
-/** A failed session, in words that are safe to show as text. */
-export interface Example {
-  where: string;
-  command: string;
-  outcome: string;
-  trace: string[];
-}
+/** Sessions and lines by time since the begin of the run. */
+export type Timeline = ReturnType<typeof newTimeline>;
+
+/** A line of which the first ones are kept, and how many there were. */
+const newNotes = () => ({ count: 0, first: [] as string[] });
+
+const note = (notes: ReturnType<typeof newNotes>, most: number, text: string): void => {
+  notes.count++;
+  if (notes.first.length < most) notes.first.push(visible(text));
+};
 
 /** What a report tells of a run's records; bounded, however many records there are. */
-export interface ReportData {
-  run: RunRecord;
-  /** Whether there was a file of records. */
-  hasRecords: boolean;
-  records: { sessions: number; findings: number; memory: number; ofOtherRuns: number };
-  rounds: RoundBars[];
-  commands: Distribution[];
-  controls: Distribution[];
-  timeline: Timeline;
-  memory: MemoryRecord[];
-  failures: { kind: string; count: number; examples: Example[] }[];
-  /** By finding and test, those that are not conforming: how many, and the first ones. */
-  findings: { finding: FindingRecord['finding']; test: string; count: number; first: FindingRecord[] }[];
-  problems: { count: number; isTorn: boolean; first: string[] };
-  said: { count: number; first: string[] };
-  /** Rounds, distributions, loads and kinds of failure beyond what is kept. */
-  beyond: number;
-}
-
-/** Takes records one by one and tells what a report needs of them. */
-export interface Gathering {
-  add: (record: DetailRecord) => void;
-  /** A line of the file of records, whatever it is. */
-  addRead: (read: Read) => void;
-  data: () => ReportData;
-}
+export type ReportData = ReturnType<ReturnType<typeof gatherReport>['data']>;
 
 /** The ends of a session's phases, each at least the one before and at most the session's; of as many phases as it came to. */
 const phaseEnds = ({ openedMs, connectedMs, durationMs, commands: [command] }: SessionRecord): number[] => {
@@ -165,13 +144,6 @@ const addToTimeline = (timeline: Timeline, atMs: number, lines: number): void =>
   timeline.lines[at] = (timeline.lines[at] ?? 0) + lines;
 };
 
-const exampleOf = ({ round, session, case: name, commands, outcome, trace = [] }: SessionRecord): Example => ({
-  where: visible(name === undefined ? `round ${round} session ${session}` : `case ${name}`, 100),
-  command: visible(commands[0]?.name ?? 'no command', 100),
-  outcome: visible(describeOutcome(outcome)),
-  trace: trace.slice(0, 40).map((line) => visible(line, 320)),
-});
-
 /** So many of all at most, evenly, the first and the last among them. */
 export const evenly = <Each>(all: readonly Each[], most: number): Each[] => {
   const step = (all.length - 1) / (most - 1);
@@ -180,18 +152,23 @@ export const evenly = <Each>(all: readonly Each[], most: number): Each[] => {
 };
 
 /** Gathers what a report tells of a run from its records, in bounded memory. */
-export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => {
+export const gatherReport = (run: RunRecord, hasRecords: boolean) => {
   const rounds = new Map<string, RoundBars>();
   const commands = new Map<string, Distribution>();
   const controls = new Map<string, Distribution>();
-  const failures = new Map<string, { kind: string; count: number; examples: Example[] }>();
-  const findings = new Map<string, ReportData['findings'][number]>();
+  const failures = new Map<string, { kind: string; count: number; examples: SessionRecord[] }>();
+  /** Those that are not conforming, by finding and scenario. */
+  const findings = new Map<
+    string,
+    Pick<FindingRecord, 'finding' | 'test'> & { count: number; first: FindingRecord[] }
+  >();
   const memory: MemoryRecord[] = [];
-  const timeline: Timeline = { widthMs: 1000, sessions: [], lines: [] };
+  const timeline = newTimeline();
   const records = { sessions: 0, findings: 0, memory: 0, ofOtherRuns: 0 };
-  const problems: ReportData['problems'] = { count: 0, isTorn: false, first: [] };
-  const said: ReportData['said'] = { count: 0, first: [] };
+  const problems = { ...newNotes(), isTorn: false };
+  const said = newNotes();
   const startedAtMs = Date.parse(run.startedAt);
+  /** Rounds, distributions, loads and kinds of failure beyond what is kept. */
   let beyond = 0;
 
   /** What a map has at a key, or a new one, unless the map is full. */
@@ -227,16 +204,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
     // A run that was cut short closes sessions itself.
     const isFailure = isTold(record) && !(run.cutShort === true && isCutOff(record));
     if (round !== undefined) {
-      const bars = placeIn(rounds, maxRounds, [test, round], () => ({
-        test,
-        round,
-        sessions: 0,
-        failed: 0,
-        every: 1,
-        bars: [],
-        beganAtMs: 0,
-        endedMs: 0,
-      }));
+      const bars = placeIn(rounds, maxRounds, [test, round], () => newRound(test, round));
       if (bars) addBar(bars, record, isFailure);
       for (const command of record.commands) {
         if (!hasMeaningfulDuration(command.outcome)) continue;
@@ -251,11 +219,11 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
       record.commands.reduce((sum, { lines }) => sum + lines, 0),
     );
     if (!isFailure) return;
-    const kind = kindOf(record);
-    const failure = placeIn(failures, maxKinds, [kind], () => ({ kind: visible(kind, 200), count: 0, examples: [] }));
+    const kind = visible(kindOf(record), 200);
+    const failure = placeIn(failures, maxKinds, [kind], () => ({ kind, count: 0, examples: [] }));
     if (!failure) return;
     failure.count++;
-    if (failure.examples.length < examplesOfEach) failure.examples.push(exampleOf(record));
+    if (failure.examples.length < examplesOfEach) failure.examples.push(record);
   };
 
   const addFinding = (record: FindingRecord): void => {
@@ -281,16 +249,13 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean): Gathering => 
 
   return {
     add,
-    addRead: (read) => {
+    /** A line of the file of records, whatever it is. */
+    addRead: (read: Read): void => {
       if ('record' in read) add(read.record);
       else if ('problem' in read) {
-        problems.count++;
         if (read.isLast) problems.isTorn = true;
-        if (problems.first.length < maxProblems) problems.first.push(visible(`line ${read.line}: ${read.problem}`));
-      } else {
-        said.count++;
-        if (said.first.length < maxSaid) said.first.push(visible(read.other));
-      }
+        note(problems, maxProblems, `line ${read.line}: ${read.problem}`);
+      } else note(said, maxSaid, read.other);
     },
     data: () => ({
       run,

@@ -1,8 +1,9 @@
-import { shownUrl } from '../../lib/load/settings.ts';
-import { meaningOfRun } from './verdict-text.ts';
-import type { Figures, JudgedCriterion, MemoryRecord } from '../../lib/results/record-schema.ts';
+import { isNotAsked, worstFirst } from '../run/closing-table.ts';
+import { describeOutcome } from '../../lib/session/outcome.ts';
+import type { JudgedCriterion, MemoryRecord, RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { quantile } from './histogram.ts';
 import { markup, Markup, visible, type Content } from './html.ts';
+import { bytes, counted, duration, minuteOf, none, number } from './quantities.ts';
 import { evenly, phaseNames, type Distribution, type ReportData, type RoundBars } from './report-data.ts';
 import type { Draw } from './report-draw.ts';
 import {
@@ -10,79 +11,57 @@ import {
   boundMs,
   curveLook,
   distributionPicture,
-  memoryPicture,
   maxCurves,
+  memoryPicture,
   nameOf,
   phaseColours,
   timelinePicture,
+  wide,
   type Picture,
 } from './report-pictures.ts';
 import { colour, reportStyle, type ReportColour } from './report-style.ts';
+import { columnsOf, criteriaTable, resultTables, type Column, type ResultTable } from './result-tables.ts';
+import { meaningOfRun } from './verdict-text.ts';
 
-const none = '–';
+const statusClasses: Readonly<Record<string, string>> = { PASS: 'good', FAIL: 'bad', 'NO DATA': 'bad' };
 
-const duration = (ms: number | undefined): string => {
-  if (ms === undefined) return none;
-  if (ms >= 120_000) return `${(ms / 60_000).toFixed(1)} min`;
-  if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`;
-  return `${ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0)} ms`;
+const status = (text: string): Markup => markup`<span class="status ${statusClasses[text] ?? 'warn'}">${text}</span>`;
+
+const cellOf = (cell: Content, kind: Column['kind']): Content => {
+  if (kind === 'time') return duration(typeof cell === 'number' ? cell : undefined);
+  if (kind === 'status') return status(String(cell));
+  return kind === 'code' ? markup`<code>${cell}</code>` : (cell ?? none);
 };
-
-const bytes = (value: number): string => {
-  const size = Math.abs(value);
-  if (size >= 2 ** 30) return `${(value / 2 ** 30).toFixed(1)} GiB`;
-  if (size >= 2 ** 20) return `${(value / 2 ** 20).toFixed(1)} MiB`;
-  return size >= 10 * 2 ** 10 ? `${(value / 2 ** 10).toFixed(1)} KiB` : `${Math.round(value)} bytes`;
-};
-
-const percent = (share: number | undefined): string => (share === undefined ? none : `${(share * 100).toFixed(0)} %`);
-
-const number = (value: number): string =>
-  Math.abs(value) < 100 ? String(Math.round(value * 1000) / 1000) : String(Math.round(value));
-
-/** A number of things, in words: `1 session`, `2 sessions`. */
-const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
-
-const observed = ({ observed: value, unit }: JudgedCriterion): string =>
-  value === undefined
-    ? none
-    : unit === 'ms'
-      ? duration(value)
-      : `${number(value)}${unit === undefined ? '' : ` ${unit}`}`;
-
-const statusClass = (status: string): string =>
-  status === 'PASS' ? 'good' : status === 'FAIL' || status === 'NO DATA' ? 'bad' : 'warn';
-
-const status = (text: string): Markup => markup`<span class="status ${statusClass(text)}">${text}</span>`;
-
-interface Column {
-  name: string;
-  isNumber?: boolean;
-}
 
 /** A table whose first column names its rows; it scrolls by itself where the page is narrow. */
-const table = (caption: string, columns: readonly Column[], rows: readonly (readonly Content[])[]): Markup => {
-  const numeric = (at: number): Markup | undefined =>
-    columns[at]?.isNumber === true ? markup` class="number"` : undefined;
-  return markup`<div class="scroll" role="region" tabindex="0" aria-label="${caption}">
+const table = ({
+  caption,
+  columns,
+  rows,
+}: Pick<ResultTable, 'caption' | 'columns'> & { rows: readonly (readonly Content[])[] }): Content => {
+  const look = ({ kind }: Column): Content => (kind === 'count' || kind === 'time') && markup` class="number"`;
+  return (
+    rows.length > 0 &&
+    markup`<div class="scroll" role="region" tabindex="0" aria-label="${caption}">
     <table>
       <caption>${caption}</caption>
       <thead>
         <tr>
-          ${columns.map(({ name }, at) => markup`<th scope="col"${numeric(at)}>${name}</th>`)}
+          ${columns.map((column) => markup`<th scope="col"${look(column)}>${column.name}</th>`)}
         </tr>
       </thead>
       <tbody>
         ${rows.map(
           (cells) =>
             markup`<tr>
-              ${cells.map((cell, at) => (at === 0 ? markup`<th scope="row">${cell}</th>` : markup`<td${numeric(at)}>${cell}</td>`))}
+              ${columns.map((column, at) => (at === 0 ? markup`<th scope="row">${cellOf(cells[at], column.kind)}</th>` : markup`<td${look(column)}>${cellOf(cells[at], column.kind)}</td>`))}
             </tr>
 `,
         )}
       </tbody>
     </table>
-  </div>`;
+  </div>`
+  );
 };
 
 const swatch = (name: ReportColour, dash?: readonly number[]): Markup =>
@@ -103,21 +82,34 @@ const legend = (entries: readonly { name: string; colour: ReportColour; dash?: r
     ${entries.map((entry) => markup`<li>${swatch(entry.colour, entry.dash)}${entry.name}</li>`)}
   </ul>`;
 
-/** Draws the pictures of a page, each with names of its own. */
-const pictures = (draw: Draw) => {
+/** A picture with its heading, a legend, and what it shows in words: `alt` for who does not see it, `caption` for all. */
+interface Figure {
+  heading: string;
+  picture: Picture;
+  alt: string;
+  caption: string;
+  key?: Content;
+}
+
+/** Makes the figures of a page; each of its pictures has names of its own. */
+const figuresOf = (draw: Draw) => {
   let count = 0;
-  return ({ option, width, height }: Picture, alt: string): Markup => draw(option, width, height, alt, `p${++count}`);
-};
-
-type Paint = ReturnType<typeof pictures>;
-
-const figure = (heading: string, picture: Markup, key: Content, caption: string, isWide = true): Markup =>
-  markup`<figure>
+  return ({ heading, picture: { option, width, height }, alt, caption, key }: Figure): Markup => {
+    const picture = draw(option, width, height, alt, `p${++count}`);
+    const shown =
+      width === wide
+        ? markup`<div class="scroll wide" role="region" tabindex="0" aria-label="${heading}">${picture}</div>`
+        : picture;
+    return markup`<figure>
     <h3>${heading}</h3>
     ${key}
-    ${isWide ? markup`<div class="scroll wide" role="region" tabindex="0" aria-label="${heading}">${picture}</div>` : picture}
+    ${shown}
     <figcaption>${caption}</figcaption>
   </figure>`;
+  };
+};
+
+type DrawFigure = ReturnType<typeof figuresOf>;
 
 const section = (title: string, ...content: readonly Content[]): Markup =>
   markup`<section>
@@ -125,146 +117,69 @@ const section = (title: string, ...content: readonly Content[]): Markup =>
     ${content}
   </section>`;
 
-const testsOf = (things: readonly { test: string }[]): string[] => [...new Set(things.map(({ test }) => test))];
+const tableSection = (of: ResultTable): Content => of.rows.length > 0 && section(of.title, table(of));
 
-const successSection = ({ run: { success } }: ReportData): Content =>
-  success &&
-  section(
-    'Success criteria',
-    table(
-      'The success criteria of the suite and the criterion that decides each',
-      [{ name: 'success criterion' }, { name: 'status' }, { name: 'decided by' }, { name: 'observed', isNumber: true }],
-      success.map(({ title, status: of, decidedBy, left }) => [
-        visible(title),
-        status(of),
-        decidedBy
-          ? markup`${visible(decidedBy.test)}: <code>${visible(`${decidedBy.selector} ${decidedBy.expression}`)}</code>`
-          : left.length > 0
-            ? `left out: ${visible(left.join(', '))}`
-            : none,
-        decidedBy ? observed(decidedBy) : none,
-      ]),
-    ),
-  );
-
-const rank = ({ status: of }: JudgedCriterion): number => ['bad', 'warn', 'good'].indexOf(statusClass(of));
-
-/** Those that do not hold come first. */
-const byStatus = (criteria: readonly JudgedCriterion[]): JudgedCriterion[] =>
-  criteria.toSorted((a, b) => rank(a) - rank(b));
-
-const criteriaTable = (caption: string, criteria: readonly JudgedCriterion[]): Markup =>
-  table(
-    caption,
-    [{ name: 'metric' }, { name: 'expression' }, { name: 'status' }, { name: 'observed', isNumber: true }],
-    byStatus(criteria).map((each) => [
-      markup`<code>${visible(each.selector)}</code>`,
-      markup`<code>${visible(each.expression)}</code>`,
-      status(each.status),
-      observed(each),
-    ]),
-  );
-
-interface ScenarioCriteria {
-  test: string;
-  mine: readonly JudgedCriterion[];
-  held: string;
-}
-
-const byScenario = ({ run: { criteria } }: ReportData): ScenarioCriteria[] =>
-  testsOf(criteria).map((test) => {
-    const mine = criteria.filter((each) => each.test === test);
-    const holding = mine.filter(({ status: of }) => of === 'PASS').length;
-    return { test: visible(test, 100), mine, held: `${holding} of ${mine.length}` };
-  });
+const holding = (criteria: readonly JudgedCriterion[]): number =>
+  criteria.filter(({ status: of }) => of === 'PASS').length;
 
 /** All criteria of a single scenario; of several how many hold, and those that do not. */
-const criteriaSection = (data: ReportData): Content => {
-  const scenarios = byScenario(data);
-  const [only] = scenarios;
-  if (only === undefined) return section('Criteria', markup`<p>The run has no criteria.</p>`);
-  if (scenarios.length === 1)
-    return section('Criteria', criteriaTable(`Criteria of ${only.test}: ${only.held} hold`, only.mine));
-  const others = data.run.criteria.filter(({ status: of }) => of !== 'PASS');
+const criteriaSection = ({ criteria }: RunRecord): Content => {
+  const scenarios = scenarioCriteria(criteria);
+  const others = criteria.filter(({ status: of }) => of !== 'PASS');
+  if (criteria.length === 0) return section('Criteria', markup`<p>The run has no criteria.</p>`);
+  if (scenarios.length === 1) return section('Criteria', scenarios.map(table));
   return section(
     'Criteria',
-    table(
-      'How many criteria of each scenario hold; all of them stand below',
-      [{ name: 'scenario' }, { name: 'hold' }],
-      scenarios.map(({ test, held }) => [test, held]),
-    ),
-    others.length > 0 && criteriaTable('Those that do not hold, or were not judged', others),
+    table({
+      caption: 'How many criteria of each scenario hold; all of them are listed below',
+      columns: columnsOf(undefined, 'Scenario', 'Hold'),
+      rows: scenarios.map(({ title, held }) => [title, held]),
+    }),
+    table(criteriaTable('Those that do not hold, or were not judged', others, true)),
   );
 };
 
+/** The criteria of each scenario, those that do not hold first. */
+const scenarioCriteria = (criteria: readonly JudgedCriterion[]): (ResultTable & { held: string })[] =>
+  [...new Set(criteria.map(({ test }) => test))].map((test) => {
+    const mine = criteria.filter((each) => each.test === test);
+    const sorted = mine.toSorted((a, b) => Number(a.status === 'PASS') - Number(b.status === 'PASS'));
+    const held = `${holding(mine)} of ${mine.length}`;
+    return { ...criteriaTable(`Criteria of ${test}: ${held} hold`, sorted, false), title: test, held };
+  });
+
 /** The criteria of several scenarios, all of them. */
-const allCriteriaSection = (data: ReportData): Content => {
-  const scenarios = byScenario(data);
+const allCriteriaSection = ({ criteria }: RunRecord): Content => {
+  const scenarios = scenarioCriteria(criteria);
   return (
     scenarios.length > 1 &&
     section(
       'All criteria',
-      scenarios.map(({ test, mine, held }) => [
-        markup`<h3>${test}</h3>`,
-        criteriaTable(`Criteria of ${test}: ${held} hold`, mine),
-      ]),
+      scenarios.map((each) => [markup`<h3>${each.title}</h3>`, table(each)]),
     )
   );
 };
 
-const figuresRow = (name: Content, label: string, figures: Figures): Content[] => [
-  name,
-  visible(label),
-  figures.successful,
-  figures.failed,
-  ...[figures.avgMs, figures.minMs, figures.p95Ms, figures.maxMs].map(duration),
-];
-
-const roundNumber = (rounds: readonly Figures[], at: number): number =>
-  rounds.slice(0, at + 1).filter(({ test }) => test === rounds[at]?.test).length;
-
-const roundsSection = ({ run: { rounds, total } }: ReportData): Content =>
-  rounds.length > 0 &&
-  section(
-    'Rounds',
-    table(
-      'Sessions of each round and how long they took',
-      [
-        { name: 'round' },
-        { name: 'load' },
-        ...['successful', 'failed', 'average', 'shortest', 'p95', 'longest'].map((name) => ({ name, isNumber: true })),
-      ],
-      [
-        ...rounds.map((each, at) =>
-          figuresRow(`${visible(each.test, 100)} ${roundNumber(rounds, at)}`, each.label, each),
-        ),
-        ...(rounds.length > 1 ? [figuresRow('all', '', total)] : []),
-      ],
-    ),
-  );
-
-const roundName = ({ test, round }: RoundBars): string => `${visible(test, 100)}, round ${round}`;
-
-const barsFigure = (round: RoundBars, run: ReportData['run'], paint: Paint): Markup => {
+const barsFigure = (round: RoundBars, run: RunRecord): Figure => {
+  const name = `${round.test}, round ${round.round}`;
   const label = run.rounds.filter(({ test }) => test === round.test)[round.round - 1]?.label;
-  const load = label === undefined ? '' : `: ${visible(label, 200)}`;
   const took = `${counted(round.sessions, 'session')} in ${duration(round.endedMs)}, ${round.failed} of them failed`;
   const sample =
     round.bars.length === round.sessions
       ? 'All of them are drawn.'
       : `Drawn is an even sample: every ${ordinal(round.every)} session by its number, ${round.bars.length} of ${round.sessions}.`;
   const isFailing = round.bars.some(({ isFailed }) => isFailed);
-  return figure(
-    `${roundName(round)}${load}`,
-    paint(barsPicture(round), `Sessions of ${roundName(round)}, each a bar over time: ${took}. ${sample}`),
-    undefined,
-    `${took}. ${sample}${isFailing ? ' A red end marks a session that failed.' : ''}`,
-  );
+  return {
+    heading: label === undefined ? name : `${name}: ${label}`,
+    picture: barsPicture(round),
+    alt: `Sessions of ${name}, each a bar over time: ${took}. ${sample}`,
+    caption: `${took}. ${sample}${isFailing ? ' A red end marks a session that failed.' : ''}`,
+  };
 };
 
 const ordinal = (value: number): string => (value % 10 === 2 && value % 100 !== 12 ? `${value}nd` : `${value}th`);
 
-const sessionsSection = ({ rounds, run }: ReportData, paint: Paint): Content => {
+const sessionsSection = ({ rounds, run }: ReportData, figure: DrawFigure): Content => {
   const drawn = rounds.filter(({ bars }) => bars.length > 0);
   return (
     drawn.length > 0 &&
@@ -275,105 +190,103 @@ const sessionsSection = ({ rounds, run }: ReportData, paint: Paint): Content => 
         ...phaseColours.map((name, at) => ({ name: phaseNames[at] ?? '', colour: name })),
         { name: 'failed', colour: 'fail' },
       ]),
-      drawn.map((round) => barsFigure(round, run, paint)),
+      drawn.map((round) => figure(barsFigure(round, run))),
     )
   );
 };
 
-const quantiles = ({ times }: Distribution): Content[] => [
-  times.count,
-  ...[quantile(times, 0.5), quantile(times, 0.95), quantile(times, 0.99), times.max].map(duration),
-];
+const describeTimes = ({ times }: Distribution): string =>
+  `${counted(times.count, 'time')}, median ${duration(quantile(times, 0.5))}, p95 ${duration(quantile(times, 0.95))}, longest ${duration(times.max)}`;
 
-const quantileColumns = ['times', 'median', 'p95', 'p99', 'longest'].map((name) => ({ name, isNumber: true }));
+/** How distributions are grouped into pictures of curves, and what they are of. */
+interface Curves {
+  title: string;
+  intro: string;
+  thing: string;
+  /** The time that is measured, as the axis and the table name it. */
+  axis: string;
+  caption: string;
+  bound?: number;
+  headingOf: (each: Distribution) => string;
+  curveOf: (each: Distribution) => string;
+}
 
-const sentence = (each: Distribution, name: string): string =>
-  `${name}: ${counted(each.times.count, 'time')}, median ${duration(quantile(each.times, 0.5))}, p95 ${duration(quantile(each.times, 0.95))}, longest ${duration(each.times.max)}`;
+const latency: Curves = {
+  title: 'Latency of commands',
+  intro: `The share of commands of a class that were completed within a time, of those that were ok or timed out. Times are kept to within 1 %. The dashed red line is at ${boundMs / 1000} s.`,
+  thing: 'command',
+  axis: 'time to completion',
+  caption: 'Time from opening the connection, or from the request of a later command, to completion',
+  bound: boundMs,
+  headingOf: ({ test, of }) => `${test}: ${of}`,
+  curveOf: ({ round }) => `round ${round}`,
+};
 
-const latencySection = ({ commands }: ReportData, paint: Paint): Content => {
-  if (commands.length === 0) return undefined;
-  const pairs = new Map(commands.map((each) => [JSON.stringify([each.test, each.of]), each]));
-  return section(
-    'Latency of commands',
-    markup`<p>
-      The share of commands of a class that were completed within a time, of those that were ok or timed out. Times are
-      kept to within 1 %. The dashed red line is at ${boundMs / 1000} s.
-    </p>`,
-    markup`<div class="pair">
-      ${[...pairs.values()].map(({ test, of }) => {
-        const mine = commands.filter((each) => each.test === test && each.of === of);
-        const shown = evenly(mine, maxCurves);
-        const left =
-          mine.length > shown.length ? ` Drawn are ${shown.length} of ${mine.length} rounds; the table has all.` : '';
-        const heading = `${visible(test, 100)}: ${visible(of, 100)}`;
-        return figure(
-          heading,
-          paint(
-            distributionPicture(shown, 'time to completion', boundMs),
-            `Latency of ${heading}, the share completed by time. ${shown.map((each) => sentence(each, `round ${each.round}`)).join('; ')}.`,
-          ),
-          legend(shown.map(({ round }, at) => Object.assign(curveLook(at), { name: `round ${round}` }))),
-          `${counted(
-            mine.reduce((sum, { times }) => sum + times.count, 0),
-            'command',
-          )} over ${counted(mine.length, 'round')}.${left}`,
-          false,
-        );
-      })}
-    </div>`,
-    table(
-      'Time from opening the connection, or from the request of a later command, to completion',
-      [{ name: 'commands' }, ...quantileColumns],
-      commands.map((each) => [nameOf(each), ...quantiles(each)]),
-    ),
+const controlTimes: Curves = {
+  title: 'Controls',
+  intro: 'From the request of a PAUSE, RESUME or CANCEL to its acknowledgement.',
+  thing: 'control',
+  axis: 'time to the acknowledgement',
+  caption: 'Time from the request of a control to its acknowledgement',
+  headingOf: ({ test }) => `${test}: controls`,
+  curveOf: ({ of }) => of,
+};
+
+/** A picture for each group of distributions, and a table of all of them. */
+const curvesSection = (all: readonly Distribution[], curves: Curves, figure: DrawFigure): Content => {
+  const { title, intro, thing, axis, caption, bound, headingOf, curveOf } = curves;
+  const figureOf = (heading: string): Figure => {
+    const mine = all.filter((each) => headingOf(each) === heading);
+    const shown = evenly(mine, maxCurves);
+    const count = mine.reduce((sum, { times }) => sum + times.count, 0);
+    const left =
+      mine.length > shown.length ? ` Drawn are ${shown.length} of ${mine.length} curves; the table has all.` : '';
+    const told = shown.map((each) => `${visible(curveOf(each), 100)}: ${describeTimes(each)}`);
+    return {
+      heading,
+      picture: distributionPicture(shown, axis, bound),
+      alt: `${heading}, the share by ${axis}. ${told.join('; ')}.`,
+      caption: `${counted(count, thing)}.${left}`,
+      key: legend(shown.map((each, at) => ({ ...curveLook(at), name: curveOf(each) }))),
+    };
+  };
+  return (
+    all.length > 0 &&
+    section(
+      title,
+      markup`<p>${intro}</p>`,
+      markup`<div class="pair">${[...new Set(all.map(headingOf))].map((heading) => figure(figureOf(heading)))}</div>`,
+      table({
+        caption,
+        columns: [
+          ...columnsOf(undefined, `${thing}s`),
+          ...columnsOf('count', 'times'),
+          ...columnsOf('time', 'median', 'p95', 'p99', 'longest'),
+        ],
+        rows: all.map((each) => [
+          nameOf(each),
+          each.times.count,
+          ...[0.5, 0.95, 0.99, 1].map((share) => quantile(each.times, share)),
+        ]),
+      }),
+    )
   );
 };
 
-const timelineSection = ({ timeline, records, run }: ReportData, paint: Paint): Content => {
+const timelineSection = ({ timeline, records, run }: ReportData, figure: DrawFigure): Content => {
   if (timeline.sessions.length === 0) return undefined;
   const perSecond = (counts: readonly number[]): string => number((Math.max(...counts) * 1000) / timeline.widthMs);
   const told = `${counted(records.sessions, 'session')} over ${duration(run.durationMs)}, at most ${perSecond(timeline.sessions)} sessions and ${perSecond(timeline.lines)} lines a second`;
   return section(
     'Over time',
-    figure(
-      'Sessions and lines a second',
-      paint(timelinePicture(timeline), `Sessions that ended and lines received over time: ${told}.`),
-      undefined,
-      `${told}; counted over ${duration(timeline.widthMs)} each. A session and its lines count when it ends, those of cases too.`,
-    ),
+    figure({
+      heading: 'Sessions and lines a second',
+      picture: timelinePicture(timeline),
+      alt: `Sessions that ended and lines received over time: ${told}.`,
+      caption: `${told}; counted over ${duration(timeline.widthMs)} each. A session and its lines count when it ends, those of cases too.`,
+    }),
   );
 };
-
-const controlsSection = ({ controls }: ReportData, paint: Paint): Content =>
-  controls.length > 0 &&
-  section(
-    'Controls',
-    markup`<p>From the request of a PAUSE, RESUME or CANCEL to its acknowledgement.</p>`,
-    markup`<div class="pair">
-      ${testsOf(controls).map((test) => {
-        const mine = controls.filter((each) => each.test === test);
-        const shown = mine.slice(0, maxCurves);
-        return figure(
-          `${visible(test, 100)}: controls`,
-          paint(
-            distributionPicture(shown, 'time to the acknowledgement'),
-            `Latency of controls of ${visible(test, 100)}, the share acknowledged by time. ${shown.map((each) => sentence(each, visible(each.of, 100))).join('; ')}.`,
-          ),
-          legend(shown.map(({ of }, at) => Object.assign(curveLook(at), { name: visible(of, 100) }))),
-          `${counted(
-            mine.reduce((sum, { times }) => sum + times.count, 0),
-            'control',
-          )}.`,
-          false,
-        );
-      })}
-    </div>`,
-    table(
-      'Time from the request of a control to its acknowledgement',
-      [{ name: 'controls' }, ...quantileColumns],
-      controls.map((each) => [nameOf(each), ...quantiles(each)]),
-    ),
-  );
 
 const slopeOf = ({ slopeBytes, lowBytes, highBytes }: MemoryRecord): string => {
   if (slopeBytes === undefined) return 'too little was read to tell a slope';
@@ -384,189 +297,94 @@ const slopeOf = ({ slopeBytes, lowBytes, highBytes }: MemoryRecord): string => {
   return `slope ${bytes(slopeBytes)} a session${interval}`;
 };
 
-const memorySection = ({ memory }: ReportData, paint: Paint): Content => {
+const memoryFigure = (record: MemoryRecord): Figure => {
+  const heading = `${record.test}: ${record.case}`;
+  const resident = record.samples.map(([, , size]) => size);
+  const sessions = Math.max(...record.samples.map(([, finished]) => finished));
+  const told = `${counted(record.samples.length, 'reading')} over ${counted(sessions, 'session')}, ${bytes(Math.min(...resident))} to ${bytes(Math.max(...resident))}, ${slopeOf(record)}`;
+  const slope = 'slope behind the warm-up, drawn through the median of these readings';
+  return {
+    heading,
+    picture: memoryPicture(record),
+    alt: `Resident memory of the service by sessions finished, ${visible(heading, 200)}: ${told}.`,
+    caption: `${told}.`,
+    key: legend([
+      { name: 'a reading', colour: 'c4' },
+      ...(record.slopeBytes === undefined ? [] : [{ name: slope, colour: 'c2' as const, dash: [7, 4] }]),
+    ]),
+  };
+};
+
+const memorySection = ({ memory }: ReportData, figure: DrawFigure): Content => {
   const drawn = memory.filter(({ samples }) => samples.length > 0);
   return (
     drawn.length > 0 &&
     section(
       'Memory of the service',
-      drawn.map((record) => {
-        const name = `${visible(record.test, 100)}: ${visible(record.case, 100)}`;
-        const resident = record.samples.map(([, , size]) => size);
-        const sessions = Math.max(...record.samples.map(([, finished]) => finished));
-        const told = `${counted(record.samples.length, 'reading')} over ${counted(sessions, 'session')}, ${bytes(Math.min(...resident))} to ${bytes(Math.max(...resident))}, ${slopeOf(record)}`;
-        return figure(
-          name,
-          paint(memoryPicture(record), `Resident memory of the service by sessions finished, ${name}: ${told}.`),
-          legend([
-            { name: 'a reading', colour: 'c4' },
-            ...(record.slopeBytes === undefined
-              ? []
-              : [
-                  {
-                    name: 'slope behind the warm-up, drawn through the median of these readings',
-                    colour: 'c2' as const,
-                    dash: [7, 4],
-                  },
-                ]),
-          ]),
-          `${told}.`,
-        );
-      }),
+      drawn.map((record) => figure(memoryFigure(record))),
     )
   );
 };
 
-const lineEnd = new Markup('\n');
+const preformatted = (lines: readonly string[]): Markup =>
+  markup`<pre>${lines.map((line) => [line, new Markup('\n')])}</pre>`;
 
-const preformatted = (lines: readonly string[]): Markup => markup`<pre>${lines.map((line) => [line, lineEnd])}</pre>`;
+const traceOf = (trace: readonly string[] = []): Content =>
+  trace.length > 0 &&
+  markup`<details>
+    <summary>its messages</summary>
+    ${preformatted(trace.slice(0, 40).map((line) => visible(line, 320)))}
+  </details>`;
 
-const traceOf = (lines: readonly string[]): Content =>
-  lines.length > 0
-    ? markup`<details>
-        <summary>its messages</summary>
-        ${preformatted(lines)}
-      </details>`
-    : undefined;
+const exampleItem = ({ round, session, case: name, commands, outcome, trace }: SessionRecord): Content =>
+  markup`<li>
+    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`}
+    (<code>${commands[0]?.name ?? 'no command'}</code>): ${describeOutcome(outcome)}${traceOf(trace)}
+  </li>`;
+
+const theFirst = (shown: readonly unknown[], count: number, of = ''): Content =>
+  count > shown.length && markup`<p class="quiet">The first ${shown.length} of ${count}${of}.</p>`;
 
 const failuresSection = ({ failures, hasRecords }: ReportData): Content =>
   section(
     'Failures',
-    failures.length > 0
-      ? failures.map(
-          ({ kind, count, examples }) =>
-            markup`<h3>${kind}: ${counted(count, 'session')}</h3>
-              <ul>
-                ${examples.map(
-                  ({ where, command, outcome, trace }) =>
-                    markup`<li>${where} (<code>${command}</code>): ${outcome}${traceOf(trace)}</li>`,
-                )}
-              </ul>
-              ${count > examples.length ? markup`<p class="quiet">The first ${examples.length} of ${count}.</p>` : undefined}`,
-        )
-      : markup`<p>
-          ${hasRecords ? 'No record tells of a failed session.' : 'Without records there is nothing to tell of single sessions.'}
-        </p>`,
+    failures.map(({ kind, count, examples }) => [
+      markup`<h3>${kind}: ${counted(count, 'session')}</h3>
+        <ul>${examples.map(exampleItem)}</ul>`,
+      theFirst(examples, count),
+    ]),
+    failures.length === 0 &&
+      markup`<p>${hasRecords ? 'No record tells of a failed session.' : 'Without records there is nothing to tell of single sessions.'}</p>`,
   );
 
-const findingOrder = ['breaking', 'bypass', 'inconclusive', 'deviating', 'not-run', 'not-applicable'];
-
-const findingsSection = ({ findings, run }: ReportData): Content => {
-  if (run.findings.length + findings.length === 0) return undefined;
-  const sorted = findings.toSorted((a, b) => findingOrder.indexOf(a.finding) - findingOrder.indexOf(b.finding));
-  return section(
+const findingsSection = ({ findings, run }: ReportData): Content =>
+  run.findings.length + findings.length > 0 &&
+  section(
     'Findings',
-    run.findings.length > 0 &&
-      table(
-        'What the cases of each scenario came to',
-        [
-          { name: 'scenario' },
-          ...['conforming', 'deviating', 'bypass', 'breaking'].map((name) => ({ name, isNumber: true })),
-        ],
-        run.findings.map(({ test, conforming, deviating, bypass, breaking }) => [
-          visible(test, 100),
-          conforming,
-          deviating,
-          bypass,
-          breaking,
-        ]),
-      ),
-    sorted.map(({ finding, test, count, first }) => {
-      const isAsked = !finding.startsWith('not-');
-      const columns = isAsked ? ['case', 'section', 'expected', 'received'] : ['case', 'because'];
+    table(resultTables(run).cases),
+    worstFirst(findings).map((found) => {
+      const { finding, test, count, first } = found;
+      const columns = isNotAsked(found) ? ['case', 'because'] : ['case', 'section', 'expected', 'received'];
       const which = count > first.length ? `, the first ${first.length}` : '';
       return [
-        markup`<h3>${finding}: ${visible(test, 100)}</h3>`,
-        table(
-          `${finding} in ${visible(test, 100)}: ${counted(count, 'case')}${which}`,
-          columns.map((name) => ({ name })),
-          first.map(({ case: name, section: where, expected, received, trace = [] }) => {
-            const came = markup`${visible(received)}${traceOf(trace.slice(0, 40).map((line) => visible(line, 320)))}`;
-            return isAsked
-              ? [visible(name, 100), visible(where, 200), visible(expected), came]
-              : [visible(name, 100), came];
-          }),
-        ),
+        markup`<h3>${finding}: ${test}</h3>`,
+        table({
+          caption: `${finding} in ${visible(test, 100)}: ${counted(count, 'case')}${which}`,
+          columns: columnsOf(undefined, ...columns),
+          rows: first.map(({ case: name, section: where, expected, received, trace }) => [
+            name,
+            ...(isNotAsked(found) ? [] : [where, expected]),
+            [received, traceOf(trace)],
+          ]),
+        }),
       ];
     }),
   );
-};
 
-const generatorText = ({ run: { generator } }: ReportData): Content[][] => {
-  if (generator === undefined) return [];
-  const { cores, cpuSeconds, residentBytes, busiestShare, tooBusyShare } = generator;
-  return [
-    ['generator: processor time', `${number(cpuSeconds)} s, of ${counted(cores, 'core')}`],
-    ['generator: memory at most', bytes(residentBytes)],
-    ...(busiestShare === undefined
-      ? []
-      : [['generator: busiest five seconds', `${percent(busiestShare)} of all cores`]]),
-    ...(tooBusyShare === undefined ? [] : [['generator: too busy', `${percent(tooBusyShare)} of the time`]]),
-  ];
-};
-
-const machineText = ({ run: { machine } }: ReportData): Content[][] =>
-  machine === undefined
-    ? []
-    : [
-        ['machine', visible(machine.system)],
-        ['processor', `${visible(machine.cpu)}, ${counted(machine.cores, 'core')}`],
-        ['memory', bytes(machine.memoryBytes)],
-      ];
-
-const utc = (instant: string): string => visible(instant.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC'), 40);
-
-const runSection = (data: ReportData): Content => {
-  const { run } = data;
-  const { name, version } = run.service;
-  const settings = Object.entries(run.settings);
-  const outcomes = Object.entries(run.outcomes);
-  return section(
-    'The run',
-    table(
-      'What ran, where, and against what',
-      [{ name: 'fact' }, { name: 'value' }],
-      [
-        ['run', visible(run.run)],
-        ['marker', visible(run.marker)],
-        ['began', utc(run.startedAt)],
-        ['took', duration(run.durationMs)],
-        ['address', visible(shownUrl(run.url))],
-        ['service', visible([name, version].filter(Boolean).join(' ')) || 'did not say'],
-        ['ws-stress', visible(run.suiteVersion ?? 'not told')],
-        ['k6', visible(run.k6Version ?? 'not told')],
-        ...(run.bundle === undefined ? [] : [['bundle, SHA-256 begins', markup`<code>${visible(run.bundle)}</code>`]]),
-        ...machineText(data),
-        ...generatorText(data),
-      ],
-    ),
-    settings.length > 0
-      ? table(
-          'Settings that were given',
-          [{ name: 'setting' }, { name: 'value' }],
-          settings.map(([key, value]) => [
-            markup`<code>${visible(key)}</code>`,
-            markup`<code>${visible(value)}</code>`,
-          ]),
-        )
-      : markup`<p>No setting was given: all have their defaults.</p>`,
-    outcomes.length > 0 &&
-      table(
-        'Sessions by outcome, those of cases too',
-        [{ name: 'outcome' }, { name: 'sessions', isNumber: true }],
-        outcomes.map(([kind, count]) => [visible(kind), count]),
-      ),
-    run.measured.length > 0 &&
-      table(
-        'Measured beside the durations',
-        [{ name: 'scenario' }, { name: 'figure' }, { name: 'value', isNumber: true }],
-        run.measured.map(({ test, label, value, unit }) => [
-          visible(test, 100),
-          visible(label),
-          unit === 'ms' ? duration(value) : `${number(value)} ${visible(unit, 40)}`,
-        ]),
-      ),
-  );
+const runSection = ({ run }: ReportData): Content => {
+  const { facts, settings, outcomes, measured } = resultTables(run);
+  const defaults = markup`<p>No setting was given: all have their defaults.</p>`;
+  return section('The run', table(facts), table(settings) || defaults, table(outcomes), table(measured));
 };
 
 /** What a reader must know of the records before the pictures. */
@@ -609,19 +427,15 @@ const notes = (data: ReportData): Content => {
 
 const saidSection = ({ said }: ReportData): Content =>
   said.count > 0 &&
-  section(
-    'Said beside the records',
-    markup`${preformatted(said.first)}
-      ${said.count > said.first.length ? markup`<p class="quiet">The first ${said.first.length} of ${said.count} lines.</p>` : undefined}`,
-  );
+  section('Said beside the records', preformatted(said.first), theFirst(said.first, said.count, ' lines'));
 
 /** A report of a run: one page that needs nothing else, no network and no script. */
 export const reportPage = (data: ReportData, draw: Draw): string => {
   const { run } = data;
-  const paint = pictures(draw);
-  const criteria = run.criteria.length === 1 ? '1 criterion' : `${run.criteria.length} criteria`;
-  const holding = run.criteria.filter(({ status: of }) => of === 'PASS').length;
+  const figure = figuresOf(draw);
+  const { success, rounds, expected } = resultTables(run);
   const title = `${visible(run.test, 100)}: ${run.verdict}`;
+  const criteria = run.criteria.length === 1 ? '1 criterion' : `${run.criteria.length} criteria`;
   const sessions = run.total.successful + run.total.failed;
   const succeeded =
     sessions > 0 ? `; ${run.total.successful} of ${counted(sessions, 'session')} of rounds succeeded` : '';
@@ -632,7 +446,7 @@ export const reportPage = (data: ReportData, draw: Draw): string => {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'" />
         <meta name="color-scheme" content="light dark" />
-        <title>${title}, run ${visible(run.run, 100)}</title>
+        <title>${title}, run ${run.run}</title>
         <style>
           ${new Markup(reportStyle)}
         </style>
@@ -640,15 +454,20 @@ export const reportPage = (data: ReportData, draw: Draw): string => {
       <body>
         <header>
           <h1>${title}</h1>
-          <p class="verdict">${status(run.verdict)}: ${meaningOfRun(run)}. ${holding} of ${criteria} hold${succeeded}.</p>
+          <p class="verdict">
+            ${status(run.verdict)}: ${meaningOfRun(run)}. ${holding(run.criteria)} of ${criteria} hold${succeeded}.
+          </p>
           <p class="quiet">
-            Run ${visible(run.run, 100)}, ${utc(run.startedAt)}, ${duration(run.durationMs)}, against
-            ${visible(shownUrl(run.url))}
+            Run ${run.run}, ${minuteOf(run.startedAt)} UTC, ${duration(run.durationMs)}, against ${run.url}
           </p>
           ${notes(data)}
         </header>
         <main>
-          ${successSection(data)}${criteriaSection(data)}${roundsSection(data)}${sessionsSection(data, paint)}${latencySection(data, paint)}${timelineSection(data, paint)}${controlsSection(data, paint)}${memorySection(data, paint)}${failuresSection(data)}${findingsSection(data)}${saidSection(data)}${allCriteriaSection(data)}${runSection(data)}
+          ${tableSection(success)} ${criteriaSection(run)} ${tableSection(rounds)} ${tableSection(expected)}
+          ${sessionsSection(data, figure)} ${curvesSection(data.commands, latency, figure)}
+          ${timelineSection(data, figure)} ${curvesSection(data.controls, controlTimes, figure)}
+          ${memorySection(data, figure)} ${failuresSection(data)} ${findingsSection(data)} ${saidSection(data)}
+          ${allCriteriaSection(run)} ${runSection(data)}
         </main>
       </body>
     </html>

@@ -14,7 +14,8 @@ export interface Picture {
   height: number;
 }
 
-const wide = 960;
+/** The width of a picture that takes that of the page. */
+export const wide = 960;
 const half = 460;
 
 /** The bound of the criteria that tell whether a simple command is fast enough. */

@@ -66,6 +66,13 @@ export const readFailures = async (file: string, isInterrupted = false): Promise
 
 const findingOrder = ['breaking', 'bypass', 'inconclusive', 'deviating', 'not-run', 'not-applicable'];
 
+/** Findings, or counts of them, the worst first. */
+export const worstFirst = <Each extends Pick<FindingRecord, 'finding'>>(findings: readonly Each[]): Each[] =>
+  findings.toSorted((a, b) => findingOrder.indexOf(a.finding) - findingOrder.indexOf(b.finding));
+
+/** Whether it only tells that a case was not asked, and why. */
+export const isNotAsked = ({ finding }: Pick<FindingRecord, 'finding'>): boolean => finding.startsWith('not-');
+
 /** Messages, each on its line whatever its length: broken at a blank they could not be copied. */
 const messageLines = (trace: readonly string[] = [], indent: number): string[] =>
   trace.map((line) => `${' '.repeat(indent)}${printable(line, 320)}`);
@@ -77,21 +84,26 @@ const sessionLines = ({ round, session, case: name, commands, outcome, trace }: 
   ...messageLines(trace, 6),
 ];
 
-const findingLines = ({ test, case: name, section, expected, finding, received, trace }: FindingRecord): string[] => [
-  ...[
-    `  ${finding.padEnd(14)} ${test} ${printable(name, 120)}  (${section})`,
-    ...(finding.startsWith('not-') ? [] : [`${' '.repeat(17)}expected ${printable(expected, 300)}`]),
-    `${' '.repeat(17)}${finding.startsWith('not-') ? 'because' : 'received'} ${printable(received, 300)}`,
-  ].map((line) => folded(line)),
-  ...messageLines(trace, 19),
-];
+const findingLines = (record: FindingRecord): string[] => {
+  const { test, case: name, section, expected, finding, received, trace } = record;
+  const isAsked = !isNotAsked(record);
+  return [
+    ...[
+      `  ${finding.padEnd(14)} ${test} ${printable(name, 120)}  (${section})`,
+      ...(isAsked ? [`${' '.repeat(17)}expected ${printable(expected, 300)}`] : []),
+      `${' '.repeat(17)}${isAsked ? 'received' : 'because'} ${printable(received, 300)}`,
+    ].map((line) => folded(line)),
+    ...messageLines(trace, 19),
+  ];
+};
 
 /** Cases that were not asked for one reason are one line. */
-const withoutRepeats = (findings: readonly FindingRecord[]): FindingRecord[] => {
+export const withoutRepeats = (findings: readonly FindingRecord[]): FindingRecord[] => {
   const told = new Map<string, FindingRecord & { cases: string[] }>();
   for (const each of findings) {
-    const isAsked = !each.finding.startsWith('not-');
-    const key = isAsked ? `${each.test} ${each.case} ${told.size}` : `${each.test} ${each.finding} ${each.received}`;
+    const key = isNotAsked(each)
+      ? `${each.test} ${each.finding} ${each.received}`
+      : `${each.test} ${each.case} ${told.size}`;
     const before = told.get(key);
     if (before) before.cases.push(each.case);
     else told.set(key, { ...each, cases: [each.case] });
@@ -131,9 +143,7 @@ export const closingTable = ({ sessions, findings }: Failures, maxFindings: numb
     const which = count > first.length ? `, the first ${first.length}` : '';
     failed.push(`  ${kind}: ${count} session${count === 1 ? '' : 's'}${which}`, ...first.flatMap(sessionLines));
   }
-  const sorted = withoutRepeats(findings).toSorted(
-    (a, b) => findingOrder.indexOf(a.finding) - findingOrder.indexOf(b.finding),
-  );
+  const sorted = worstFirst(withoutRepeats(findings));
   return [
     ...(failed.length > 0 ? ['', 'Failed sessions', ...failed] : []),
     ...(sorted.length > 0 ? ['', 'Findings', ...bounded(sorted, maxFindings)] : []),
