@@ -7,8 +7,10 @@ import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { historyDocument, pictureName, writeHistory } from '../cli/results/history-document.ts';
 import { appendRun, historyFile, readHistory, rememberRun } from '../cli/results/history-file.ts';
-import { changesBetween, historyOf, standingOf, type ScenarioHistory } from '../cli/results/history-summary.ts';
-import { historyText, shownShare, sparkline } from '../cli/results/history-text.ts';
+import { historyOf, standingOf, type ScenarioHistory } from '../cli/results/history-summary.ts';
+import { historyText, sparkline } from '../cli/results/history-text.ts';
+import { percent } from '../cli/results/quantities.ts';
+import { changesBetween } from '../cli/results/run-differences.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
 import type { RunRecord } from '../lib/results/record-schema.ts';
 import { compiledProgram } from './compiled-program.ts';
@@ -219,11 +221,11 @@ void test('the list keeps to 80 columns and lets nothing move the cursor', () =>
 });
 
 void test('shares never round to all or nothing, and bars show low and high', () => {
-  assert.equal(shownShare(1), '100 %');
-  assert.equal(shownShare(0.99999), '99.9 %');
-  assert.equal(shownShare(0.00001), '0.1 %');
-  assert.equal(shownShare(0), '0 %');
-  assert.equal(shownShare(undefined), '–');
+  assert.equal(percent(1), '100 %');
+  assert.equal(percent(0.99999), '99.9 %');
+  assert.equal(percent(0.00001), '0.1 %');
+  assert.equal(percent(0), '0 %');
+  assert.equal(percent(undefined), '–');
   assert.equal(sparkline([0, 0.5, 1, undefined], 0, 1), '▁▅█·');
   assert.equal(sparkline([5, 5], 5, 5), '▁▁');
 });

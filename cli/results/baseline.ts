@@ -1,42 +1,41 @@
 import path from 'node:path';
-import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
 import { declareCommand } from '../shared/command.ts';
 import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { baselineDocument, baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
-import { findRun, readRunRecord, runFolder } from './run-folder.ts';
-import { provesNothing, unlike } from './run-likeness.ts';
+import { unlike } from './run-differences.ts';
+import { readRun, runFolder, whyNoProof, type FoundRun } from './run-folder.ts';
 
-/** The runs that are named, by scenario, and why some can't be a baseline. */
-const namedRuns = async (
-  base: string,
-  names: readonly string[],
-): Promise<{ by: Map<string, RunRecord[]>; ids: Map<RunRecord, string>; problems: string[] }> => {
-  const by = new Map<string, RunRecord[]>();
-  const ids = new Map<RunRecord, string>();
+/** The runs that are named, and why some can't be a baseline. */
+const namedRuns = async (base: string, names: readonly string[]): Promise<{ runs: FoundRun[]; problems: string[] }> => {
+  const runs: FoundRun[] = [];
   const problems: string[] = [];
   for (const name of names) {
     try {
-      const folder = await findRun(base, name);
+      const run = await readRun(base, name);
+      const { folder, record } = run;
       if (path.resolve(folder.path) !== path.resolve(runFolder(base, folder.id).path)) {
         throw new Error(`expected a run in ${path.join(base, 'runs')}, received ${name}`);
       }
-      if ([...ids.values()].includes(folder.id)) throw new Error(`expected each run once, received ${name} twice`);
-      const record = await readRunRecord(folder.run);
-      const problem = provesNothing(record);
-      if (problem !== undefined) throw new Error(`run ${folder.id}: ${problem}`);
-      const first = by.get(record.test)?.[0] ?? record;
-      for (const { what, first: one, other } of first === record ? [] : unlike(first, record)) {
-        problems.push(`run ${folder.id}: expected a run like ${ids.get(first)}; ${what}: ${one}, ${other}`);
+      if (runs.some((each) => each.folder.id === folder.id)) {
+        throw new Error(`expected each run once, received ${name} twice`);
       }
-      by.set(record.test, [...(by.get(record.test) ?? []), record]);
-      ids.set(record, folder.id);
+      const like = runs.find((each) => each.record.test === record.test) ?? run;
+      const differences = like === run ? [] : unlike(like.record, record);
+      problems.push(
+        ...whyNoProof(run),
+        ...differences.map(
+          ({ what, before = 'not set', after = 'not set' }) =>
+            `run ${folder.id}: expected a run like ${like.folder.id}; ${what}: ${before}, ${after}`,
+        ),
+      );
+      runs.push(run);
     } catch (error) {
       problems.push(messageOf(error));
     }
   }
-  return { by, ids, problems };
+  return { runs, problems };
 };
 
 const shown = (base: string, baseline: Baseline): string =>
@@ -57,17 +56,16 @@ Exit code: 0; 2 a run can't be a baseline, or wrong options.`,
     const base = path.resolve(values.folder ?? '.');
     try {
       if (positionals.length > 0) {
-        const { by, ids, problems: unfit } = await namedRuns(base, positionals);
+        const { runs, problems: unfit } = await namedRuns(base, positionals);
         if (unfit.length > 0) return refuse(unfit);
-        for (const record of ids.keys()) {
+        const set = new Map(await readBaseline(base));
+        for (const { record } of runs) set.set(record.test, []);
+        for (const { folder, record } of runs) {
+          set.set(record.test, [...(set.get(record.test) ?? []), folder.id]);
           if (record.verdict === 'FAIL')
-            console.error(`run ${ids.get(record)} came to FAIL: what it did not hold is no regression later`);
+            console.error(`run ${folder.id} resulted in FAIL: what failed in it will not count as a regression later`);
         }
-        const set = [...by].map(([test, records]): [string, string[]] => [
-          test,
-          records.map((each) => ids.get(each) ?? ''),
-        ]);
-        await writeBaseline(base, new Map([...(await readBaseline(base)), ...set]));
+        await writeBaseline(base, set);
       }
       const baseline = await readBaseline(base);
       console.log(values.json === true ? JSON.stringify(baselineDocument(baseline)) : shown(base, baseline));

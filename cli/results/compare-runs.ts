@@ -1,7 +1,7 @@
 import type { CriterionStatus } from '../../lib/results/criterion-status.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import type { MetricSample, RunValues } from './run-values.ts';
-import { leastProportionsP, medianOf, proportionsTest, rankTest } from './statistics.ts';
+import { leastProportionsP, medianOf, proportionsTest, rankTest, successRate, type Counts } from './statistics.ts';
 
 /** One or more runs of one scenario under the same conditions. */
 export interface Side {
@@ -11,55 +11,6 @@ export interface Side {
 
 /** What became of something: `within noise` also where it is better or worse by too little to be told from chance. */
 export type ChangeStatus = 'regression' | 'better' | 'within noise' | 'too few';
-
-/** How a criterion ended on both sides; several statuses where runs of a side differ. */
-export interface ComparedCriterion {
-  test: string;
-  selector: string;
-  expression: string;
-  a: CriterionStatus[];
-  b: CriterionStatus[];
-  status: 'regression' | 'better' | 'same' | 'other';
-}
-
-/** The shares of sessions that succeeded. */
-export interface ComparedSuccess {
-  test: string;
-  a: { successful: number; failed: number };
-  b: { successful: number; failed: number };
-  /** Two-sided. */
-  p: number;
-  status: ChangeStatus;
-}
-
-/** A metric on both sides. */
-export interface ComparedMetric {
-  test: string;
-  name: string;
-  unit: MetricSample['unit'];
-  better: MetricSample['better'];
-  /** How many values there were, and how many of them were drawn for the test. */
-  seen: [number, number];
-  used: [number, number];
-  medians: [number | undefined, number | undefined];
-  /** From the one median to the other, in percent; undefined where there is no telling. */
-  changePercent: number | undefined;
-  /** Cliff's delta: positive where the values of B are the larger ones. */
-  delta: number;
-  /** Two-sided, of the sessions' values. */
-  p: number;
-  /** Two-sided, of the medians of runs; where each side has enough of them. */
-  runsP?: number;
-  status: ChangeStatus;
-}
-
-/** What two sides come to. */
-export interface Comparison {
-  verdict: 'regression' | 'no regression' | 'too few';
-  criteria: ComparedCriterion[];
-  success: ComparedSuccess[];
-  metrics: ComparedMetric[];
-}
 
 /** What must hold for a difference to be taken for one. */
 export const bounds = {
@@ -93,13 +44,14 @@ const isBroken = (status: CriterionStatus): boolean => status === 'FAIL' || stat
 const holdsIn = (statuses: readonly CriterionStatus[]): boolean =>
   statuses.length > 0 && statuses.every((each) => each === 'PASS');
 
-const compareCriteria = (a: Side, b: Side): ComparedCriterion[] => {
+/** How each criterion ended on both sides; several statuses where runs of a side differ. */
+const compareCriteria = (a: Side, b: Side) => {
   const all = new Map(
     [...a.records, ...b.records].flatMap(({ criteria }) => criteria.map((each) => [criterionKey(each), each])),
   );
   return [...all].map(([key, { test, selector, expression }]) => {
     const [of, to] = [statusesOf(a, key), statusesOf(b, key)];
-    const status = (): ComparedCriterion['status'] => {
+    const status = (): 'regression' | 'better' | 'same' | 'other' => {
       if (holdsIn(of) && to.some(isBroken)) return 'regression';
       if (of.some(isBroken) && holdsIn(to)) return 'better';
       return of.toSorted().join() === to.toSorted().join() ? 'same' : 'other';
@@ -108,8 +60,8 @@ const compareCriteria = (a: Side, b: Side): ComparedCriterion[] => {
   });
 };
 
-const countsOf = (side: Side): Map<string, { successful: number; failed: number }> => {
-  const by = new Map<string, { successful: number; failed: number }>();
+const countsOf = (side: Side): Map<string, Counts> => {
+  const by = new Map<string, Counts>();
   for (const { test, successful, failed } of side.records.flatMap(({ rounds }) => rounds)) {
     const of = by.get(test) ?? { successful: 0, failed: 0 };
     by.set(test, { successful: of.successful + successful, failed: of.failed + failed });
@@ -119,16 +71,16 @@ const countsOf = (side: Side): Map<string, { successful: number; failed: number 
 
 const nothing = { successful: 0, failed: 0 };
 
-const compareSuccess = (a: Side, b: Side): ComparedSuccess[] => {
+/** The shares of sessions that succeeded. */
+const compareSuccess = (a: Side, b: Side) => {
   const [left, right] = [countsOf(a), countsOf(b)];
   return [...new Set([...left.keys(), ...right.keys()])].map((test) => {
     const [of, to] = [left.get(test) ?? nothing, right.get(test) ?? nothing];
     const p = proportionsTest(of, to);
-    const rate = ({ successful, failed }: typeof of): number => successful / (successful + failed);
     const status = (): ChangeStatus => {
       if (leastProportionsP(of, to.successful + to.failed) >= bounds.p) return 'too few';
       if (p >= bounds.p) return 'within noise';
-      return rate(to) < rate(of) ? 'regression' : 'better';
+      return (successRate(to) ?? 0) < (successRate(of) ?? 0) ? 'regression' : 'better';
     };
     return { test, a: of, b: to, p, status: status() };
   });
@@ -150,7 +102,7 @@ const compareMetric = (
   a: readonly MetricSample[],
   b: readonly MetricSample[],
   tolerancePercent: number,
-): ComparedMetric => {
+) => {
   const { test, name, unit, better } = known;
   const [left, right] = [a, b].map((side) => side.flatMap(({ values }) => values)) as [number[], number[]];
   const [before, after] = [medianOf(left), medianOf(right)];
@@ -179,18 +131,23 @@ const compareMetric = (
     name,
     unit,
     better,
-    seen: [seenIn(a), seenIn(b)],
-    used: [left.length, right.length],
-    medians: [before, after],
+    /** How many values there were, and how many of them were drawn for the test. */
+    seen: [seenIn(a), seenIn(b)] as const,
+    used: [left.length, right.length] as const,
+    medians: [before, after] as const,
+    /** From the one median to the other; undefined where there is no telling. */
     changePercent,
+    /** Cliff's delta: positive where the values of B are the larger ones. */
     delta,
+    /** Two-sided, of the sessions' values. */
     p,
+    /** Two-sided, of the medians of runs; where each side has enough of them. */
     ...(ofRuns !== undefined && { runsP: ofRuns.p }),
     status: status(),
   };
 };
 
-const compareMetrics = (a: Side, b: Side, tolerancePercent: number): ComparedMetric[] => {
+const compareMetrics = (a: Side, b: Side, tolerancePercent: number) => {
   const known = new Map([...a.values, ...b.values].flatMap(({ metrics }) => Array.from(metrics)));
   return [...known].map(([key, metric]) =>
     compareMetric(metric, samplesOf(a, key), samplesOf(b, key), tolerancePercent),
@@ -201,15 +158,18 @@ const compareMetrics = (a: Side, b: Side, tolerancePercent: number): ComparedMet
  * Holds B against A, criterion by criterion and metric by metric. `too few` where nothing regressed and of no success rate and
  * no metric, if there are any, anything could be told.
  */
-export const compareSides = (a: Side, b: Side, tolerancePercent: number): Comparison => {
+export const compareSides = (a: Side, b: Side, tolerancePercent: number) => {
   const criteria = compareCriteria(a, b);
   const success = compareSuccess(a, b);
   const metrics = compareMetrics(a, b, tolerancePercent);
   const measured = [...success, ...metrics];
-  const verdict = (): Comparison['verdict'] => {
+  const verdict = (): 'regression' | 'no regression' | 'too few' => {
     if ([...criteria, ...measured].some(({ status }) => status === 'regression')) return 'regression';
     const isUntold = measured.length > 0 && measured.every(({ status }) => status === 'too few');
     return isUntold ? 'too few' : 'no regression';
   };
   return { verdict: verdict(), criteria, success, metrics };
 };
+
+/** What two sides come to. */
+export type Comparison = ReturnType<typeof compareSides>;

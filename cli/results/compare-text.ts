@@ -1,13 +1,8 @@
 import { printable } from '../shared/printable.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
-import {
-  bounds,
-  type ComparedCriterion,
-  type ComparedMetric,
-  type ComparedSuccess,
-  type Comparison,
-} from './compare-runs.ts';
-import { shownMs, shownShare, successRate } from './history-text.ts';
+import { bounds, type Comparison } from './compare-runs.ts';
+import { successRate } from './statistics.ts';
+import { counted, none, percent, quantity } from './quantities.ts';
 
 /** A comparison with whom it is of, for a reader. */
 export interface ToldComparison extends Comparison {
@@ -18,15 +13,12 @@ export interface ToldComparison extends Comparison {
   notes: string[];
 }
 
+type ChangedCriterion = Comparison['criteria'][number];
+
 const shownP = (p: number): string => (p < 0.0001 ? '<0.0001' : p.toFixed(4));
 
-const shownMedian = (value: number | undefined, unit: ComparedMetric['unit']): string => {
-  if (value === undefined) return '–';
-  return unit === 'ms' ? shownMs(value) : `${Math.round(value)}/s`;
-};
-
-const shownChange = (percent: number | undefined): string =>
-  percent === undefined ? '–' : `${percent > 0 ? '+' : ''}${percent.toFixed(Math.abs(percent) < 10 ? 1 : 0)} %`;
+const signed = (difference: number | undefined, digits: number, unit: string): string =>
+  difference === undefined ? none : `${difference > 0 ? '+' : ''}${difference.toFixed(digits)} ${unit}`;
 
 /** In a suite a name alone does not tell which scenario it is of. */
 const withTest = (name: string, test: string, tests: ReadonlySet<string>): string =>
@@ -37,14 +29,17 @@ const testsIn = ({ criteria, success, metrics }: Comparison): Set<string> =>
 
 const columns = ['', 'A', 'B', 'change', 'delta', 'p', 'p of runs', 'status'];
 
-const successCells = ({ test, a, b, p, status }: ComparedSuccess, tests: ReadonlySet<string>): string[] => {
+const successCells = (
+  { test, a, b, p, status }: Comparison['success'][number],
+  tests: ReadonlySet<string>,
+): string[] => {
   const [before, after] = [successRate(a), successRate(b)];
   const points = before === undefined || after === undefined ? undefined : 100 * (after - before);
   return [
     withTest('success', test, tests),
-    shownShare(before),
-    shownShare(after),
-    points === undefined ? '–' : `${points > 0 ? '+' : ''}${points.toFixed(1)} pt`,
+    percent(before),
+    percent(after),
+    signed(points, 1, 'pt'),
     '',
     shownP(p),
     '',
@@ -52,17 +47,16 @@ const successCells = ({ test, a, b, p, status }: ComparedSuccess, tests: Readonl
   ];
 };
 
-const metricCells = (metric: ComparedMetric, tests: ReadonlySet<string>): string[] => {
+const metricCells = (metric: Comparison['metrics'][number], tests: ReadonlySet<string>): string[] => {
   const { name, test, unit, medians, changePercent, delta, p, runsP, status, used } = metric;
   const isTold = Math.min(...used) > 0;
   return [
     withTest(name, test, tests),
-    shownMedian(medians[0], unit),
-    shownMedian(medians[1], unit),
-    shownChange(changePercent),
-    isTold ? delta.toFixed(2) : '–',
-    isTold ? shownP(p) : '–',
-    runsP === undefined ? '–' : shownP(runsP),
+    ...medians.map((median) => quantity(median, unit)),
+    signed(changePercent, Math.abs(changePercent ?? 0) < 10 ? 1 : 0, '%'),
+    isTold ? delta.toFixed(2) : none,
+    isTold ? shownP(p) : none,
+    runsP === undefined ? none : shownP(runsP),
     status === 'too few' ? `too few (${used[0]}, ${used[1]})` : status,
   ];
 };
@@ -75,12 +69,12 @@ const rowsOf = (comparison: Comparison): string[][] => {
   ];
 };
 
-const criterionName = ({ test, selector, expression }: ComparedCriterion, tests: ReadonlySet<string>): string =>
+const criterionName = ({ test, selector, expression }: ChangedCriterion, tests: ReadonlySet<string>): string =>
   withTest(`${selector} ${expression}`, test, tests);
 
 const statuses = (all: readonly string[]): string => (all.length === 0 ? 'absent' : all.join(' or '));
 
-const changedCriteria = ({ criteria }: Comparison): ComparedCriterion[] =>
+const changedCriteria = ({ criteria }: Comparison): ChangedCriterion[] =>
   criteria.filter(({ status }) => status !== 'same');
 
 const criteriaHead = (comparison: Comparison): string => {
@@ -99,7 +93,7 @@ const conclusion = (comparison: Comparison): string => {
     few === 0
       ? ''
       : `. Of ${few} of ${measured.length} figures nothing can be told: too few values; longer or repeated runs give more`;
-  if (verdict === 'regression') return `REGRESSION: ${regressions} regression${regressions === 1 ? '' : 's'}${untold}`;
+  if (verdict === 'regression') return `REGRESSION: ${counted(regressions, 'regression')}${untold}`;
   if (verdict === 'too few') {
     return `TOO FEW: no criterion fell, and beyond that nothing can be told: expected ${bounds.values} values or more on each side; longer or repeated runs (A1,A2 B1,B2) give more`;
   }

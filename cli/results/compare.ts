@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { declareCommand } from '../shared/command.ts';
@@ -8,28 +7,23 @@ import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, maxValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
-import { findRun, readRunRecord, type RunFolder } from './run-folder.ts';
-import { alsoDifferent, provesNothing, unlike, type Difference } from './run-likeness.ts';
+import { alsoDifferent, unlike, type Difference } from './run-differences.ts';
+import { readRun, whyNoProof, type FoundRun } from './run-folder.ts';
 import { readRunValues } from './run-values.ts';
 
 /** Several runs of one side are too many to be meant. */
 const maxRuns = 100;
-
-interface FoundRun {
-  folder: RunFolder;
-  record: RunRecord;
-}
 
 const findGroup = async (base: string, names: readonly string[]): Promise<FoundRun[]> => {
   if (names.length > maxRuns) throw new Error(`expected at most ${maxRuns} runs on a side, received ${names.length}`);
   const found: FoundRun[] = [];
   for (const name of names) {
     if (name === '') throw new Error('expected the ids or folders of runs with commas between, received an empty one');
-    const folder = await findRun(base, name);
-    if (found.some((each) => each.folder.run === folder.run)) {
+    const run = await readRun(base, name);
+    if (found.some(({ folder }) => folder.run === run.folder.run)) {
       throw new Error(`expected each run once on a side, received ${name} twice`);
     }
-    found.push({ folder, record: await readRunRecord(folder.run) });
+    found.push(run);
   }
   return found;
 };
@@ -51,25 +45,17 @@ const findSides = async (base: string, [first = '', second]: readonly string[]):
   return [await findGroup(base, known), b];
 };
 
-const words = (differences: readonly Difference[], where: string): string[] =>
-  differences.map(({ what, first, other }) => `${where}: ${what}: ${first}, ${other}`);
+const words = (differences: readonly Difference[], where: string, absent: string): string[] =>
+  differences.map(({ what, before = absent, after = absent }) => `${where}: ${what}: ${before}, ${after}`);
 
-/** Why the runs can't be compared: what nothing can force, and in what they are not alike. */
-const refusals = (a: readonly FoundRun[], b: readonly FoundRun[]): { always: string[]; unlike: string[] } => {
-  const all = [...a, ...b];
-  const first = all[0]?.record;
-  const always = all.flatMap(({ folder, record }) => {
-    const problem = provesNothing(record);
-    return problem === undefined ? [] : [`run ${folder.id}: ${problem}`];
-  });
-  const differences =
-    first === undefined
-      ? []
-      : all
-          .slice(1)
-          .flatMap(({ folder, record }) => words(unlike(first, record), `${all[0]?.folder.id}, ${folder.id}`));
-  return { always: [...new Set(always)], unlike: [...new Set(differences)] };
-};
+/** In what the runs are not alike. */
+const unlikeIn = ([first, ...others]: readonly FoundRun[]): string[] => [
+  ...new Set(
+    others.flatMap(({ folder, record }) =>
+      first === undefined ? [] : words(unlike(first.record, record), `${first.folder.id}, ${folder.id}`, 'not set'),
+    ),
+  ),
+];
 
 const sideOf = async (runs: readonly FoundRun[]): Promise<{ side: Side; notes: string[] }> => {
   const capacity = Math.ceil(maxValues / runs.length);
@@ -104,7 +90,7 @@ const compare = async (
     tolerancePercent,
     notes: [
       ...forced.map((each) => `not alike: ${each}`),
-      ...(first && other ? words(alsoDifferent(first, other), 'A, B') : []),
+      ...(first && other ? words(alsoDifferent(first, other), 'A, B', 'unknown') : []),
       ...new Set([...left.notes, ...right.notes]),
       ...(sampled.length > 0
         ? [`of ${sampled.length} metrics at most ${maxValues} values a side, drawn at random, were compared`]
@@ -150,9 +136,10 @@ Exit code: 0 no regression, 1 regression, 2 the runs can't be compared, or wrong
     if (problems.length > 0) return refuse(problems);
 
     try {
-      const [a, b] = await findSides(path.resolve(values.folder ?? '.'), positionals);
-      const { always, unlike: differences } = refusals(a, b);
-      if (always.length > 0) return refuse(always);
+      const [a, b] = await findSides(values.folder ?? '.', positionals);
+      const unproven = new Set([...a, ...b].flatMap(whyNoProof));
+      if (unproven.size > 0) return refuse([...unproven]);
+      const differences = unlikeIn([...a, ...b]);
       if (differences.length > 0 && values.force !== true) {
         return refuse([...differences, 'expected runs that are alike in these; --force compares them all the same']);
       }

@@ -1,9 +1,8 @@
-import path from 'node:path';
 import { messageOf } from '../../lib/text/errors.ts';
 import { declareCommand } from '../shared/command.ts';
 import { resultsFolder } from '../shared/common-options.ts';
 import { exportProblems, exportsAsked, writeExports } from './exports.ts';
-import { findRun, readRunRecord } from './run-folder.ts';
+import { readRun } from './run-folder.ts';
 import { refusalText } from '../shared/refusal.ts';
 
 export const exportCommand = declareCommand({
@@ -20,24 +19,18 @@ Exit code: 0; 1 the run can't be read or a file can't be written; 2 wrong option
   notDone: 'Nothing was exported',
   examples: ['ws-stress export --markdown - >> "$GITHUB_STEP_SUMMARY"'],
   act: async ({ values, positionals: [named], problems: typed, refuse }) => {
-    const { folder: base = '.', junit, markdown, json } = values;
-    const exports = {
-      ...(junit !== undefined && { junit }),
-      ...(markdown !== undefined && { markdown }),
-      ...(json !== undefined && { json }),
-    };
-    const asked = exportsAsked(exports);
+    const asked = exportsAsked(values);
     const toStdout = asked.filter(([, file]) => file === '-').map(([form]) => `--${form}`);
     const problems = [
       ...typed,
       ...(asked.length === 0 ? ['expected --junit, --markdown or --json with a file, received none of them'] : []),
       ...(toStdout.length > 1 ? [`expected one of them on stdout, received - for ${toStdout.join(' and ')}`] : []),
-      ...exportProblems(exports),
+      ...exportProblems(values),
     ];
     if (problems.length > 0) return refuse(problems);
     try {
-      const folder = await findRun(path.resolve(base), named);
-      await writeExports(exports, await readRunRecord(folder.run), folder);
+      const { folder, record } = await readRun(values.folder ?? '.', named);
+      await writeExports(values, record, folder);
       return 0;
     } catch (error) {
       console.error(refusalText('nothing was exported, or not all of it', [messageOf(error)]));

@@ -3,17 +3,12 @@ import path from 'node:path';
 import { printable } from '../shared/printable.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
 import { historyFolder } from './history-file.ts';
-import { graduation, type Change, type Evolution, type PastRun, type ScenarioHistory } from './history-summary.ts';
-import {
-  shownInterval,
-  shownMs,
-  shownNeither,
-  shownRatio,
-  shownShare,
-  shownStanding,
-  shownTime,
-  successRate,
-} from './history-text.ts';
+import { graduation, type Evolution, type PastRun, type ScenarioHistory } from './history-summary.ts';
+import { shownInterval, shownNeither, shownRatio, shownStanding } from './history-text.ts';
+import { duration, minuteOf, percent } from './quantities.ts';
+import { svgOf } from './report-draw.ts';
+import { successRate } from './statistics.ts';
+import type { Difference } from './run-differences.ts';
 import { writeOutput } from '../shared/output-file.ts';
 
 /** The name of a scenario's picture: nothing of a name that would lead elsewhere, and no two names one file. */
@@ -23,25 +18,22 @@ export const pictureName = (test: string): string => {
   return `trend-${plain}${mark}.svg`;
 };
 
+const titleAt = (text: string, top: number) => ({ text, left: 10, top, textStyle: { fontSize: 14 } });
+
 /** A picture of success rate and p95 over runs, as SVG. */
-const trendPicture = async (test: string, runs: readonly PastRun[]): Promise<string> => {
-  // The one file of it: its modules one by one take eight times as long to load.
-  const echarts = await import('echarts/dist/echarts.esm.min.mjs');
-  const [width, height] = [900, 420];
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
-  try {
-    const names = runs.map(({ startedAt }, index) => `${index + 1}\n${shownTime(startedAt).slice(5)}`);
-    const upper = { left: 70, right: 30, top: 50, height: 130 };
-    const lower = { left: 70, right: 30, top: 230, height: 130 };
-    chart.setOption({
-      animation: false,
+const trendPicture = (test: string, runs: readonly PastRun[]): Promise<string> => {
+  const names = runs.map(({ startedAt }, index) => `${index + 1}\n${minuteOf(startedAt).slice(5)}`);
+  const rates = runs.map(successRate).map((rate) => rate && rate * 100);
+  const series = [rates, runs.map(({ p95Ms }) => p95Ms)];
+  return svgOf(
+    {
       color: ['#1f5fbf', '#b3470b'],
       backgroundColor: '#fff',
       title: [
-        { text: `${printable(test, 60)}: sessions that succeeded, %`, left: 10, top: 10, textStyle: { fontSize: 14 } },
-        { text: 'p95 of session duration, ms', left: 10, top: 195, textStyle: { fontSize: 14 } },
+        titleAt(`${printable(test, 60)}: sessions that succeeded, %`, 10),
+        titleAt('p95 of session duration, ms', 195),
       ],
-      grid: [upper, lower],
+      grid: [50, 230].map((top) => ({ left: 70, right: 30, top, height: 130 })),
       xAxis: [0, 1].map((gridIndex) => ({
         type: 'category',
         gridIndex,
@@ -52,21 +44,17 @@ const trendPicture = async (test: string, runs: readonly PastRun[]): Promise<str
         { type: 'value', gridIndex: 0, min: 0, max: 100 },
         { type: 'value', gridIndex: 1, min: 0 },
       ],
-      series: [
-        {
-          type: 'line',
-          data: runs.map((run) => {
-            const rate = successRate(run);
-            return rate === undefined ? null : rate * 100;
-          }),
-        },
-        { type: 'line', xAxisIndex: 1, yAxisIndex: 1, data: runs.map(({ p95Ms }) => p95Ms ?? null) },
-      ],
-    });
-    return chart.renderToSVGString();
-  } finally {
-    chart.dispose();
-  }
+      // ECharts shows no point for `-`.
+      series: series.map((data, at) => ({
+        type: 'line',
+        xAxisIndex: at,
+        yAxisIndex: at,
+        data: data.map((value) => value ?? '-'),
+      })),
+    },
+    900,
+    420,
+  );
 };
 
 /** So many changes of one run are written out. */
@@ -75,7 +63,7 @@ const maxChanges = 12;
 const valueCell = (value: string | undefined): string =>
   value === undefined ? 'none' : value === '' ? '(empty)' : markdownText(value, 120);
 
-const changeItem = ({ what, before, after }: Change): string =>
+const changeItem = ({ what, before, after }: Difference): string =>
   `${markdownText(what, 200)}: ${valueCell(before)} → ${valueCell(after)}`;
 
 const metricsRow = (scenario: ScenarioHistory): string[] => {
@@ -85,28 +73,28 @@ const metricsRow = (scenario: ScenarioHistory): string[] => {
     String(scenario.success),
     String(scenario.failure),
     `${scenario.executions}${neither && ` (neither: ${neither})`}`,
-    `${shownTime(scenario.lastUpdated)} UTC`,
+    `${minuteOf(scenario.lastUpdated)} UTC`,
     shownRatio(scenario),
     shownInterval(scenario),
     shownStanding(scenario),
   ];
 };
 
-const figuresOf = (run: PastRun): string => `${shownShare(successRate(run))} success and ${shownMs(run.p95Ms)} p95`;
+const figuresOf = (run: PastRun): string => `${percent(successRate(run))} success and ${duration(run.p95Ms)} p95`;
 
 const altText = ({ test, runs }: ScenarioHistory): string => {
   const [first, last] = [runs[0], runs.at(-1)];
   if (first === undefined || last === undefined) return '';
   return runs.length === 1
-    ? `${markdownText(test, 80)}: one run on ${shownTime(last.startedAt)} with ${figuresOf(last)}`
-    : `${markdownText(test, 80)}: success rate and p95 of ${runs.length} runs, from ${figuresOf(first)} on ${shownTime(first.startedAt)} to ${figuresOf(last)} on ${shownTime(last.startedAt)}`;
+    ? `${markdownText(test, 80)}: one run on ${minuteOf(last.startedAt)} with ${figuresOf(last)}`
+    : `${markdownText(test, 80)}: success rate and p95 of ${runs.length} runs, from ${figuresOf(first)} on ${minuteOf(first.startedAt)} to ${figuresOf(last)} on ${minuteOf(last.startedAt)}`;
 };
 
 const evolutionOf = ({ from, to, at, changes }: Evolution): string[] => {
   const more = changes.length - maxChanges;
   const items = changes.slice(0, maxChanges).map((each) => `- ${changeItem(each)}`);
   if (more > 0) items.push(`- and ${more} more`);
-  return [`${shownTime(at)} UTC, run ${markdownText(to, 100)} (before: ${markdownText(from, 100)}):`, '', ...items, ''];
+  return [`${minuteOf(at)} UTC, run ${markdownText(to, 100)} (before: ${markdownText(from, 100)}):`, '', ...items, ''];
 };
 
 const evolutionLines = ({ evolution, earlierEvolution }: ScenarioHistory): string[] => {

@@ -1,4 +1,6 @@
 import { printable } from '../shared/printable.ts';
+import { duration, minuteOf, percent } from './quantities.ts';
+import { successRate } from './statistics.ts';
 import { graduation, standingOf, type PastRun, type ScenarioHistory } from './history-summary.ts';
 
 const bars = '▁▂▃▄▅▆▇█'.split('');
@@ -12,28 +14,6 @@ export const sparkline = (values: readonly (number | undefined)[], low: number, 
       return bars[Math.min(bars.length - 1, Math.max(0, Math.floor(share * bars.length)))];
     })
     .join('');
-
-/** The share of a run's sessions that succeeded, 0 to 1; undefined where none was judged. */
-export const successRate = ({ successful, failed }: Pick<PastRun, 'successful' | 'failed'>): number | undefined =>
-  successful + failed === 0 ? undefined : successful / (successful + failed);
-
-/** A share as percent to a tenth; one that is not whole never looks so. */
-export const shownShare = (share: number | undefined): string => {
-  if (share === undefined) return '–';
-  const tenths = Math.round(share * 1000);
-  const told = share < 1 ? Math.min(999, tenths) : tenths;
-  return `${(share > 0 ? Math.max(1, told) : told) / 10} %`;
-};
-
-/** A time as a person reads it. */
-export const shownMs = (ms: number | undefined): string => {
-  if (ms === undefined) return '–';
-  if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`;
-  return ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`;
-};
-
-/** `2026-11-24 16:31`, of an ISO time. */
-export const shownTime = (iso: string): string => printable(iso.slice(0, 16).replace('T', ' '), 16);
 
 /** Success : failure as runs, and how many successes there are for one failure. */
 export const shownRatio = ({ success, failure }: Pick<ScenarioHistory, 'success' | 'failure'>): string =>
@@ -57,7 +37,7 @@ export const shownStanding = (scenario: ScenarioHistory): string => {
 /** Wilson's interval of the success rate of runs, in words. */
 export const shownInterval = (scenario: ScenarioHistory): string => {
   const { low, high } = standingOf(scenario).interval;
-  return `${shownShare(low)} to ${shownShare(high)}`;
+  return `${percent(low)} to ${percent(high)}`;
 };
 
 /** The longest trend that fits beside its label. */
@@ -68,7 +48,7 @@ const trendLines = (runs: readonly PastRun[]): string[] => {
   const times = last.map(({ p95Ms }) => p95Ms);
   const known = times.filter((each) => each !== undefined);
   const [low, high] = [Math.min(...known), Math.max(...known)];
-  const ends = known.length === 0 ? '' : ` ${shownMs(low)} to ${shownMs(high)}`;
+  const ends = known.length === 0 ? '' : ` ${duration(low)} to ${duration(high)}`;
   return [
     `  success  ${sparkline(last.map(successRate), 0, 1)}`,
     `  p95      ${sparkline(times, low, high)}${last.length > 40 ? `\n          ${ends}` : ` ${ends}`}`,
@@ -88,11 +68,11 @@ const runLines = (runs: readonly PastRun[]): string[] => {
     const head = own === versions ? [] : [`  with ${own}`];
     versions = own;
     const cells = [
-      shownTime(run.startedAt).padEnd(16),
+      minuteOf(run.startedAt).padEnd(16),
       printable(run.run, 22).padEnd(23),
       run.verdict.padEnd(14),
-      shownShare(successRate(run)).padStart(7),
-      shownMs(run.p95Ms).padStart(8),
+      percent(successRate(run)).padStart(7),
+      duration(run.p95Ms).padStart(8),
     ];
     return [...head, `  ${cells.join(' ')}`];
   });
@@ -104,7 +84,7 @@ const scenarioLines = (scenario: ScenarioHistory, shown: number): string[] => {
   return [
     printable(scenario.test, 60),
     `  success ${scenario.success}, failure ${scenario.failure}, executions ${scenario.executions}${neither && ` (neither: ${neither})`}`,
-    `  last updated ${shownTime(scenario.lastUpdated)} UTC`,
+    `  last updated ${minuteOf(scenario.lastUpdated)} UTC`,
     `  success : failure ${shownRatio(scenario)}, ${shownStanding(scenario)}`,
     `  success rate of runs, 95 % interval: ${shownInterval(scenario)}`,
     ...trendLines(scenario.runs),

@@ -23,26 +23,41 @@ const isType = (type: unknown): type is keyof typeof schemas =>
 /** What is wrong with a value that should be a record, in words. */
 export class RecordProblem extends Error {}
 
+/** Parses JSON; throws a RecordProblem that says what was expected. */
+export const parseJson = (text: string, expected: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new RecordProblem(`expected a ${expected}, a JSON object; received no JSON, or a part of it`);
+  }
+};
+
+/** Checks a value of version 1 by its schema; throws a RecordProblem that says what was expected. */
+export const checkVersion1 = <Schema extends v.GenericSchema>(
+  schema: Schema,
+  value: unknown,
+  name: string,
+): v.InferOutput<Schema> => {
+  const { version } = (value ?? {}) as { version?: unknown };
+  if (version !== 1) {
+    const received = JSON.stringify(version)?.slice(0, 40) ?? 'none';
+    throw new RecordProblem(
+      `expected version 1 of the ${name}, received ${received}: another version of ws-stress wrote it`,
+    );
+  }
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  throw new RecordProblem(`the ${name}: ${issueText(result.issues[0], `the ${name}`)}`);
+};
+
 /** Reads a record, of whatever type, from a line of JSON; throws a RecordProblem that says what was expected. */
 export const parseRecord = (line: string): AnyRecord => {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    throw new RecordProblem('expected a record, a JSON object; received no JSON, or a part of it');
-  }
-  const { type, version } = (value ?? {}) as { type?: unknown; version?: unknown };
+  const value = parseJson(line, 'record');
+  const { type } = (value ?? {}) as { type?: unknown };
   if (!isType(type)) {
     throw new RecordProblem(`expected a record whose type is ${Object.keys(schemas).join(', ')}; received none such`);
   }
-  if (version !== 1) {
-    throw new RecordProblem(
-      `expected version 1 of the ${type} record, received ${JSON.stringify(version)?.slice(0, 40)}: another version of ws-stress wrote it`,
-    );
-  }
-  const result = v.safeParse(schemas[type], value, { abortEarly: true });
-  if (result.success) return result.output;
-  throw new RecordProblem(`the ${type} record: ${issueText(result.issues[0], 'the record')}`);
+  return checkVersion1<v.GenericSchema<unknown, AnyRecord>>(schemas[type], value, `${type} record`);
 };
 
 /** Reads a run record from its JSON; throws a RecordProblem that says what was expected. */

@@ -6,7 +6,7 @@ import { isCaseName, maxRecoveryCases, type ReplayCase } from '../../lib/command
 import { extensible, outcomeSchema } from '../../lib/results/record-schema.ts';
 import { describeOutcome, type Outcome } from '../../lib/session/outcome.ts';
 import { printable } from '../shared/printable.ts';
-import { issueText } from '../shared/schema-issue.ts';
+import { checkVersion1, parseJson } from './parse-record.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** A run, and when it began, ISO 8601. */
@@ -87,24 +87,7 @@ export const nameOf = (test: string, command: string, fault: Outcome, isTaken: (
 
 /** Reads a case from its file's text; throws what was expected. */
 export const parseCase = (text: string, name: string): RecoveryCase => {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error('expected a recovery case, a JSON object; received no JSON, or a part of it');
-  }
-  const { version } = (value ?? {}) as { version?: unknown };
-  if (version !== 1) {
-    const received = JSON.stringify(version)?.slice(0, 40) ?? 'none';
-    throw new Error(
-      `expected version 1 of a recovery case, received ${received}: another version of ws-stress wrote it`,
-    );
-  }
-  const result = v.safeParse(caseSchema, value, { abortEarly: true });
-  if (!result.success) {
-    throw new Error(issueText(result.issues[0], 'the case'));
-  }
-  const { output } = result;
+  const output = checkVersion1(caseSchema, parseJson(text, 'recovery case'), 'recovery case');
   if (output.name !== name)
     throw new Error(`expected the name of its file, ${name}; received ${printable(output.name, 100)}`);
   return output;

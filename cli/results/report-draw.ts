@@ -20,19 +20,31 @@ const tidied = (svg: string, key: string): string =>
     .replaceAll(/\bzr\d+-(c\d+)/g, `${key}-$1`)
     .replaceAll(/\n+/g, '');
 
+type Charts = typeof import('echarts/dist/echarts.esm.min.mjs');
+
+// The one file of it: its modules one by one take eight times as long to load.
+const loadCharts = (): Promise<Charts> => import('echarts/dist/echarts.esm.min.mjs');
+
+const drawn = (echarts: Charts, option: PictureOption, width: number, height: number): string => {
+  // oxlint-disable-next-line unicorn/no-null -- there is no element to draw in
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
+  try {
+    chart.setOption({ animation: false, ...option });
+    return chart.renderToSVGString();
+  } finally {
+    chart.dispose();
+  }
+};
+
+/** A picture as a document of SVG. */
+export const svgOf = async (option: PictureOption, width: number, height: number): Promise<string> =>
+  drawn(await loadCharts(), option, width, height);
+
 /** Loads ECharts, which takes a moment, and returns what draws with it. */
 export const loadDraw = async (): Promise<Draw> => {
-  // The one file of it: its modules one by one take eight times as long to load.
-  const echarts = await import('echarts/dist/echarts.esm.min.mjs');
+  const echarts = await loadCharts();
   return (option, width, height, alt, key) => {
-    // oxlint-disable-next-line unicorn/no-null -- there is no element to draw in
-    const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
-    try {
-      chart.setOption({ animation: false, ...option });
-      const content = tidied(chart.renderToSVGString(), key);
-      return markup`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${alt}">${new Markup(content)}</svg>`;
-    } finally {
-      chart.dispose();
-    }
+    const content = tidied(drawn(echarts, option, width, height), key);
+    return markup`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${alt}">${new Markup(content)}</svg>`;
   };
 };

@@ -113,7 +113,7 @@ const runIds = async (base: string): Promise<string[]> => {
  * The run that a command line means: its id, the path of its folder or of its run record, or, where none is named, the latest.
  * Throws what was expected where there is none such.
  */
-export const findRun = async (base: string, named: string | undefined): Promise<RunFolder> => {
+const findRun = async (base: string, named: string | undefined): Promise<RunFolder> => {
   if (named === undefined) {
     const latest = (await runIds(base)).at(-1);
     if (latest !== undefined) return runFolder(base, latest);
@@ -132,3 +132,19 @@ export const findRun = async (base: string, named: string | undefined): Promise<
     `expected the id of a run in ${path.join(base, 'runs')}, or the path of its folder; received ${named}${known}`,
   );
 };
+
+/** A run in a folder of results. */
+export interface FoundRun {
+  folder: RunFolder;
+  record: RunRecord;
+}
+
+/** Finds a run as `findRun` does, and reads its record; throws what is wrong with either. */
+export const readRun = async (base: string, named: string | undefined): Promise<FoundRun> => {
+  const folder = await findRun(path.resolve(base), named);
+  return { folder, record: await readRunRecord(folder.run) };
+};
+
+/** Why a run can neither be compared nor be a baseline, in words; empty where it can. */
+export const whyNoProof = ({ folder, record: { verdict } }: FoundRun): string[] =>
+  verdict === 'PASS' || verdict === 'FAIL' ? [] : [`run ${folder.id}: its verdict is ${verdict}: it proves nothing`];

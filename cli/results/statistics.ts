@@ -39,6 +39,10 @@ export interface Counts {
   failed: number;
 }
 
+/** The share of successes, 0 to 1; undefined where there was no trial. */
+export const successRate = ({ successful, failed }: Counts): number | undefined =>
+  successful + failed === 0 ? undefined : successful / (successful + failed);
+
 /** Beyond so many tables with the same margins the normal approximation is as good as the exact sum. */
 const maxTables = 100_000;
 

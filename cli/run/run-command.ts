@@ -117,9 +117,9 @@ export const runScenario = async ({
   const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
   const withTarget = values['with-target'] === true;
   const exports: Exports = {
-    ...(env.STRESS_RESULT && { json: env.STRESS_RESULT }),
-    ...(values.junit !== undefined && { junit: values.junit }),
-    ...(values.markdown !== undefined && { markdown: values.markdown }),
+    json: env.STRESS_RESULT || undefined,
+    junit: values.junit,
+    markdown: values.markdown,
   };
   const { expected, problems: ofExpected } = readExpectedList(values, env, hasOwnOutput(k6Args));
   const problems = [
