@@ -107,7 +107,7 @@ const rows: Row[] = [
     verdict: 'FAIL',
     outcomes: { closed: 5 },
     failing: [success, simple],
-    told: /closed \((1006|1001)\)/,
+    told: /closed \(1006\): (connection reset|the connection)/,
   },
   {
     scenario: 'concurrent',

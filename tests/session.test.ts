@@ -698,7 +698,7 @@ test('timers do not multiply: what is over stays over', () => {
     session.events.message(`{"jsonrpc":"2.0","result":{},"id":${id}}`);
     session.pass(100);
   }
-  assert.equal(session.result, undefined);
+  assert.equal(session.settledTimes, 0);
   assert.ok(session.wakes < 1600, `${session.wakes} wakes`);
 });
 
@@ -718,4 +718,56 @@ test('a trace is bounded, whatever comes', () => {
   assert.equal(trace.length, 31);
   assert.ok(trace.every((line) => line.length < 310));
   assert.match(trace[10] ?? '', /473 messages/);
+});
+
+for (const [name, after, expected] of [
+  ['a second process.completed', [service.completed()], 'protocol-violation'],
+  ['a response', [service.error(-32_601, 'Unknown method', 2)], 'ok'],
+] as const) {
+  void test(`a pong that nothing asked for ends no drain: then ${name} comes`, () => {
+    const session = startInMemory(
+      executeAndComplete({ name: 'hi', class: 'simple', command: 'echo hi', proof: { lines: ['hi'] } }),
+    );
+    const { events } = session;
+    events.message(service.connected);
+    events.message(service.started(1));
+    events.pong();
+    events.message(service.output('hi'));
+    events.message(service.completed());
+    assert.equal(session.pings, 1);
+    assert.equal(session.settledTimes, 0);
+    events.pong();
+    assert.equal(session.settledTimes, 0);
+    for (const text of after) events.message(text);
+    assert.equal(session.result?.outcome.kind, expected);
+  });
+}
+
+void test('a service that pongs unasked and does not answer an unknown method is waited for a second', () => {
+  const session = startInMemory(function* () {});
+  session.events.pong();
+  session.events.message(service.connected);
+  session.events.pong();
+  session.pass(999);
+  assert.equal(session.settledTimes, 0);
+  session.pass(1);
+  assert.equal(session.result?.outcome.kind, 'ok');
+});
+
+void test('a service that sent no pong unasked is sent no request to end the drain', () => {
+  const session = startInMemory(function* () {});
+  session.events.message(service.connected);
+  session.events.pong();
+  assert.equal(session.result?.outcome.kind, 'ok');
+  assert.deepEqual(session.sent, []);
+});
+
+void test('broken framing is a violation, and a connection that is closed already is not closed again', () => {
+  const session = startInMemory(function* (open) {
+    yield* open.sleep(1000);
+  });
+  session.events.message(service.connected);
+  session.events.broken('a frame');
+  assert.deepEqual(session.result?.outcome, { kind: 'protocol-violation', reason: 'a frame' });
+  assert.deepEqual(session.closed, []);
 });

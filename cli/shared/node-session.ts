@@ -1,4 +1,5 @@
 import { WebSocket, type RawData } from 'ws';
+import { connectionEnd, framingViolation } from '../../lib/session/connection-end.ts';
 import {
   connectFailed,
   startSession,
@@ -25,6 +26,9 @@ export interface Connection {
 const subprotocolHeader = 'Sec-WebSocket-Protocol';
 /** A service that does not answer the close frame is not waited for longer. */
 const closeTimeoutMs = 2_000;
+
+/** What the ping of the drain carries: a pong with another payload is none of ours (RFC 6455 §5.5.3). */
+const drainPayload = 'ws-stress';
 
 const now = (): number => performance.now();
 
@@ -87,7 +91,7 @@ export const runOverNode = (
           socket.pause();
           after(ms, () => socket.resume());
         },
-        ping: () => socket.ping(),
+        ping: () => socket.ping(drainPayload),
         close: (code) => {
           socket.close(code);
           after(closeTimeoutMs, () => socket.terminate());
@@ -104,15 +108,17 @@ export const runOverNode = (
         if (isBinary) session.binary(bytes.length);
         else session.message(bytes.toString('utf8'));
       });
-      socket.on('pong', () => session.pong());
+      socket.on('pong', (payload) => {
+        if (payload.toString() === drainPayload) session.pong();
+      });
+      socket.prependListener('error', (error) => {
+        const violation = framingViolation(error.message);
+        if (violation !== undefined) session.broken(violation);
+      });
       // Before the listener that resolves, so that there is a result.
-      socket.prependListener('close', (code: number) => session.closed(code, closeDetail(code, failure)));
+      socket.prependListener('close', (code: number) => {
+        const end = connectionEnd(code, failure);
+        session.closed(end.code, end.detail);
+      });
     });
   });
-
-const closeDetail = (code: number, failure: string): string => {
-  if (code === 1006) {
-    return failure === '' ? 'the connection ended without a close frame' : `the connection broke: ${failure}`;
-  }
-  return failure === '' ? 'closed by the service' : `closed by the service: ${failure}`;
-};

@@ -1,6 +1,7 @@
 import { sleep } from 'k6';
 import ws, { type Socket } from 'k6/ws';
 import { shownUrl, type Settings } from '../load/settings.ts';
+import { badUpgrade, connectionEnd, framingViolation } from '../session/connection-end.ts';
 import { connectFailed, startSession } from '../session/session.ts';
 import type {
   Script,
@@ -10,7 +11,7 @@ import type {
   SessionResult,
   SessionSocket,
 } from '../session/session.ts';
-import { now } from './clock.ts';
+import { isRunOver, now } from './clock.ts';
 
 /**
  * Opens a WebSocket, runs a script over it and returns what became of it; undefined where k6 broke the handshake off
@@ -26,6 +27,7 @@ export const runOverWebSocket = (
   const startedAt = now();
   let result: SessionResult | undefined;
   let events: SessionEvents | undefined;
+  let isCutOff = false;
   const response = openWebSocket(settings, (socket) => {
     let failure = '';
     const transport: SessionSocket = {
@@ -52,19 +54,25 @@ export const runOverWebSocket = (
     socket.on('pong', () => session.pong());
     socket.on('error', (error: { error(): string }) => {
       failure = error.error();
+      const violation = framingViolation(failure);
+      if (violation !== undefined) session.broken(violation);
     });
-    socket.on('close', (code: number) => session.closed(code, closeDetail(code, failure)));
+    socket.on('close', (code: number) => {
+      isCutOff ||= result === undefined && code === 1001 && failure === '' && isRunOver();
+      const end = connectionEnd(code, failure);
+      session.closed(end.code, end.detail);
+    });
   });
   // A connection whose end k6 did not report is closed all the same.
   if (result === undefined) events?.closed(1006, 'k6 reported no close');
-  if (result !== undefined) return result;
+  if (result !== undefined) return isCutOff ? undefined : result;
   const { status, error } = response;
   if (status === 0 && /operation was canceled|context canceled/.test(error)) return undefined;
-  const reason = status === 0 ? error : `expected status 101 to the opening handshake, received ${status}`;
+  const reason = error === '' ? `expected status 101 to the opening handshake, received ${status}` : error;
   return connectFailed(reason, now() - startedAt);
 };
 
-/** What came of an opening handshake: its status, or 0 and an error that shows no secret. */
+/** What came of an opening handshake: its status, or 0 for none; and an error that shows no secret, '' where the status says all. */
 export interface Handshake {
   status: number;
   error: string;
@@ -77,8 +85,12 @@ export const openWebSocket = (settings: Settings, onOpen: (socket: Socket) => vo
     const response = ws.connect(settings.url, { headers: { ...settings.headers } }, (socket) => {
       opened = true;
       onOpen(socket);
-    }) as { status: number; error?: string };
-    return { status: response.status, error: shown(settings, response.error ?? 'no reason given') };
+    }) as { status: number; error?: string; headers?: Record<string, string> };
+    const { status, error, headers = {} } = response;
+    if (opened) return { status, error: '' };
+    // Of a handshake that it does not accept k6 keeps the response, not what is wrong with it.
+    if (status === 101) return { status, error: shown(settings, badUpgrade(headers)) };
+    return { status, error: status === 0 ? shown(settings, error ?? 'no reason given') : '' };
   } catch (error) {
     if (opened) throw error;
     return { status: 0, error: shown(settings, String(error).replace(/^GoError: /, '')) };
@@ -86,10 +98,3 @@ export const openWebSocket = (settings: Settings, onOpen: (socket: Socket) => vo
 };
 
 const shown = ({ url }: Settings, text: string): string => text.replaceAll(url, shownUrl(url));
-
-const closeDetail = (code: number, failure: string): string => {
-  // k6 reports a reset as its own 1001 after the error of the write or read.
-  if (code === 1001 && failure !== '') return `connection reset: ${failure}`;
-  if (code === 1006) return 'the connection ended without a close frame';
-  return failure === '' ? 'closed by the service' : `closed by the service: ${failure}`;
-};

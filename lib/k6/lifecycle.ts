@@ -139,12 +139,13 @@ export const makeLifecycle = ({
       state?: { isStdOutTTY?: boolean; testRunDurationMs?: number };
     };
     const { passes = 0, fails = 0 } = metrics.session_success?.values ?? {};
-    const begun = passes + fails + (metrics.unsettled?.values.count ?? 0);
+    const settled = passes + fails;
+    const begun = settled + (metrics.unsettled?.values.count ?? 0);
     const foreign = metrics.own_options !== undefined;
     const countable = !foreign && metrics.segment === undefined;
     const complete =
       !countable ||
-      (isComplete(profile, begun, state?.testRunDurationMs ?? Infinity) &&
+      (isComplete(profile, settled, state?.testRunDurationMs ?? Infinity) &&
         (metrics[casesAsked]?.values.count ?? 0) >= profile.cases.length);
     const nothingBegun = begun === 0 && !metrics.sessions?.values.count && setupData === undefined;
     const ran = nothingBegun ? 'never' : complete ? 'whole' : 'cut short';

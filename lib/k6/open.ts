@@ -1,5 +1,6 @@
 import { WebSocket } from 'k6/websockets';
 import { shownUrl, type Settings } from '../load/settings.ts';
+import { connectionEnd, framingViolation } from '../session/connection-end.ts';
 import { connectFailed, startSession } from '../session/session.ts';
 import type {
   Script,
@@ -9,7 +10,7 @@ import type {
   SessionResult,
   SessionSocket,
 } from '../session/session.ts';
-import { now } from './clock.ts';
+import { isRunOver, now } from './clock.ts';
 
 /** A session that is open beside others of the same VU. */
 export interface OpenSession {
@@ -17,14 +18,31 @@ export interface OpenSession {
   notify: () => void;
 }
 
-/** Opened, and not one message came. */
-const heardNothing = ({ outcome, messagesReceived }: SessionResult): boolean =>
-  outcome.kind === 'timeout' && outcome.phase === 'connected' && messagesReceived === 0;
+/**
+ * Whether k6 may have dropped the first message: a greeting, whatever came after it; or a refusal, of which the close alone is
+ * seen, as an error where even the close came too early.
+ */
+const lacksBeginning = ({ outcome, messagesReceived, connectedMs }: SessionResult): boolean => {
+  if (connectedMs !== undefined) return false;
+  if (outcome.kind === 'timeout') return outcome.phase === 'connected';
+  if (outcome.kind === 'closed') return messagesReceived === 0 && outcome.code !== 1006;
+  return outcome.kind === 'connect-failed' && (outcome.reason === '' || /\bclose \d{4}\b/.test(outcome.reason));
+};
+
+/** Sessions of this VU, and how many of them were opened once more. */
+const count = { opened: 0, again: 0 };
+
+/** Whether k6 alone can explain it: it drops a message in some thousand, a service that fails now and then loses more. */
+const mayOpenAgain = (): boolean => {
+  if (count.again >= 2 + count.opened / 20) return false;
+  count.again++;
+  return true;
+};
 
 /**
  * Opens a session over k6/websockets: like `runOverWebSocket`, but the VU goes on, opening has a time limit, and `ended` is
- * called once with what became of it. One that is not greeted is opened once more: k6 (2.2.0) reads before it says that a
- * connection is open, and drops what comes until then, about one greeting in some thousand. A service that does not greet does so neither time.
+ * called once with what became of it. One whose first message is missing is opened once more: k6 (2.2.0) reads before it says that a
+ * connection is open, and drops what comes until then, about one message in some thousand. A service that does not greet does so neither time.
  */
 export const openSession = (
   settings: Settings,
@@ -34,8 +52,9 @@ export const openSession = (
   ended: (result: SessionResult) => void,
 ): OpenSession => {
   let again: OpenSocket | undefined;
+  count.opened++;
   const first = openOnce(settings, url, limits, script, (result) => {
-    if (heardNothing(result)) again = openOnce(settings, url, limits, script, ended);
+    if (lacksBeginning(result) && mayOpenAgain()) again = openOnce(settings, url, limits, script, ended);
     else ended(result);
   });
   return { notify: () => (again ?? first).session?.notify() };
@@ -148,12 +167,23 @@ const openOnce = (
   socket.onerror = (event) => {
     failure = event?.error ?? '';
     notOpened(failure);
+    const violation = framingViolation(failure);
+    if (violation !== undefined) open.session?.broken(violation);
   };
   (socket as unknown as { onclose: (event?: { code?: number }) => void }).onclose = (event) => {
     notOpened(failure);
-    const code = event?.code ?? 1006;
-    const how = code === 1006 ? 'the connection ended without a close frame' : 'closed by the service';
-    open.session?.closed(code, failure === '' || code === 1006 ? how : `${how}: ${failure}`);
+    // Of a session that the run's end cut off nothing is known, so nothing is said.
+    if (
+      failure === '' &&
+      (event?.code === 1000 || event?.code === 1001) &&
+      open.session?.isOver === false &&
+      isRunOver()
+    ) {
+      open.clearTimers();
+      return;
+    }
+    const { code, detail } = connectionEnd(event?.code, failure);
+    open.session?.closed(code, detail);
   };
   return open;
 };

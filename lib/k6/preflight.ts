@@ -35,8 +35,8 @@ const askHealth = (settings: Settings, origin: string, secrets: readonly string[
 
 const handshakeProblem = (settings: Settings): string | undefined => {
   const response = openWebSocket(settings, (socket) => socket.close(1000));
+  if (response.error !== '') return `${response.error}.`;
   if (response.status === 101) return undefined;
-  if (response.status === 0) return `${response.error}.`;
   const hint =
     response.status === 401 || response.status === 403
       ? ' Check the path and the token (-e STRESS_TOKEN=…) or headers (-e STRESS_HEADERS=…).'

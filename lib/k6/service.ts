@@ -19,7 +19,7 @@ export const sessionsOf = (settings: Settings, url: string): { active?: number; 
 /** A client that goes without a close frame: the opening handshake, and then the connection is dropped. Returns why not. */
 export const vanish = (settings: Settings, url: string): string | undefined => {
   const { origin } = parseUrl(url) ?? { origin: '' };
-  const path = url.replace(/^wss?:\/\/[^/?]*/, '');
+  const path = url.replace(/^wss?:\/\/[^/?]*/i, '');
   const { status, body } = ask('GET', origin + path, {
     ...settings.headers,
     Connection: 'Upgrade',
@@ -27,8 +27,8 @@ export const vanish = (settings: Settings, url: string): string | undefined => {
     'Sec-WebSocket-Version': '13',
     'Sec-WebSocket-Key': 'd3Mtc3RyZXNzIHZhbmlzaA==',
   });
-  // k6 does not know what to do with an upgraded connection, says so, and drops it.
-  if (/\b101\b/.test(body)) return undefined;
+  // k6 does not know what to do with an upgraded connection, says so, and drops it: nothing else shows that it was one.
+  if (status === 101 || (status === 0 && body.startsWith('unsupported response status: 101'))) return undefined;
   return status === 0 ? body : `the opening handshake was answered with status ${status}`;
 };
 

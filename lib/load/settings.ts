@@ -483,7 +483,8 @@ const parsers = {
       ? { value: text }
       : { expected: 'up to 100 letters, digits, hyphens, underscores and dots, the first no dot or hyphen' },
   url: (text: string): Parsed<string> => {
-    if (parseUrl(text)) return { value: text };
+    // Schemes are case-insensitive (RFC 3986 §3.1); from here on there is one spelling.
+    if (parseUrl(text)) return { value: text.replace(/^wss?/i, (scheme) => scheme.toLowerCase()) };
     return /^https?:/i.test(text)
       ? { expected: 'ws:// in place of http://, or wss:// in place of https://' }
       : { expected: 'an address with ws:// or wss://, a host and a path' };
