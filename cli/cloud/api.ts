@@ -10,7 +10,7 @@ import {
   type CloudAccess,
   type Question,
 } from './http-client.ts';
-import type { ScheduleRequest } from './schedule.ts';
+import { cloudScheduleSchema, type CloudSchedule, type ScheduleRequest } from './schedule.ts';
 
 // Grafana Cloud k6 REST API v6, https://grafana.com/docs/grafana-cloud/testing/k6/reference/cloud-rest-api/; paths, members and
 // statuses as in schema.yaml of github.com/grafana/k6-cloud-openapi-client-go (Apache-2.0), version 1.12.0.
@@ -23,28 +23,10 @@ const pageSchema = v.looseObject({ value: v.array(loadTestSchema), '@nextLink': 
 const zonesSchema = v.looseObject({
   value: v.array(v.looseObject({ k6_load_zone_id: v.string(), available: v.boolean(), public: v.boolean() })),
 });
-const scheduleSchema = v.looseObject({
-  id,
-  starts: v.string(),
-  deactivated: v.boolean(),
-  cron: v.nullable(v.looseObject({ schedule: v.string(), time_zone: v.string() })),
-  recurrence_rule: v.nullable(
-    v.looseObject({
-      frequency: v.string(),
-      interval: v.optional(v.number()),
-      byday: v.optional(v.nullable(v.array(v.string()))),
-      until: v.optional(v.nullable(v.string())),
-      count: v.optional(v.nullable(v.number())),
-    }),
-  ),
-});
 const costSchema = v.looseObject({ vuh_usage: v.number() });
 
 /** A load test of the cloud. */
 export type LoadTest = v.InferOutput<typeof loadTestSchema>;
-
-/** A load test's schedule in the cloud. */
-export type CloudSchedule = v.InferOutput<typeof scheduleSchema>;
 
 /** A load zone of the cloud. */
 export type LoadZone = v.InferOutput<typeof zonesSchema>['value'][number];
@@ -91,6 +73,15 @@ export const createApi = (access: CloudAccess, world: ClientWorld) => {
     return answer.status === 404 ? undefined : parsed(question, answer, schema);
   };
 
+  const post = async <Schema extends v.GenericSchema>(
+    path: string,
+    body: object,
+    schema: Schema,
+  ): Promise<v.InferOutput<Schema>> => {
+    const question: Question = { method: 'POST', path, body: JSON.stringify(body), expected: [200] };
+    return parsed(question, await ask(question), schema);
+  };
+
   /** The query of a next page. Its address is not followed: it might take the token elsewhere. */
   const nextQuery = (link: string, from: string): string => {
     const next = URL.canParse(link, access.host) ? new URL(link, access.host).search : '';
@@ -124,30 +115,19 @@ export const createApi = (access: CloudAccess, world: ClientWorld) => {
 
     /** A load test's script, if it has one that is an archive. */
     script: async (test: number): Promise<Uint8Array | undefined> => {
-      const answer = await ask({
-        method: 'GET',
-        path: `/cloud/v6/load_tests/${test}/script`,
-        accept: 'application/x-tar',
-        expected: [200, 404, 406],
-      });
+      const path = `/cloud/v6/load_tests/${test}/script`;
+      const answer = await ask({ method: 'GET', path, accept: 'application/x-tar', expected: [200, 404, 406] });
       return answer.status === 200 ? answer.body : undefined;
     },
 
     /** A load test's schedule; undefined where it has none. */
-    schedule: (test: number) => found(`/cloud/v6/load_tests/${test}/schedule`, scheduleSchema),
+    schedule: (test: number) => found(`/cloud/v6/load_tests/${test}/schedule`, cloudScheduleSchema),
 
     /** What a run of these options would cost, VU hours; or why the cloud would not run them. */
     cost: async (project: number, options: unknown): Promise<{ vuHours: number } | { problem: string }> => {
-      const question: Question = {
-        method: 'POST',
-        path: '/cloud/v6/validate_options',
-        contentType: 'application/json',
-        body: JSON.stringify({ project_id: project, options }),
-        expected: [200],
-      };
       try {
-        const { vuh_usage: vuHours } = parsed(question, await ask(question), costSchema);
-        return { vuHours };
+        const { vuh_usage } = await post('/cloud/v6/validate_options', { project_id: project, options }, costSchema);
+        return { vuHours: vuh_usage };
       } catch (error) {
         if (error instanceof CloudError && error.status === 400) return { problem: error.message };
         throw error;
@@ -159,36 +139,18 @@ export const createApi = (access: CloudAccess, world: ClientWorld) => {
       const body = new FormData();
       body.set('name', name);
       body.set('script', new Blob([script], { type: 'application/x-tar' }), 'archive.tar');
-      const question: Question = {
-        method: 'POST',
-        path: `/cloud/v6/projects/${project}/load_tests`,
-        body,
-        expected: [201, 409],
-      };
+      const path = `/cloud/v6/projects/${project}/load_tests`;
+      const question: Question = { method: 'POST', path, body, expected: [201, 409] };
       const answer = await ask(question);
       return answer.status === 409 ? undefined : parsed(question, answer, loadTestSchema);
     },
 
     replaceScript: async (test: number, script: Uint8Array<ArrayBuffer>): Promise<void> => {
-      await ask({
-        method: 'PUT',
-        path: `/cloud/v6/load_tests/${test}/script`,
-        contentType: 'application/octet-stream',
-        body: script,
-        expected: [204],
-      });
+      await ask({ method: 'PUT', path: `/cloud/v6/load_tests/${test}/script`, body: script, expected: [204] });
     },
 
-    setSchedule: async (test: number, schedule: ScheduleRequest): Promise<CloudSchedule> => {
-      const question: Question = {
-        method: 'POST',
-        path: `/cloud/v6/load_tests/${test}/schedule`,
-        contentType: 'application/json',
-        body: JSON.stringify(schedule),
-        expected: [200],
-      };
-      return parsed(question, await ask(question), scheduleSchema);
-    },
+    setSchedule: (test: number, schedule: ScheduleRequest): Promise<CloudSchedule> =>
+      post(`/cloud/v6/load_tests/${test}/schedule`, schedule, cloudScheduleSchema),
 
     /** Leaves a schedule there, without runs. */
     pauseSchedule: async (schedule: number): Promise<void> => {

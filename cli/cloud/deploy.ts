@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { generatorWatch, placeOf } from '../../lib/load/profile.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { messageOf } from '../../lib/text/errors.ts';
@@ -22,28 +23,25 @@ export const cloudAccess = (
 ): { access: CloudAccess; problems: string[] } => {
   const { K6_CLOUD_TOKEN: token = '', K6_CLOUD_STACK_ID: stackId = '', K6_CLOUD_HOST_V6: host = '' } = env;
   const origin = host === '' ? defaultHost : host.replace(/\/$/, '');
-  const isFine =
+  const isOrigin =
     URL.canParse(origin) &&
     new URL(origin).origin === origin &&
     /^https:|^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:|$)/.test(origin);
+  const checks: readonly [isFine: boolean, problem: string][] = [
+    [token !== '', 'K6_CLOUD_TOKEN: expected a token of Grafana Cloud k6 in the environment; received none'],
+    [
+      /^[\u0021-\u007e]*$/.test(token),
+      'K6_CLOUD_TOKEN: expected a token without blanks and line ends; received something else (not shown)',
+    ],
+    [
+      /^[1-9]\d{0,15}$/.test(stackId),
+      `K6_CLOUD_STACK_ID: expected the number of a stack in the environment, such as 123456; received ${stackId === '' ? 'none' : JSON.stringify(stackId)}`,
+    ],
+    [isOrigin, `K6_CLOUD_HOST_V6: expected an address of https:// without a path; received ${JSON.stringify(host)}`],
+  ];
   return {
     access: { host: origin, token, stackId },
-    problems: [
-      ...(token === ''
-        ? ['K6_CLOUD_TOKEN: expected a token of Grafana Cloud k6 in the environment; received none']
-        : []),
-      ...(/^[\u0021-\u007e]*$/.test(token)
-        ? []
-        : ['K6_CLOUD_TOKEN: expected a token without blanks and line ends; received something else (not shown)']),
-      ...(/^[1-9]\d{0,15}$/.test(stackId)
-        ? []
-        : [
-            `K6_CLOUD_STACK_ID: expected the number of a stack in the environment, such as 123456; received ${stackId === '' ? 'none' : JSON.stringify(stackId)}`,
-          ]),
-      ...(isFine
-        ? []
-        : [`K6_CLOUD_HOST_V6: expected an address of https:// without a path; received ${JSON.stringify(host)}`]),
-    ],
+    problems: checks.filter(([isFine]) => !isFine).map(([, problem]) => problem),
   };
 };
 
@@ -108,10 +106,7 @@ const printableLine = (line: string): string => {
 const refused = refusing('Nothing was changed in the cloud');
 
 const theWorld: ClientWorld = {
-  waitMs: (ms) =>
-    new Promise((resolve) => {
-      setTimeout(resolve, ms);
-    }),
+  waitMs: (ms) => sleep(ms),
   tell: (text) => console.error(printableLine(`ws-stress: ${text}`)),
   answerTimeoutMs: 60_000,
 };
@@ -157,18 +152,13 @@ const planAndDeploy = async (
     say(`  ${'left out'.padEnd(9)}  ${JSON.stringify(test.name)} (${test.scenario})`);
     say(`    ${because}`);
   }
-  const isChanged = plan.steps.some(changes);
-  if (!isChanged) {
-    say('Nothing to change: the cloud has it all.');
-    return 0;
+  if (!plan.steps.some(changes)) say('Nothing to change: the cloud has it all.');
+  else if (isDryRun) say('Dry run: nothing was changed.');
+  else {
+    say('Deploying:');
+    await deploy(api, plan, (done) => say(`  ${done}`));
+    say('Deployed: the cloud has it all.');
   }
-  if (isDryRun) {
-    say('Dry run: nothing was changed.');
-    return 0;
-  }
-  say('Deploying:');
-  await deploy(api, plan, (done) => say(`  ${done}`));
-  say('Deployed: the cloud has it all.');
   return 0;
 };
 

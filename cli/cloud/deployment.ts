@@ -1,8 +1,14 @@
 import { CloudError } from './http-client.ts';
-import type { CloudApi, CloudSchedule, LoadTest, LoadZone } from './api.ts';
+import type { CloudApi, LoadTest, LoadZone } from './api.ts';
 import { readArchive, type MadeArchive } from './archive.ts';
 import type { CloudTest } from './cloud-file.ts';
-import { isSameSchedule, scheduleRequest, scheduleWords, type ScheduleRequest } from './schedule.ts';
+import {
+  isSameSchedule,
+  scheduleRequest,
+  scheduleWords,
+  type CloudSchedule,
+  type ScheduleRequest,
+} from './schedule.ts';
 
 /** A test with its archive, as it should be in the cloud. */
 export interface WantedTest extends CloudTest {
@@ -91,9 +97,8 @@ export const planDeployment = async (
 ): Promise<DeploymentPlan | { problems: string[] }> => {
   const project = await api.project(projectId);
   if (project === undefined) {
-    return {
-      problems: [`project: expected a project of the stack K6_CLOUD_STACK_ID; there is none with id ${projectId}`],
-    };
+    const problem = `expected a project of the stack K6_CLOUD_STACK_ID; there is none with id ${projectId}`;
+    return { problems: [`project: ${problem}`] };
   }
   const problems: string[] = [];
   const zones = tests.map(zonesOf);
@@ -154,21 +159,17 @@ const scheduleTasks = (api: CloudApi, { test, schedule }: Step, idOf: () => numb
   if (schedule.step !== 'set') return [];
   const { request, before } = schedule;
   let set: CloudSchedule | undefined;
-  const replace: Task = [
-    `schedule of ${name} ${before ? 'replaced' : 'set'}`,
-    async () => {
-      set = await api.setSchedule(idOf(), request);
-    },
-  ];
-  if (before?.deactivated !== true) return [replace];
+  const replace = async (): Promise<void> => {
+    set = await api.setSchedule(idOf(), request);
+  };
   // Who paused it did not ask for runs.
-  const pause: Task = [
-    `schedule of ${name} paused as it was`,
-    async () => {
-      if (set?.deactivated === false) await api.pauseSchedule(set.id);
-    },
+  const pause = async (): Promise<void> => {
+    if (set?.deactivated === false) await api.pauseSchedule(set.id);
+  };
+  return [
+    [`schedule of ${name} ${before ? 'replaced' : 'set'}`, replace],
+    ...(before?.deactivated ? [[`schedule of ${name} paused as it was`, pause] satisfies Task] : []),
   ];
-  return [replace, pause];
 };
 
 const tasksOf = (api: CloudApi, projectId: number, step: Step): Task[] => {
@@ -230,7 +231,7 @@ const scheduleText = (step: ScheduleStep, isNew: boolean): string => {
     case 'set':
     default: {
       const before = step.before ? `, in place of ${scheduleWords(step.before)}` : '';
-      return `schedule: ${scheduleWords(step.request)}${before}${step.before?.deactivated === true ? '; stays paused' : ''}`;
+      return `schedule: ${scheduleWords(step.request)}${before}${step.before?.deactivated ? '; stays paused' : ''}`;
     }
   }
 };

@@ -32,8 +32,8 @@ export interface Question {
   /** With its query. */
   path: string;
   accept?: string;
+  /** A text is JSON. */
   body?: string | FormData | Uint8Array<ArrayBuffer>;
-  contentType?: string;
   /** Statuses that the caller deals with; whatever else comes is an error. */
   expected: readonly number[];
 }
@@ -93,7 +93,7 @@ export const createClient = (
   // A service may repeat what it was sent.
   const shown = (text: string): string => printable(text.replaceAll(token, '…'), 500);
 
-  const askOnce = async (what: string, { method, path, accept, body, contentType }: Question) => {
+  const askOnce = async (what: string, { method, path, accept, body }: Question) => {
     const response = await fetch(`${host}${path}`, {
       method,
       // Wherever a redirect leads, the token does not go there.
@@ -102,15 +102,13 @@ export const createClient = (
         Authorization: `Bearer ${token}`,
         'X-Stack-Id': stackId,
         Accept: accept ?? 'application/json',
-        ...(contentType !== undefined && { 'Content-Type': contentType }),
+        ...(typeof body === 'string' && { 'Content-Type': 'application/json' }),
+        ...(body instanceof Uint8Array && { 'Content-Type': 'application/octet-stream' }),
       },
       ...(body !== undefined && { body }),
       signal: AbortSignal.timeout(answerTimeoutMs),
     });
-    const answer: Answer = {
-      status: response.status,
-      body: await readBody(what, response),
-    };
+    const answer: Answer = { status: response.status, body: await readBody(what, response) };
     return { answer, retryAfter: response.headers.get('retry-after') };
   };
 

@@ -33,18 +33,23 @@ export const scheduleSchema = v.strictObject({
 });
 export type Schedule = v.InferOutput<typeof scheduleSchema>;
 
-/** A schedule as the API takes it. */
-export interface ScheduleRequest {
-  starts: string;
-  cron: { schedule: string; time_zone: string } | null;
-  recurrence_rule: {
-    frequency: string;
-    interval: number;
-    byday: readonly string[] | null;
-    until: string | null;
-    count: number | null;
-  } | null;
-}
+/** A load test's schedule in the cloud, as the API has it. */
+export const cloudScheduleSchema = v.object({
+  id: v.pipe(v.number(), v.integer()),
+  starts: v.string(),
+  deactivated: v.boolean(),
+  cron: v.nullable(v.object({ schedule: v.string(), time_zone: v.string() })),
+  recurrence_rule: v.nullable(
+    v.object({
+      frequency: v.string(),
+      interval: v.optional(v.number()),
+      byday: v.nullish(v.array(v.string())),
+      until: v.nullish(v.string()),
+      count: v.nullish(v.number()),
+    }),
+  ),
+});
+export type CloudSchedule = v.InferOutput<typeof cloudScheduleSchema>;
 
 const aliases: ReadonlySet<string> = new Set(['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@hourly']);
 
@@ -109,7 +114,7 @@ export const scheduleProblems = ({ starts, cron, recurrence }: Schedule): string
 const iso = (text: string): string => new Date(text).toISOString();
 
 /** A schedule as the API takes it, whole: what is absent is said to be. */
-export const scheduleRequest = ({ starts, cron, recurrence }: Schedule): ScheduleRequest => ({
+export const scheduleRequest = ({ starts, cron, recurrence }: Schedule) => ({
   starts: iso(starts),
   cron: cron ? { schedule: cron.expression, time_zone: cron.timeZone } : null,
   recurrence_rule: recurrence
@@ -123,16 +128,11 @@ export const scheduleRequest = ({ starts, cron, recurrence }: Schedule): Schedul
     : null,
 });
 
-/** A schedule as the API tells it, as far as it is compared. */
-export type ToldSchedule = Pick<ScheduleRequest, 'starts' | 'cron'> & {
-  recurrence_rule: {
-    frequency: string;
-    interval?: number | undefined;
-    byday?: readonly string[] | null | undefined;
-    until?: string | null | undefined;
-    count?: number | null | undefined;
-  } | null;
-};
+/** A schedule as the API takes it. */
+export type ScheduleRequest = ReturnType<typeof scheduleRequest>;
+
+/** What is compared of a schedule. */
+type ToldSchedule = Pick<CloudSchedule, 'starts' | 'cron' | 'recurrence_rule'>;
 
 const compared = ({ starts, cron, recurrence_rule: rule }: ToldSchedule): string =>
   JSON.stringify([
