@@ -1,4 +1,4 @@
-import { helloFromStressTest } from '../lib/commands/hello.ts';
+import { helloFromStressTest } from '../lib/commands/echo.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 
 export const { definition, options, setup, handleSummary, run } = scenario('single', {

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { parseSettings, shownUrl } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { hide } from '../../lib/results/redact.ts';
@@ -9,8 +7,9 @@ import { countFindings, reportMarkdown, reportText } from './conformance-report.
 import { allCases, runConformance, type CaseReport } from './conformance-run.ts';
 import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { runProblems } from '../run/run-inputs.ts';
-import { certificates } from '../shared/common-options.ts';
+import { certificates, certificatesFile } from '../shared/common-options.ts';
 import { declareCommand, type SettingOption } from '../shared/command.ts';
+import { connectionOf } from '../shared/node-session.ts';
 import { settingsNamed, spellingOf } from '../shared/settings-options.ts';
 
 /** Time after which a case without an answer is a hang, where the settings have none, milliseconds. */
@@ -63,9 +62,7 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
       return 0;
     }
     const env = { ...process.env, ...asked };
-    // k6 heeds the variable too.
-    const caFile = values.ca ?? (env.SSL_CERT_FILE || undefined);
-    const ca = caFile === undefined ? undefined : path.resolve(caFile);
+    const ca = certificatesFile(values.ca, env);
     const only = values.only?.split(',').map((name) => name.trim());
     const problems = [
       ...typed,
@@ -81,8 +78,8 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
 
     const { settings, warnings } = parseSettings(env);
     for (const warning of warnings) console.error(`ws-stress: ${warning}`);
-    const { url, headers, insecure, ackTimeoutMs } = settings;
-    const service = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
+    const { url, ackTimeoutMs } = settings;
+    const service = connectionOf(settings, ca);
     const caseMs = env.STRESS_ACK_TIMEOUT ? ackTimeoutMs : defaultCaseMs;
     const secrets = secretsOf(settings);
     const trouble = await probe(service, caseMs);

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { rawConformanceCases } from '../../lib/cases/conformance-raw.ts';
 import type { Settings } from '../../lib/load/settings.ts';
 import { hide } from '../../lib/results/redact.ts';
 import { secretsOf } from '../../lib/results/secrets.ts';
 import type { FindingRecord } from '../../lib/results/record-schema.ts';
+import { connectionOf } from '../shared/node-session.ts';
 import { probe } from './conformance-raw.ts';
 import { runConformance } from './conformance-run.ts';
 
@@ -17,8 +17,7 @@ export type FrameFinding = Pick<FindingRecord, 'case' | 'section' | 'expected' |
 
 /** Asks the cases of conformance that k6 can't send: frames and opening handshakes. */
 export const askFrames = async (settings: Settings, caFile: string | undefined): Promise<FrameFinding[]> => {
-  const { url, headers, insecure } = settings;
-  const service = { url, headers, insecure, ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }) };
+  const service = connectionOf(settings, caFile);
   const cases = rawConformanceCases();
   const trouble = await probe(service, caseMs);
   if (trouble !== undefined) {

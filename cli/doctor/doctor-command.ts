@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { parseSettings } from '../../lib/load/settings.ts';
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import { hide, hideInOutcome } from '../../lib/results/redact.ts';
@@ -9,8 +7,9 @@ import { processIdProblems } from '../shared/process-figures.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
 import { runProblems } from '../run/run-inputs.ts';
 import { factsOf, type Greeting, type Health, type ServiceFacts } from './service-facts.ts';
-import { asJson, certificates } from '../shared/common-options.ts';
+import { asJson, certificates, certificatesFile } from '../shared/common-options.ts';
 import { declareCommand, type SettingOption } from '../shared/command.ts';
+import { connectionOf } from '../shared/node-session.ts';
 import { allScenarios } from '../shared/scenarios.ts';
 import { settingsNamed, spellingOf } from '../shared/settings-options.ts';
 
@@ -49,9 +48,7 @@ Exit code: 0 the service runs commands, 1 no service answers or it runs none, 2 
   examples: ['ws-stress doctor --url ws://localhost:8003/ws/mcp'],
   act: async ({ values, asked, problems: typed, refuse }) => {
     const env = { ...process.env, ...asked };
-    // k6 heeds the variable too.
-    const caFile = values.ca ?? (env.SSL_CERT_FILE || undefined);
-    const ca = caFile === undefined ? undefined : path.resolve(caFile);
+    const ca = certificatesFile(values.ca, env);
     const pid = values['target-pid'];
     const problems = [
       ...typed,
@@ -62,14 +59,12 @@ Exit code: 0 the service runs commands, 1 no service answers or it runs none, 2 
 
     const { settings, warnings } = parseSettings(env);
     for (const warning of warnings) console.error(`ws-stress: ${warning}`);
-    const { url, headers, insecure } = settings;
-    const connection = { url, headers, insecure, ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }) };
     const limits = {
       ackTimeoutMs: env.STRESS_ACK_TIMEOUT ? settings.ackTimeoutMs : waitMs,
       messageTimeoutMs: env.STRESS_MESSAGE_TIMEOUT ? settings.messageTimeoutMs : waitMs,
       sessionTimeoutMs: settings.sessionTimeoutMs,
     };
-    const found = await factsOf(connection, limits, pid === undefined ? undefined : Number(pid));
+    const found = await factsOf(connectionOf(settings, ca), limits, pid === undefined ? undefined : Number(pid));
     const facts = withoutSecrets(found, secretsOf(settings));
     const scenarios = readinessOf(facts, allScenarios());
     if (values.json === true) {

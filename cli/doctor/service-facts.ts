@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from '../../lib/commands/command.ts';
+import { echo } from '../../lib/commands/echo.ts';
 import type { Response } from '../../lib/jsonrpc/correlation.ts';
 import { isObject, serialiseNotification, type ErrorObject } from '../../lib/jsonrpc/messages.ts';
 import { shownUrl } from '../../lib/load/settings.ts';
@@ -79,12 +80,7 @@ export interface ServiceFacts {
   problem?: string;
 }
 
-const echo: Command = {
-  name: 'echo',
-  class: 'simple',
-  command: 'echo ws-stress-doctor',
-  proof: { lines: ['ws-stress-doctor'] },
-};
+const harmless = echo('ws-stress-doctor');
 
 /** The null utility of POSIX: no allow-list has it, and where there is none it does nothing, with success. */
 const unlisted: Command = { name: 'unlisted', class: 'simple', command: ': ws-stress-doctor', proof: { lines: [] } };
@@ -193,13 +189,13 @@ const partsOf = (facts: ServiceFacts): Part[][] => {
       {
         *script(session) {
           const startedAt = performance.now();
-          const execution = yield* session.execute(echo);
+          const execution = yield* session.execute(harmless);
           yield* execution.completes();
           const durationMs = performance.now() - startedAt;
-          facts.command = { command: echo.command, outcome: { kind: 'ok' }, durationMs };
+          facts.command = { command: harmless.command, outcome: { kind: 'ok' }, durationMs };
         },
         ended: (outcome) => {
-          facts.command = { command: echo.command, outcome };
+          facts.command = { command: harmless.command, outcome };
           facts.problem = cannotRun(facts.url, outcome);
         },
       },
@@ -375,7 +371,7 @@ const connectAdvice = (reason: string): string => {
 
 /** Why a simple command did not run, and what to do. */
 const cannotRun = (url: string, outcome: Outcome): string => {
-  const what = `expected \`${echo.command}\` to print its line and exit with 0; ${shown(describeOutcome(outcome))}`;
+  const what = `expected \`${harmless.command}\` to print its line and exit with 0; ${shown(describeOutcome(outcome))}`;
   return `The service at ${url} does not run a command: ${what}. ${commandAdvice(outcome)}`;
 };
 

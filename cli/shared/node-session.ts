@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { WebSocket, type RawData } from 'ws';
 import { connectionEnd, framingViolation } from '../../lib/session/connection-end.ts';
 import {
@@ -22,6 +23,12 @@ export interface Connection {
   /** Certificates (PEM) to trust in place of the system's. */
   ca?: string;
 }
+
+/** How the service of some settings is reached; `caFile` has certificates to trust. */
+export const connectionOf = (
+  { url, headers, insecure }: Omit<Connection, 'ca'>,
+  caFile: string | undefined,
+): Connection => ({ url, headers, insecure, ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }) });
 
 const subprotocolHeader = 'Sec-WebSocket-Protocol';
 /** A service that does not answer the close frame is not waited for longer. */

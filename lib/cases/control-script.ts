@@ -1,4 +1,5 @@
 import type { Command } from '../commands/command.ts';
+import { echo } from '../commands/echo.ts';
 import type { Script, Session } from '../session/session.ts';
 
 /** A session of process control: PAUSE silences a command that prints on and on, RESUME loses nothing, CANCEL ends it. */
@@ -15,11 +16,6 @@ export const pausesResumesCancels = function* (session: Session, command: Comman
   yield* session.control('CANCEL');
   yield* count.endsWithin(3000);
 
-  const next = yield* session.execute({
-    name: 'echo',
-    class: 'control',
-    command: 'echo ended',
-    proof: { lines: ['ended'] },
-  });
+  const next = yield* session.execute(echo('ended', 'control'));
   yield* next.completes();
 };

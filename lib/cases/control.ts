@@ -1,5 +1,5 @@
-import type { Command } from '../commands/command.ts';
 import { count } from '../commands/count.ts';
+import { echo } from '../commands/echo.ts';
 import type { Response } from '../jsonrpc/correlation.ts';
 import { excerpt } from '../jsonrpc/messages.ts';
 import { describeOutcome } from '../session/outcome.ts';
@@ -21,13 +21,6 @@ const completions = 3;
 
 /** Long enough for what is asked while it runs, short enough to be waited for. */
 const counting = count(12, 0.1, false);
-
-const say = (word: string): Command => ({
-  name: 'echo',
-  class: 'control',
-  command: `echo ${word}`,
-  proof: { lines: [word] },
-});
 
 /** A process that was resumed prints a line within so long, and 2 s more at most. */
 const goesOnMs = 300;
@@ -84,7 +77,7 @@ const hasEnded = function* (session: Session, received: string): Script<Finding>
   for (const atMs of triesAtMs) {
     yield* session.sleep(atMs - passedMs);
     passedMs = atMs;
-    const { execution, rejection } = yield* session.attempt(say('ended'));
+    const { execution, rejection } = yield* session.attempt(echo('ended', 'control'));
     if (execution) {
       const outcome = yield* outcomeOf(execution.completes());
       if (outcome.kind === 'ok') return { kind: 'conforming', received: `${received}; a further execute ran` };
@@ -118,7 +111,7 @@ const withoutProcess = (type: ControlType): readonly Case[] => [
     *script(session) {
       let finding: Finding = { kind: 'conforming', received: '' };
       for (let round = 0; round < completions && finding.kind === 'conforming'; round++) {
-        const run = yield* session.execute(say('done'));
+        const run = yield* session.execute(echo('done', 'control'));
         yield* run.completes();
         finding = evaluateNoProcess(yield* ask(session, type));
       }
@@ -191,7 +184,7 @@ const cancels = (): readonly Case[] => [
 
 /** Tries a second command, whose output would stand among that of the first. */
 const second = function* (session: Session): Script<Finding> {
-  const { rejection } = yield* session.attempt(say('second'));
+  const { rejection } = yield* session.attempt(echo('second', 'control'));
   if (!rejection) return { kind: 'deviating', received: 'accepted beside the first' };
   return {
     kind: rejection.code === invalidParams ? 'conforming' : 'deviating',

@@ -1,5 +1,6 @@
 import { highOutput, longLine } from '../commands/high-output.ts';
 import type { Case } from './case.ts';
+import { runsToItsEnd } from './run-command.ts';
 
 /**
  * The slow reader: it reads the first lines as they come, which shows how fast the service prints; then nothing for as long
@@ -22,8 +23,7 @@ export const longLineCase = (python: boolean): Case => ({
   section: 'protocol: process.output',
   expected: 'a line of 1 MiB comes whole, in order where it comes in chunks',
   *script(session) {
-    const execution = yield* session.execute(longLine(longLineBytes, python));
-    yield* execution.completes();
+    yield* runsToItsEnd(session, longLine(longLineBytes, python));
     return { kind: 'conforming', received: `the line, ${longLineBytes} bytes` };
   },
 });

@@ -1,6 +1,4 @@
-import type { Command } from '../commands/command.ts';
 import type { ReplayCase } from '../commands/recovery-index.ts';
-import type { Script, Session } from '../session/session.ts';
 import type { Case } from './case.ts';
 
 type Asked = Pick<Case, 'name' | 'section' | 'expected'>;
@@ -17,10 +15,4 @@ export const noCases: Asked = {
   name: 'kept-failures',
   section: 'what failed once',
   expected: 'to come to ok',
-};
-
-/** Runs the command of a failure once more. */
-export const runsAgain = function* (session: Session, command: Command): Script {
-  const execution = yield* session.execute(command);
-  yield* execution.completes();
 };

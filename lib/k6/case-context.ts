@@ -17,16 +17,14 @@ import { now } from './clock.ts';
 import { runOverWebSocket } from './connect.ts';
 import type { AskCases } from './definition.ts';
 import { countBegun } from './metrics.ts';
-import { openSession } from './open.ts';
+import { openSession, type Notified } from './open.ts';
 import type { ResultSink } from './result-sink.ts';
 import type { Plan } from './run-plan.ts';
 
 /** A session that is open beside others. */
-export interface OpenSession {
+export interface OpenSession extends Notified {
   /** What became of it; rejected only by a bug of a script. */
   result: Promise<SessionResult>;
-  /** Makes its script check again what it waits for. */
-  notify: () => void;
 }
 
 /** What the VU that asks a scenario's cases can do. */
@@ -114,7 +112,7 @@ const createContext = (
     open: (name, script, url = settings.url, isTry = false) => {
       countBegun();
       const startedAtMs = Date.now();
-      let opened: { notify: () => void } | undefined;
+      let opened: Notified | undefined;
       const result = new Promise<SessionResult>((resolve, reject) => {
         opened = openSession(settings, url, limits, script, (ended) => {
           try {

@@ -1,12 +1,11 @@
 import { leak } from '../cases/memory.ts';
-import type { Command } from '../commands/command.ts';
+import { greets } from '../cases/run-command.ts';
 import { evaluateLeak, type LeakJudgement } from '../memory/leak.ts';
 import { isRestarted, type MemoryReading } from '../memory/reading.ts';
 import { describeOutcome } from '../session/outcome.ts';
 import type { TimedMemorySample } from '../results/memory-record.ts';
 import type { CaseContext } from './case-context.ts';
 
-const hello: Command = { name: 'echo', class: 'simple', command: 'echo hello', proof: { lines: ['hello'] } };
 const sessionsAtOnce = 10;
 const maxSamples = 2000;
 /** How many times as long as it is to last a load may last that does not settle whether there is a leak. */
@@ -33,15 +32,7 @@ const wave = async (
   context: CaseContext,
 ): Promise<{ size: number; succeeded: number; failure: string | undefined }> => {
   const size = context.settings.vus ?? sessionsAtOnce;
-  const open = Array.from(
-    { length: size },
-    () =>
-      context.open(leak.name, function* (session) {
-        const execution = yield* session.execute(hello);
-        yield* execution.completes();
-      }).result,
-  );
-  const ends = await Promise.all(open);
+  const ends = await Promise.all(Array.from({ length: size }, () => context.open(leak.name, greets).result));
   const failed = ends.filter(({ outcome }) => outcome.kind !== 'ok');
   return { size, succeeded: size - failed.length, failure: failed[0] && describeOutcome(failed[0].outcome) };
 };

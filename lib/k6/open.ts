@@ -13,8 +13,8 @@ import type {
 import { isRunOver, now } from './clock.ts';
 
 /** A session that is open beside others of the same VU. */
-export interface OpenSession {
-  /** Lets its script look again at what it waits for. */
+export interface Notified {
+  /** Makes its script check again what it waits for. */
   notify: () => void;
 }
 
@@ -50,7 +50,7 @@ export const openSession = (
   limits: SessionLimits,
   script: (session: Session) => Script,
   ended: (result: SessionResult) => void,
-): OpenSession => {
+): Notified => {
   let again: OpenSocket | undefined;
   count.opened++;
   const first = openOnce(settings, url, limits, script, (result) => {

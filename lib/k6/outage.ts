@@ -1,6 +1,7 @@
+import { greets } from '../cases/run-command.ts';
 import type { Command } from '../commands/command.ts';
 import type { Outcome } from '../session/outcome.ts';
-import type { Script, Session, SessionResult } from '../session/session.ts';
+import type { SessionResult } from '../session/session.ts';
 import type { OpenSession, CaseContext } from './case-context.ts';
 
 const sessions = 5;
@@ -9,13 +10,6 @@ const count: Command = {
   class: 'paced',
   command: 'i=0; while [ $i -lt 6000 ]; do echo "Count $i"; i=$((i + 1)); sleep 0.01; done',
   proof: { numbered: { line: 'Count {i}', from: 0, to: 5999 } },
-};
-const hello: Command = { name: 'echo', class: 'simple', command: 'echo hello', proof: { lines: ['hello'] } };
-
-/** One command, for a session that should work, or not even begin. */
-const greets = function* (session: Session): Script {
-  const execution = yield* session.execute(hello);
-  yield* execution.completes();
 };
 
 /** How a session in the middle of output ended, and whether it did before the service was stopped; undefined where it has not. */

@@ -1,4 +1,5 @@
-import { caseOf, noCases, runsAgain } from '../cases/recovery.ts';
+import { caseOf, noCases } from '../cases/recovery.ts';
+import { runsToItsEnd } from '../cases/run-command.ts';
 import { describeOutcome } from '../session/outcome.ts';
 import { askCases } from './case-context.ts';
 import type { AskCases, ScenarioDefinition } from './definition.ts';
@@ -13,7 +14,7 @@ export const replayKeptFailures = (scripts: Readonly<Record<string, ScenarioDefi
     if (context.settings.recovery === undefined) context.skip([noCases], 'not-run', 'STRESS_RECOVERY names no index');
     else if (kept.length === 0) context.skip([noCases], 'not-applicable', 'no kept failure is left to be replayed');
     for (const [index, each] of kept.entries()) {
-      const script = scripts[each.test] ?? runsAgain;
+      const script = scripts[each.test] ?? runsToItsEnd;
       const { outcome } = context.session(each.name, (session) => script(session, each.command));
       context.report(caseOf(each), outcome.kind === 'ok' ? 'conforming' : 'breaking', describeOutcome(outcome));
       if (outcome.kind !== 'connect-failed') continue;

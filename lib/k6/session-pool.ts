@@ -1,4 +1,6 @@
 import { limitCases, limitProblem, type LimitCase } from '../cases/limit.ts';
+import { runsToItsEnd } from '../cases/run-command.ts';
+import { echo } from '../commands/echo.ts';
 import { describeOutcome } from '../session/outcome.ts';
 import type { Command } from '../commands/command.ts';
 import type { SessionResult } from '../session/session.ts';
@@ -25,13 +27,6 @@ const paced: Command = {
   proof: { numbered: { line: '{i}', from: 0, to: pacedLines - 1 } },
 };
 
-const farewell: Command = {
-  name: 'farewell',
-  class: 'simple',
-  command: 'echo goodbye',
-  proof: { lines: ['goodbye'] },
-};
-
 /** A slot may take a moment to be free again, milliseconds. */
 const slotMs = 5000;
 
@@ -56,8 +51,7 @@ const hold = (context: CaseContext, url: string): Promise<HeldSession> => {
           if (execution) yield* execution.completes();
         }
         yield* session.holds(() => isClosing);
-        const execution = yield* session.execute(farewell);
-        yield* execution.completes();
+        yield* runsToItsEnd(session, echo('goodbye'));
       },
       url,
     );
