@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { metricsTable, type MetricRow } from '../../lib/load/metrics.ts';
 import { settingsTable, type SettingRow } from '../../lib/load/settings.ts';
 import { cloudSchema } from '../cloud/cloud-json-schema.ts';
+import { k6Options, type K6Option } from '../run/k6-options.ts';
 import { markdownTable } from '../shared/markdown.ts';
 import { packageRoot } from '../shared/package-root.ts';
 import { detailSchema, expectedFindingsJsonSchema, runRecordSchema } from './record-json-schemas.ts';
@@ -44,6 +45,16 @@ const metricCells = ([name, row]: [string, MetricRow]): string[] => [
 const metricsDocument = (): string =>
   table(['Metric', 'Type', 'Unit', 'Tags', 'What it tells'], Object.entries(metricsTable).map(metricCells));
 
+const k6OptionCells = ({ flag, short, variable, effect, guard }: K6Option): string[] => [
+  [...(flag === undefined ? [] : [code(flag)]), ...(short === undefined ? [] : [code(short)])].join(', '),
+  variable === undefined ? '' : code(variable),
+  effect,
+  guard === undefined ? 'passed on' : `refused, or ignored with a warning: ${guard}`,
+];
+
+const k6OptionsDocument = (): string =>
+  table(['Option', 'Variable', 'Effect', 'With ws-stress run'], k6Options.map(k6OptionCells));
+
 const read = (file: string): string => readFileSync(path.join(packageRoot, file), 'utf8');
 
 /** An example file as a fenced block. */
@@ -62,6 +73,7 @@ const withSection = (file: string, document: string, name: string, text: string)
 
 const sections = (): [file: string, name: string, text: string][] => [
   ['docs/settings.md', 'settings', settingsDocument()],
+  ['docs/k6-options.md', 'options', k6OptionsDocument()],
   ['docs/thresholds.md', 'metrics', metricsDocument()],
   ['docs/thresholds.md', 'example', exampleDocument('thresholds.json')],
   ['docs/command-sets.md', 'example', exampleDocument('commands.json')],

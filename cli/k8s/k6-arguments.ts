@@ -1,9 +1,10 @@
+import { k6OptionProblems } from '../run/k6-options.ts';
+
 /** What the operator gives k6 itself, or what would break how it does: the argument's form, and why it is refused. */
 const refused: readonly [form: RegExp, why: string][] = [
   [/^--execution-segment/, 'the operator splits the test by --parallelism'],
   [/^(--address|-a)(=|$)/, 'the operator asks k6 by its API at an address of its own'],
   [/^(--paused|-p)(=|$)/, 'the operator lets all runners begin together by it'],
-  [/^--no-(thresholds|setup)(=|$)/, 'a run without it could not be judged'],
   [/^--(out=|env(=|$))|^-e|^-o./, 'outputs and variables are rendered from --write-to, settings and --secret'],
   [/^(--out|-o)$/, 'an output is rendered from --write-to'],
   [/^(instance_id|testrun_name)=|^--tag=(instance_id|testrun_name)=/, 'the operator sets this tag'],
@@ -11,6 +12,7 @@ const refused: readonly [form: RegExp, why: string][] = [
 
 /** What is wrong with arguments for k6 that the operator is to hand over. */
 export const k6ArgumentProblems = (args: readonly string[]): string[] => [
+  ...k6OptionProblems(args).filter((problem) => !/^(--paused|-p)\b/.test(problem)),
   ...(args.length > 0 && !(args[0] ?? '').startsWith('-')
     ? [`after --: expected options of k6, such as --tag team=core; received ${JSON.stringify(args[0])}`]
     : []),

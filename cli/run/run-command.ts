@@ -8,6 +8,7 @@ import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLineOf } from '../results/verdict-text.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
+import { guardedEnvironment, k6OptionProblems, ownArguments, settingsTyped } from './k6-options.ts';
 import { startHelper } from './helper.ts';
 import { helperActions, helperOptions, helperProblems } from './helper-options.ts';
 import { messageOf } from '../../lib/text/errors.ts';
@@ -103,18 +104,25 @@ Exit code: 0 pass, 99 a criterion failed or a finding is not as --expect lists i
 /** Checks everything, sets k6 up and runs the scenario's bundle; returns the exit code. */
 export const runScenario = async ({
   values,
-  asked,
+  asked: flags,
   positionals,
-  k6Args,
+  k6Args: typedForK6,
   problems: ofCommandLine,
   refuse,
 }: GivenRun): Promise<number> => {
   const found = await scenarioFor(positionals[0] ?? '');
   if ('problems' in found) return refuse([...found.problems, ...ofCommandLine]);
   const { scenario } = found;
-  const spelled = spellingOf(asked);
+  const { settings: typed, others: k6Args } = settingsTyped(typedForK6);
+  const asked = { ...flags, ...typed };
+  const asFlags = Object.fromEntries(Object.entries(flags).filter(([name]) => typed[name] === undefined));
+  const spelled = spellingOf(asFlags, { ...process.env, ...typed });
   const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
-  const env: NodeJS.ProcessEnv = { ...process.env, ...asked, ...(ca !== undefined && { SSL_CERT_FILE: ca }) };
+  const { env, warnings } = guardedEnvironment({
+    ...process.env,
+    ...asked,
+    ...(ca !== undefined && { SSL_CERT_FILE: ca }),
+  });
   const withTarget = values['with-target'] === true;
   const exports: Exports = {
     json: env.STRESS_RESULT || undefined,
@@ -125,14 +133,16 @@ export const runScenario = async ({
   const problems = [
     ...[scenarioProblem(scenario)].filter((each) => each !== undefined),
     ...ofCommandLine,
-    ...(withTarget && asked.STRESS_URL !== undefined ? ['expected --with-target or --url, received both'] : []),
+    ...(withTarget && asked.STRESS_URL !== undefined
+      ? [`expected --with-target or ${spelled('STRESS_URL')}, received both`]
+      : []),
     ...(withTarget && asked.STRESS_TOKEN !== undefined
       ? tokenProblems(asked.STRESS_TOKEN, defaultOptions.host).map(
           (problem) => `${spelled('STRESS_TOKEN')}: ${problem}`,
         )
       : []),
     ...helperProblems(values, env, spelled),
-    ...(k6Args.includes('--no-thresholds') ? ['--no-thresholds: a run without criteria could not be judged'] : []),
+    ...k6OptionProblems(k6Args, env),
     ...Object.entries({
       '--junit': values.junit,
       '--markdown': values.markdown,
@@ -145,6 +155,7 @@ export const runScenario = async ({
     ...runProblems(env, scenario, ca, spelled),
   ];
   if (problems.length > 0) return refuse(problems);
+  for (const warning of warnings) console.error(warning);
 
   const parts = scenariosOf(scenario);
   const k6 = await ensureK6();
@@ -177,7 +188,7 @@ export const runScenario = async ({
       // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
       ...(env.STRESS_FLEET && { GOGC: '25' }),
       ...env,
-      [flagsVariable]: Object.keys(asked).join(','),
+      [flagsVariable]: Object.keys(asFlags).join(','),
       ...(values.dashboard === true && (await dashboardEnvironment(env))),
       // By the environment, because other users can see a command line.
       ...(target !== undefined && { STRESS_URL: target.url, STRESS_TOKEN: token }),
@@ -222,12 +233,16 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
   const told = isQuiet ? printProgress(isTaken ? undefined : folder.records, process.stderr) : undefined;
   let end: K6End;
   try {
-    end = await runK6(k6.path, ['run', ...(isQuiet ? ['--quiet'] : []), ...output, ...k6Args, bundle], {
-      ...env,
-      STRESS_RUN_ID: folder.id,
-      STRESS_RESULT: folder.run,
-      ...(!isTaken && { STRESS_RECORDS: env.STRESS_RECORDS ?? 'all' }),
-    });
+    end = await runK6(
+      k6.path,
+      ['run', ...(isQuiet ? ['--quiet'] : []), ...output, ...k6Args, ...ownArguments, bundle],
+      {
+        ...env,
+        STRESS_RUN_ID: folder.id,
+        STRESS_RESULT: folder.run,
+        ...(!isTaken && { STRESS_RECORDS: env.STRESS_RECORDS ?? 'all' }),
+      },
+    );
   } finally {
     await told?.end();
   }

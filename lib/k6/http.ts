@@ -13,7 +13,7 @@ export interface Answer {
 export const ask = (method: 'GET' | 'POST', url: string, headers: Record<string, string>, most = timeout): Answer => {
   try {
     // Thrown, for else k6 logs a warning of its own.
-    const params = { headers, timeout: most, redirects: 0, throw: true };
+    const params = { headers, timeout: most, redirects: 0, throw: true, responseType: 'text' as const };
     const { status, body } = http.request(method, url, null, params);
     return { status, body: typeof body === 'string' ? body : '' };
   } catch (error) {

@@ -12,6 +12,7 @@ import { successCriteria } from '../results/success-criteria.ts';
 import { metricsOf } from '../results/summary-data.ts';
 import { summaryText } from '../results/summary.ts';
 import { casesAsked, figureSelectors, figuresOf, evaluateRun } from '../results/verdict.ts';
+import { bypassingOptions, knowsThresholds, trendStats } from './bypassing-options.ts';
 import { countCasesAsked } from './case-metrics.ts';
 import { skipCriterion, markOwnOptions, markRun, markSegment } from './lifecycle-metrics.ts';
 import type { VuZeroPlan } from './run-plan.ts';
@@ -88,10 +89,14 @@ export const makeLifecycle = ({
     thresholds,
     ...(cloud && { cloud: cloudOptions(root, cloud) }),
     insecureSkipTLSVerify: settings.insecure,
+    // As by default, so that a configuration file of k6 changes none of them.
+    noSetup: false,
+    throw: false,
+    discardResponseBodies: false,
     setupTimeout: '120s',
     // No `url`, for a query may hold a secret; no `ip`, for k6 panics with it when a connection is refused.
     systemTags: ['scenario', 'status', 'proto', 'expected_response', 'error_code'],
-    summaryTrendStats: ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)', 'p(99)'],
+    summaryTrendStats: [...trendStats],
   } as unknown as Options;
 
   const setup = (): SetupData => {
@@ -99,6 +104,8 @@ export const makeLifecycle = ({
     markRun(run);
     const problem = optionsConflict(profile, sameNames(exec.test.options.thresholds ?? {}, thresholds));
     if (problem !== undefined) exec.test.abort(problem);
+    const bypassing = bypassingOptions(exec.test.options as unknown as Record<string, unknown>, settings.insecure);
+    if (bypassing.length > 0) exec.test.abort(refusal(bypassing));
     if (conflicts.length > 0) exec.test.abort(refusal(conflicts));
     for (const warning of warnings) console.warn(warning);
     if (settings.insecure) {
@@ -151,14 +158,25 @@ export const makeLifecycle = ({
     const ran = nothingBegun ? 'never' : complete ? 'whole' : 'cut short';
     const foreignRound = { test: root, number: 1, label: "k6's own options", sessions: undefined };
     const judged = foreign ? { ...parts, rounds: [foreignRound], cases: [] } : parts;
-    const result = evaluateRun(criteria, metrics, judged, ran);
+    const evaluated = evaluateRun(criteria, metrics, judged, ran);
+    const wasSetUp = metrics.runs !== undefined || ran === 'never';
+    const result = wasSetUp ? evaluated : { ...evaluated, verdict: 'INVALID' as const };
+    const notes = [
+      ...(wasSetUp ? [] : ['The set-up was skipped (--no-setup or K6_NO_SETUP), so the run says nothing.']),
+      ...(criteria.length === 0 || knowsThresholds(data)
+        ? []
+        : [
+            'k6 judged no thresholds (--no-thresholds or K6_NO_THRESHOLDS): its exit code does not follow the verdict.',
+          ]),
+    ];
     const success = facts.scenarios && successCriteria(result.criteria, scenarios, names);
     const service = [setupData?.service.name, setupData?.service.version]
       .filter((each) => typeof each === 'string')
       .join(' ');
     const given = recordedSettings(__ENV);
     const colour = state?.isStdOutTTY === true && !__ENV.NO_COLOR;
-    const text = summaryText(root, setupData?.run, settings.url, service, given, result, success, colour);
+    const summary = summaryText(root, setupData?.run, settings.url, service, given, result, success, colour);
+    const text = notes.length === 0 ? summary : `${summary}${notes.map((note) => `  ${note}\n`).join('')}\n`;
     if (settings.result === undefined) return { stdout: text };
     const { id, marker, startedAt } = setupData?.run ?? runOf(settings.runId, root);
     const file: RunRecord = {

@@ -30,7 +30,10 @@ const askHealth = (settings: Settings, origin: string, secrets: readonly string[
   if (status === 0) return brokenOff.test(body) ? unknownService : body;
   if (status !== 200) return unknownService;
   const { service, version } = (parsedJson(body) ?? {}) as { service?: unknown; version?: unknown };
-  return { name: textOf(service, secrets), version: textOf(version, secrets) };
+  const name = textOf(service, secrets);
+  const ofVersion = textOf(version, secrets);
+  // Set-up data is JSON, which turns an undefined member to null.
+  return { ...(name !== undefined && { name }), ...(ofVersion !== undefined && { version: ofVersion }) };
 };
 
 const handshakeProblem = (settings: Settings): string | undefined => {
