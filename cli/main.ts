@@ -1,3 +1,4 @@
+import { withShownUrls } from '../lib/load/settings.ts';
 import { messageOf } from '../lib/text/errors.ts';
 import type { CommandEntry, CommandGroup } from './shared/command.ts';
 import { runCommandLine } from './shared/command-line.ts';
@@ -164,7 +165,7 @@ export const main = async (argv: string[]): Promise<number> => {
     }
     return await runCommandLine(['ws-stress'], program, argv);
   } catch (error) {
-    console.error(`ws-stress: ${messageOf(error)}`);
+    console.error(`ws-stress: ${withShownUrls(messageOf(error))}`);
     return error instanceof SetupError ? error.exitCode : 1;
   }
 };

@@ -192,7 +192,7 @@ test('the beginning of a secret shows neither where an excerpt was cut off withi
       `${told.slice(0, 100)}…`,
       told.slice(0, 90),
     ]) {
-      assert.doesNotMatch(hide(cut, bearer), /SECR/, cut);
+      assert.doesNotMatch(hide(cut, bearer), /SECR|SE(C|CR)?…/, cut);
     }
   }
   assert.equal(hide(`${'x'.repeat(90)} and no secret`, bearer), `${'x'.repeat(90)} and no secret`);

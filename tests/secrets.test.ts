@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
+import { WebSocketServer } from 'ws';
 import { startTarget } from '../reference-target/server.ts';
-import { runProgram } from './k6.ts';
+import { cleanEnv, k6Path, runCli, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const token = 'SECRETVALUE123LONG';
@@ -58,4 +59,170 @@ void test('a service that repeats the token in its health and in what it sends g
   }
   for (const file of files) assert.doesNotMatch(readFileSync(path.join(cwd, file), 'utf8'), /SECR/, file);
   assert.doesNotMatch(stdout + stderr, /SECR/);
+});
+
+/** Everything that a request says, as it is and taken apart. */
+const repeated = ({ url = '', headers }: IncomingMessage): string => {
+  const { searchParams, search } = new URL(url, 'http://host');
+  const authorization = headers.authorization ?? '';
+  const decoded = Buffer.from(authorization.replace(/^\w+ /, ''), 'base64').toString('latin1');
+  return [
+    search,
+    ...searchParams.values(),
+    authorization,
+    Buffer.from(authorization.replace(/^\w+ /, '')).toString('base64'),
+    decoded,
+    JSON.stringify(headers),
+    url,
+  ].join(' | ');
+};
+
+/** A service that repeats what it receives in whatever it says; at /refusing it accepts no session. */
+const repeatingService = async (t: TestContext): Promise<number> => {
+  const server = createServer((request, response) => {
+    const text = repeated(request);
+    response.end(JSON.stringify({ status: text, service: text, version: text, active_sessions: 0, max_sessions: 2 }));
+  });
+  const service = new WebSocketServer({ server });
+  service.on('connection', (client, request) => {
+    const text = repeated(request);
+    const send = (message: object): void => client.send(JSON.stringify({ jsonrpc: '2.0', ...message }));
+    client.on('error', () => client.terminate());
+    if (request.url?.startsWith('/refusing') === true) {
+      send({ error: { code: -32003, message: text, data: null } });
+      client.close(1008, text.slice(0, 100));
+      return;
+    }
+    send({ method: 'connected', params: { session_id: text, version: text, capabilities: [text] } });
+    let asked = 0;
+    client.on('message', (data) => {
+      asked++;
+      let id: unknown = null;
+      try {
+        ({ id } = JSON.parse((data as Buffer).toString('utf8')) as { id: unknown });
+      } catch {
+        // Answered all the same.
+      }
+      if (asked > 1) send({ id: text, result: text });
+      else send({ id, error: { code: -32001, message: `not allowed: ${text}`, data: text } });
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    service.close();
+    for (const client of service.clients) client.terminate();
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+};
+
+/** Each begins with a text that no word has, by which any part of it is found. */
+const values = {
+  password: 'Qx1 pass+wörd/=',
+  key: 'Qx2-key "quoted" & more',
+  main: 'Qx3 main+query/ä',
+  limited: 'Qx4-limited query',
+  down: 'Qx5-down query',
+};
+
+const traces = (value: string): string[] => {
+  const [begin = ''] = value.split(/[ -]/);
+  return [begin, Buffer.from(value).toString('base64').slice(0, 12)];
+};
+
+const basic = Buffer.from(`bob:${values.password}`).toString('base64');
+const anySecret = new RegExp([...Object.values(values).flatMap(traces), basic.slice(0, 12)].join('|'));
+
+void test('a service that repeats all it receives gets no secret anywhere, and one that is a word of ours breaks no record', async (t) => {
+  const port = await repeatingService(t);
+  const cwd = temporaryDirectory(t);
+  const address = (where: string, name: string, value: string): string =>
+    `ws://127.0.0.1:${port}/${where}?kind=session&state=rejected&year=2026&${name}=${encodeURIComponent(value)}`;
+  const url = address('mcp', 'q', values.main);
+  const headers = JSON.stringify({ Authorization: `Basic ${basic}`, 'X-Api-Key': encodeURIComponent(values.key) });
+  const service = ['--url', url, '--headers', headers, '--ack-timeout', '2s'];
+  const others = [
+    '--limited-url',
+    address('refusing', 'q', values.limited),
+    '--down-url',
+    address('refusing', 'q', values.down),
+  ];
+  const show = ['--trace', 'failures', '--junit', 'junit.xml', '--markdown', 'summary.md', '--result', 'result.json'];
+  const shown: string[] = [];
+  const run = async (...args: string[]): Promise<string> => {
+    const { stdout, stderr } = await runCli(args, { cwd });
+    shown.push(stdout, stderr);
+    assert.doesNotMatch(stdout + stderr, anySecret, args.slice(0, 2).join(' '));
+    return stdout + stderr;
+  };
+
+  const single = await run('run', 'single', ...service, ...show);
+  assert.match(single, /Failed sessions\n {2}single rejected \(not allowed\): 1 session/);
+  assert.match(single, /not allowed: /);
+  for (const scenario of ['session-limit', 'service-down']) await run('run', scenario, ...service, ...others, ...show);
+  await run('doctor', ...service);
+  await run('doctor', ...service, '--json');
+  await run(
+    'conformance',
+    ...service,
+    '--only',
+    'method-unknown,malformed-json,params-string',
+    '--json',
+    'c.json',
+    '--markdown',
+    'c.md',
+  );
+  await run('recovery', 'list');
+  await run('history');
+
+  const plain = await runProgram(await k6Path(), ['run', path.join(packageRoot, 'dist/single.js')], {
+    cwd,
+    env: { ...cleanEnv(), STRESS_URL: url, STRESS_HEADERS: headers, STRESS_TRACE: 'failures' },
+  });
+  shown.push(plain.stdout + plain.stderr);
+  assert.match(plain.stderr, /rejected \(not allowed\)/);
+  assert.doesNotMatch(plain.stdout + plain.stderr, anySecret);
+
+  const files = (readdirSync(cwd, { recursive: true }) as string[]).filter((file) =>
+    statSync(path.join(cwd, file)).isFile(),
+  );
+  for (const file of ['report.html', 'records.ndjson', 'run.json', 'runs.jsonl', 'junit.xml', 'summary.md', 'c.json']) {
+    assert.ok(
+      files.some((each) => path.basename(each) === file),
+      `${file}: ${files.join(', ')}`,
+    );
+  }
+  for (const file of files) assert.doesNotMatch(readFileSync(path.join(cwd, file), 'utf8'), anySecret, file);
+  const records = files
+    .filter((file) => file.endsWith('records.ndjson'))
+    .flatMap((file) => readFileSync(path.join(cwd, file), 'utf8').trim().split('\n'))
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { type: string; startedAt?: string });
+  assert.ok(records.some(({ type }) => type === 'finding') && records.some(({ type }) => type === 'session'));
+  assert.ok(records.every(({ type }) => ['finding', 'session', 'memory'].includes(type)));
+  const kept = files.filter((file) => /^recovery\/(?!index)/.test(file));
+  assert.equal(kept.length, 1, files.join(', '));
+});
+
+void test('an address that is refused is shown without its secrets by every command', async () => {
+  const address = 'ws://bob:Qx1/x@host/ws?token=Qx2\n';
+  for (const args of [
+    ['run', 'single', '--url', address],
+    ['run', address],
+    ['run', 'single', '--limited-url', address, '--vus', address, '--commands', address, '--result', address],
+    ['run', 'service-down', '--helper-url', address],
+    ['doctor', '--url', address],
+    ['conformance', '--url', address],
+    ['gate', 'single', '--prometheus', address],
+    ['k8s', 'render', 'single', '--image', 'k6:1', '--url', address],
+    ['report', address],
+    ['compare', address, address],
+    [address],
+  ]) {
+    const { code, stdout, stderr } = await runCli(args);
+    assert.notEqual(code, 0, args.join(' '));
+    assert.doesNotMatch(stdout + stderr, /Qx1|Qx2/, args.join(' '));
+  }
 });

@@ -1,4 +1,6 @@
 import * as v from 'valibot';
+import { hide } from '../../lib/results/redact.ts';
+import { secretsOfAuthorization } from '../../lib/results/secrets.ts';
 import { printable } from '../shared/printable.ts';
 import { issueText } from '../shared/schema-issue.ts';
 import {
@@ -40,6 +42,7 @@ const maxPages = 1000;
 /** The operations of the API that a deployment takes. */
 export const createApi = (access: CloudAccess, world: ClientWorld) => {
   const ask = createClient(access, world);
+  const secrets = secretsOfAuthorization(`Bearer ${access.token}`);
 
   const parsed = <Schema extends v.GenericSchema>(
     { method, path }: Question,
@@ -49,13 +52,13 @@ export const createApi = (access: CloudAccess, world: ClientWorld) => {
     const value = jsonOf(answer);
     const where = `${method} ${path.replace(/\?.*/, '')}: status ${answer.status}`;
     if (value === undefined) {
-      const text = new TextDecoder().decode(answer.body.subarray(0, 500)).replaceAll(access.token, '…');
+      const text = hide(new TextDecoder().decode(answer.body.subarray(0, 500)), secrets);
       throw new CloudError(`${where}: expected JSON; received ${JSON.stringify(printable(text, 200))}`, answer.status);
     }
     const result = v.safeParse(schema, value);
     if (result.success) return result.output;
     const [issue] = result.issues;
-    const received = issue.received.replaceAll(access.token, '…');
+    const received = hide(issue.received, secrets);
     throw new CloudError(`${where}: ${printable(issueText({ ...issue, received }, 'the answer'), 300)}`, answer.status);
   };
 

@@ -1,6 +1,8 @@
 import { isObject } from '../../lib/jsonrpc/messages.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { parsedJson } from '../../lib/text/json.ts';
+import { hide } from '../../lib/results/redact.ts';
+import { secretsOfAuthorization } from '../../lib/results/secrets.ts';
 import { printable } from '../shared/printable.ts';
 
 /** Where the API is, and who asks. */
@@ -90,8 +92,9 @@ export const createClient = (
   { host, token, stackId }: CloudAccess,
   { waitMs, tell, answerTimeoutMs }: ClientWorld,
 ): ((question: Question) => Promise<Answer>) => {
+  const secrets = secretsOfAuthorization(`Bearer ${token}`);
   // A service may repeat what it was sent.
-  const shown = (text: string): string => printable(text.replaceAll(token, '…'), 500);
+  const shown = (text: string): string => printable(hide(text, secrets), 500);
 
   const askOnce = async (what: string, { method, path, accept, body }: Question) => {
     const response = await fetch(`${host}${path}`, {

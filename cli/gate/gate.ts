@@ -5,6 +5,8 @@ import { parseDuration } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { summaryText, verdictLine } from '../../lib/results/summary.ts';
 import type { RunResult } from '../../lib/results/record-schema.ts';
+import { hide } from '../../lib/results/redact.ts';
+import { secretsOfAuthorization } from '../../lib/results/secrets.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
 import { declareCommand, type Given, type Options, type SettingOption } from '../shared/command.ts';
@@ -242,7 +244,8 @@ Exit code, as of ws-stress run: 0 pass, 99 a criterion failed or had no data, 10
       return exitCodes[result.verdict];
     } catch (error) {
       if (!(error instanceof GateError)) throw error;
-      console.error(`NOT RUN: nothing was judged: ${error.message}`);
+      const message = hide(error.message, secretsOfAuthorization(connection.authorization));
+      console.error(`NOT RUN: nothing was judged: ${message}`);
       return exitCodes['NOT RUN'];
     }
   },

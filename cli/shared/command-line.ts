@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { closest, suggestion } from '../../lib/text/suggestion.ts';
 import type { CommandDeclaration, CommandGroup, Given, Options, ParsedOption } from './command.ts';
 import { commanderCommand, commanderList, helpText, optionsOf } from './command-help.ts';
+import { withShownUrls } from '../../lib/load/settings.ts';
 import { refuse, refusing } from './refusal.ts';
 import { settingsEnvironment } from './settings-options.ts';
 
@@ -102,7 +103,9 @@ const unknownCommand = (path: readonly string[], name: string, { commands }: Com
   const names = commands.filter(({ isHidden }) => isHidden !== true).map((each) => each.name);
   const ofGroup = path.slice(1);
   const all = ofGroup.length > 0 ? ` (${names.join(', ')})` : '';
-  console.error(`ws-stress: no such command: ${[...ofGroup, name].join(' ')}${suggestion(name, names)}${all}`);
+  console.error(
+    `ws-stress: no such command: ${withShownUrls([...ofGroup, name].join(' '))}${suggestion(name, names)}${all}`,
+  );
   console.error(`${path.join(' ')} --help lists the commands.`);
   return 2;
 };

@@ -6,6 +6,9 @@ const shortest = 4;
 /** What is cut off has this length at least. */
 const shortestCut = 80;
 
+/** The shortest part of a secret that is hidden where a text is marked as cut off. */
+const shortestPart = 2;
+
 /** Where a text may have been cut off, in its middle too. */
 const cuts = /"?…"?|"|$/g;
 
@@ -28,23 +31,25 @@ const hideWord = (text: string, secret: string): string => {
 /** Hides the beginning of a secret where the text was cut off within it, and its end where the text begins anew. */
 const hideParts = (text: string, secret: string): string => {
   if (text.length < shortestCut) return text;
-  const isBegun = text.includes(secret.slice(0, shortest));
-  const isEnded = text.includes(secret.slice(-shortest));
+  const isBegun = text.includes(secret.slice(0, shortestPart));
+  const isEnded = text.includes(secret.slice(-shortestPart));
   if (!isBegun && !isEnded) return text;
   let shown = '';
   let from = 0;
   for (const match of text.matchAll(cuts)) {
     const { index } = match;
+    const isMarked = match[0].includes('…');
+    const least = isMarked ? shortestPart : shortest;
     let begun = isBegun ? Math.min(secret.length - 1, index - from) : 0;
-    while (begun >= shortest && !text.startsWith(secret.slice(0, begun), index - begun)) begun--;
-    if (begun >= shortest) {
+    while (begun >= least && !text.startsWith(secret.slice(0, begun), index - begun)) begun--;
+    if (begun >= least) {
       shown += `${text.slice(from, index - begun)}…`;
       from = index;
     }
     const next = index + match[0].length;
-    let ended = isEnded && match[0].includes('…') ? secret.length - 1 : 0;
-    while (ended >= shortest && !text.startsWith(secret.slice(-ended), next)) ended--;
-    if (ended >= shortest) {
+    let ended = isEnded && isMarked ? secret.length - 1 : 0;
+    while (ended >= shortestPart && !text.startsWith(secret.slice(-ended), next)) ended--;
+    if (ended >= shortestPart) {
       shown += text.slice(from, next);
       from = next + ended;
     }

@@ -160,6 +160,10 @@ const allOf = ({ url, limitedUrl, downUrl, helperUrl, headers, helperToken = '' 
  */
 export const secretsOf = (settings: SecretSettings): string[] => formsOfAll(allOf(settings));
 
+/** Those of what authorizes a request, as its header has it. */
+export const secretsOfAuthorization = (authorization: string | undefined): string[] =>
+  authorization === undefined ? [] : formsOfAll(ofSecretHeader(authorization));
+
 /** Whether a value is more than a word or a number that a command may have by chance. */
 const isTelling = ({ text, isSure }: Secret): boolean =>
   isSure || (text.length >= 8 && /\d/.test(text) && /\D/.test(text));
