@@ -188,11 +188,11 @@ void test('a project is built when needed, run by name or file, and judged by it
   await t.test('a suite of its own runs shipped scenarios beside it', async () => {
     write(
       'scenarios/nightly.ts',
-      `import { suite } from 'websocket-mcp-stress';
-      import { definition as recovery } from 'websocket-mcp-stress/scenarios/recovery';
-      import { definition as single } from 'websocket-mcp-stress/scenarios/single';
-      import { definition as jobs } from './jobs.ts';
-      export const { definition, options, setup, handleSummary, run } = suite('nightly', 'Does all work?', [single, jobs, recovery]);
+      `import 'websocket-mcp-stress/scenarios/single';
+      import './jobs.ts';
+      import 'websocket-mcp-stress/scenarios/recovery';
+      import { suite } from 'websocket-mcp-stress';
+      export const { definition, options, setup, handleSummary, run } = suite('nightly', 'Does all work?');
       export default run;`,
     );
     const asked = ['--url', target.url, '--skip', 'recovery', '--result', 'result.json'];

@@ -21,16 +21,22 @@ export interface K6Script extends Lifecycle {
   run: (data: SetupData | undefined) => void | Promise<void>;
 }
 
-/** Makes a k6 script of a scenario. Throws a text that lists everything wrong with the settings, in k6's init stage. */
-export const scenario = (name: string, definition: ScenarioDefinition): K6Script & { definition: Scenario } =>
-  createScript({ ...definition, name });
+/** The scenarios of this bundle, in the order in which they were imported. */
+const defined: Scenario[] = [];
 
-/** Makes one k6 script of several scenarios, which run one after the other; STRESS_ONLY and STRESS_SKIP choose. */
-export const suite = (
-  name: string,
-  question: string,
-  members: readonly Scenario[],
-): K6Script & { definition: Scenario } => createScript({ name, question, members });
+/** Makes a k6 script of a scenario. Throws a text that lists everything wrong with the settings, in k6's init stage. */
+export const scenario = (name: string, definition: ScenarioDefinition): K6Script & { definition: Scenario } => {
+  const named = { ...definition, name };
+  defined.push(named);
+  return createScript(named);
+};
+
+/**
+ * Makes one k6 script of the scenarios that the suite's file imports, which run one after the other in this order; STRESS_ONLY
+ * and STRESS_SKIP choose.
+ */
+export const suite = (name: string, question: string): K6Script & { definition: Scenario } =>
+  createScript({ name, question, members: [...defined] });
 
 const createScript = (definition: Scenario): K6Script & { definition: Scenario } => {
   const { name: root, members = [definition] } = definition;
