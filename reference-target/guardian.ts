@@ -1,36 +1,50 @@
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { shellEnvironment } from './shell-environment.ts';
 
 /**
- * Reads lines: "+ 812" and "- 812" add and remove a process group, "= /tmp/x" names a folder. When its input ends, it kills
- * the groups and removes the folder.
+ * Reads lines: "+ 812" and "- 812" add and remove a process group, "= /tmp/x" names a folder, "." means that the target has
+ * ended everything itself. When its input ends, it kills the groups and removes the folder. $1 is what the environment of
+ * every process of a command contains: where the system has /proc, it finds them by that, also those of a command that was
+ * just being started, and looks again for those that were just being made.
  */
 const script = `
 trap '' HUP INT TERM
 live=' '
 folder=
+ended=
 while read -r sign what; do
   case $sign in
     +) live="$live$what " ;;
     -) live="\${live%% $what *} \${live#* $what }" ;;
     =) folder=$what ;;
+    .) ended=yes ;;
   esac
 done
 for group in $live; do kill -s KILL -- "-$group"; done
 [ -z "$folder" ] || rm -rf -- "$folder"
+[ -z "$ended" ] && [ -e /proc/self/environ ] || exit
+for round in 1 2 3 4 5 6; do
+  for file in $(grep -lsF -- "$1" /proc/[0-9]*/environ); do
+    process=\${file#/proc/}
+    kill -s KILL "\${process%/environ}"
+  done
+  sleep 0.1 || sleep 1
+done
 `;
 
 /**
  * A shell that cleans up after a target that SIGKILL or a crash ended: the pipe between them closes, and the shell kills the
- * target's process groups and removes its folder.
+ * processes of its commands and removes its folder.
  */
 export class Guardian {
   private readonly pipe: Socket;
 
-  constructor() {
+  constructor(marker: string) {
     // In its own group, so that Ctrl-C in a terminal does not end it before the target.
-    const child = spawn('/bin/sh', ['-c', script], {
+    const child = spawn('/bin/sh', ['-c', script, 'sh', marker], {
       detached: true,
+      env: shellEnvironment(process.env),
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     this.pipe = child.stdin as Socket;
@@ -54,7 +68,8 @@ export class Guardian {
     this.pipe.write(`= ${folder}\n`);
   }
 
+  /** Call it when all processes have ended. */
   close(): void {
-    this.pipe.end();
+    this.pipe.end('.\n');
   }
 }

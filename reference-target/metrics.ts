@@ -60,7 +60,12 @@ export const renderMetrics = (stats: TargetStats): string => {
     ['target_handshakes_total', 'counter', 'Opening handshakes, refused ones included.', stats.handshakesTotal],
     ['target_connection_errors_total', 'counter', 'Connections that ended with an error.', stats.connectionErrorsTotal],
     ['target_commands_total', 'counter', 'Commands started.', stats.commandsTotal],
-    ['target_children', 'gauge', 'Process groups alive now.', stats.children],
+    [
+      'target_children',
+      'gauge',
+      'Process groups alive now, and processes that left the group of their command.',
+      stats.children,
+    ],
     ['target_messages_received_total', 'counter', 'WebSocket messages received.', stats.messagesReceivedTotal],
     ['target_messages_sent_total', 'counter', 'WebSocket messages sent.', stats.messagesSentTotal],
     ['target_output_lines_total', 'counter', 'Messages with output sent.', stats.outputLinesTotal],

@@ -186,7 +186,7 @@ const rows = {
   maxChildren: row(
     'max-children',
     whole('processes', 1, 100_000, 200),
-    'most commands alive at once, including those that are ending',
+    'most commands alive at once, including those that are ending; on Linux also processes that left the group of their command (setsid), which end with it, or at once above this limit',
   ),
   maxMessageBytes: row(
     'max-message',

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { codeOf, messageOf } from '../lib/text/errors.ts';
+import { Descendants } from './descendants.ts';
 import { Guardian } from './guardian.ts';
 import type { StreamName } from './output.ts';
 import { PipeMaker, type Pipe } from './pipes.ts';
@@ -29,14 +30,34 @@ export interface ProcessEvents {
 /** Processes that left the group may hold the pipes open after SIGKILL; the target waits this long for them. */
 const pipesAfterKillMs = 500;
 
-/** All process groups that are alive; they end with the target. */
+/** Time between two looks for processes that left the group of their command, while commands run and after one has ended. */
+const lookMs = 500;
+const lookAfterEndMs = 100;
+/** When the target ends: time between looks for what was killed, and the most looks. */
+const lastLookMs = 5;
+const lastLooks = 40;
+
+/** All processes of commands that are alive; they end with the target. */
 export class ProcessTable {
-  private readonly alive = new Set<RunningProcess>();
+  private readonly maxChildren: number;
+  /** Each with the number of its command. */
+  private readonly alive = new Map<RunningProcess, number>();
+  private readonly descendants = new Descendants();
+  private lastCommand = 0;
+  /** Processes that left the group of their command, as last seen. */
+  private strays = 0;
+  private lookTimer: NodeJS.Timeout | undefined;
+  private lookAt = Infinity;
   private pipes: PipeMaker | undefined;
   private guardian: Guardian | undefined;
 
+  constructor(maxChildren: number) {
+    this.maxChildren = maxChildren;
+  }
+
+  /** Process groups, and processes that left theirs. */
   get size(): number {
-    return this.alive.size;
+    return this.alive.size + this.strays;
   }
 
   /** Runs a command by the shell in its own process group; returns undefined if the system cannot start it. */
@@ -47,7 +68,8 @@ export class ProcessTable {
       events.failed(reason);
     };
     try {
-      this.guardian ??= new Guardian();
+      this.guardian ??= new Guardian(this.descendants.marker);
+      const number = (this.lastCommand += 1);
       const stdout = this.makePipe();
       pipes.push(stdout);
       const stderr = this.makePipe();
@@ -56,13 +78,14 @@ export class ProcessTable {
         // A new group, so that signals reach everything that the command starts but Ctrl-C in a terminal does not (setsid).
         detached: true,
         stdio: ['ignore', stdout.writer, stderr.writer],
-        env: shellEnvironment(process.env),
+        env: { ...shellEnvironment(process.env), ...this.descendants.environmentOf(number) },
       });
       // Node throws some failures and reports others a moment later.
       child.once('error', (error) => fail(error.message));
       if (child.pid === undefined) return undefined;
       const streams = { stdout: stdout.reader, stderr: stderr.reader };
-      return this.keep(new RunningProcess(child, child.pid, streams, events, killGraceMs), this.guardian);
+      const running = new RunningProcess(child, child.pid, streams, events, killGraceMs);
+      return this.keep(running, number, this.guardian);
     } catch (error) {
       return fail(messageOf(error));
     } finally {
@@ -72,12 +95,15 @@ export class ProcessTable {
 
   /** Sends SIGTERM to all groups, and SIGKILL after the grace period; resolves when none is left. */
   async endAll(graceMs: number): Promise<void> {
-    await Promise.all([...this.alive].map((running) => running.end(graceMs)));
+    await Promise.all([...this.alive.keys()].map((running) => running.end(graceMs)));
   }
 
   /** Kills all processes at once and removes the pipes. */
   close(): void {
-    for (const running of this.alive) running.kill();
+    for (const running of this.alive.keys()) running.kill();
+    clearTimeout(this.lookTimer);
+    this.lookAt = Infinity;
+    if (this.lastCommand > 0) this.killAll();
     this.guardian?.close();
     this.guardian = undefined;
     this.pipes?.close();
@@ -104,16 +130,73 @@ export class ProcessTable {
     return maker;
   }
 
-  private keep(running: RunningProcess, guardian: Guardian): RunningProcess {
-    this.alive.add(running);
+  private keep(running: RunningProcess, number: number, guardian: Guardian): RunningProcess {
+    this.alive.set(running, number);
     guardian.add(running.pid);
+    this.lookIn(lookMs);
     void running.gone.then(() => {
       this.alive.delete(running);
       guardian.remove(running.pid);
+      this.lookIn(lookAfterEndMs);
     });
     return running;
   }
+
+  private lookIn(ms: number): void {
+    const at = performance.now() + ms;
+    if (!this.descendants.isAvailable || at >= this.lookAt) return;
+    clearTimeout(this.lookTimer);
+    this.lookAt = at;
+    this.lookTimer = setTimeout(() => this.look(), ms).unref();
+  }
+
+  /** Kills processes that left the group of their command: those whose command has ended, and those over the limit. */
+  look(): void {
+    this.lookAt = Infinity;
+    const commands = new Set(this.alive.values());
+    const found = this.descendants.strays(this.groups());
+    let room = this.maxChildren - this.alive.size;
+    let killed = false;
+    for (const { pid, command } of found) {
+      if (commands.has(command) && room > 0) {
+        room -= 1;
+        continue;
+      }
+      killProcess(pid);
+      killed = true;
+    }
+    this.strays = found.length;
+    // A process may have started another before it was killed.
+    if (killed) this.lookIn(lookAfterEndMs);
+    else if (this.size > 0) this.lookIn(lookMs);
+  }
+
+  /** Each process group with the number of its command. */
+  private groups(): Map<number, number> {
+    return new Map([...this.alive].map(([{ pid }, number]) => [pid, number]));
+  }
+
+  /** Kills every process of every command, whatever it does meanwhile. */
+  private killAll(): void {
+    const nowhere = new Int32Array(new SharedArrayBuffer(4));
+    for (let looks = 0; looks < lastLooks; looks += 1) {
+      const found = this.descendants.strays(new Map());
+      this.strays = found.length;
+      if (found.length === 0) return;
+      for (const { pid } of found) killProcess(pid);
+      Atomics.wait(nowhere, 0, 0, lastLookMs);
+    }
+  }
 }
+
+const killProcess = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It has just ended, or has changed its user.
+    if (!['ESRCH', 'EPERM'].includes(codeOf(error) ?? '')) throw error;
+  }
+};
 
 /** A running command: a shell and everything it started, in one process group. */
 export class RunningProcess {

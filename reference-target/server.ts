@@ -54,7 +54,7 @@ class ListeningTarget implements Target {
   /** For sessions with a fault that never answer a WebSocket ping. */
   private readonly pongless: WebSocketServer;
   private readonly counters = newCounters();
-  private readonly processes = new ProcessTable();
+  private readonly processes: ProcessTable;
   private readonly faults: FaultSchedule;
   private readonly context: SessionContext;
   private readonly connections = new Set<Socket>();
@@ -77,6 +77,7 @@ class ListeningTarget implements Target {
     this.faults = new FaultSchedule(options.faults);
     const isOpen = options.token !== undefined || options.anyUser || !isLoopback(options.host);
     this.peerUsers = isOpen || !showsPeerUsers() ? undefined : new PeerUsers();
+    this.processes = new ProcessTable(options.maxChildren);
     this.context = {
       options,
       dialect: dialects[options.dialect],
@@ -223,6 +224,7 @@ class ListeningTarget implements Target {
   private async answerMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const refusal = refuseToken(request, this.options) ?? (await this.refuseUser(request.socket));
     if (refusal !== undefined) return reply(response, refusal.status, 'text/plain', `${refusal.reason}\n`);
+    this.processes.look();
     reply(response, 200, 'text/plain; version=0.0.4; charset=utf-8', renderMetrics(this.stats()));
   }
 

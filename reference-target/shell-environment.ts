@@ -1,3 +1,5 @@
+import { commandVariable } from './descendants.ts';
+
 /**
  * Variables by which a shell or the C library reads a command in another way than `judge`: the locale (a multibyte character
  * can end in a backslash or a quote), start-up files, shell options, separators, and where names are looked up. All of bash's
@@ -6,8 +8,14 @@
 const changesReading =
   /^(?:BASH.*|LANG|LANGUAGE|LC_.*|LOCPATH|NLSPATH|CHARSET|ENV|ZDOTDIR|FPATH|IFS|SHELLOPTS|KSH_.*|PS[0-4]|PROMPT_COMMAND|CDPATH|GLOBIGNORE|EXECIGNORE|POSIXLY_CORRECT|POSIX_PEDANTIC|TMOUT)$/;
 
-/** Variables with secrets of the target and of a run that started it. */
-const secrets = new Set(['WS_STRESS_TARGET_TOKEN', 'STRESS_TOKEN', 'STRESS_HEADERS', 'STRESS_HELPER_TOKEN']);
+/** Secrets of the target and of a run that started it, and what marks processes of a target around this one. */
+const notPassedOn = new Set([
+  'WS_STRESS_TARGET_TOKEN',
+  'STRESS_TOKEN',
+  'STRESS_HEADERS',
+  'STRESS_HELPER_TOKEN',
+  commandVariable,
+]);
 
 /** UTF-8, in which no byte of a longer character is an ASCII one; a system without it falls back to C, which has single bytes. */
 const locale = 'C.UTF-8';
@@ -17,7 +25,7 @@ export const shellEnvironment = (environment: NodeJS.ProcessEnv): NodeJS.Process
   const kept = Object.entries(environment).filter(
     ([name, value]) =>
       !changesReading.test(name) &&
-      !secrets.has(name) &&
+      !notPassedOn.has(name) &&
       // Old versions of bash take any variable with such a value for an exported function.
       value?.startsWith('() {') !== true,
   );
