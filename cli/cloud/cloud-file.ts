@@ -31,26 +31,22 @@ const testSchema = () =>
     ),
   });
 
-const project = v.pipe(
-  v.number(),
-  v.safeInteger(),
-  v.minValue(1),
-  v.description('Id of the project that the load tests belong to'),
-);
-
-const topMembers = {
-  $schema: v.optional(v.pipe(v.string(), v.description('The schema that an editor completes this file by'))),
-  version: v.literal(1),
-  project,
-  settings: v.optional(v.pipe(settings, v.description('Settings of every test'))),
-};
+const fileOf = <Test extends v.GenericSchema>(test: Test) =>
+  v.strictObject({
+    $schema: v.optional(v.pipe(v.string(), v.description('The schema that an editor completes this file by'))),
+    version: v.literal(1),
+    project: v.pipe(
+      v.number(),
+      v.safeInteger(),
+      v.minValue(1),
+      v.description('Id of the project that the load tests belong to'),
+    ),
+    settings: v.optional(v.pipe(settings, v.description('Settings of every test'))),
+    tests: v.pipe(v.array(test), v.minLength(1), v.maxLength(maxTests)),
+  });
 
 /** cloud.json: the load tests of a project in Grafana Cloud k6. */
-export const cloudFileSchema = () =>
-  v.strictObject({
-    ...topMembers,
-    tests: v.pipe(v.array(testSchema()), v.minLength(1), v.maxLength(maxTests)),
-  });
+export const cloudFileSchema = () => fileOf(testSchema());
 
 /** A test of cloud.json, checked, with the settings of the file and its own. */
 export type CloudTest = v.InferOutput<ReturnType<typeof testSchema>> & { settings: v.InferOutput<typeof settings> };
@@ -153,10 +149,7 @@ export const parseCloudFile = (text: string): { file: CloudFile } | { problems: 
   } catch (error) {
     return { problems: [`expected JSON: ${innermostMessage(error)}`] };
   }
-  const top = v.safeParse(
-    v.strictObject({ ...topMembers, tests: v.pipe(v.array(v.unknown()), v.minLength(1), v.maxLength(maxTests)) }),
-    value,
-  );
+  const top = v.safeParse(fileOf(v.unknown()), value);
   const { settings: givenShared, tests: givenTests } = (top.success ? top.output : (value ?? {})) as {
     settings?: unknown;
     tests?: unknown;

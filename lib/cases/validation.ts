@@ -2,7 +2,7 @@ import type { Command } from '../commands/command.ts';
 import { excerpt } from '../jsonrpc/messages.ts';
 import { SessionEnd, outcomeOf } from '../session/script.ts';
 import type { CommandEnd, Rejected, Script, Session } from '../session/session.ts';
-import type { Case, Finding } from './case.ts';
+import type { Case, FindingKind } from './case.ts';
 
 const section = 'protocol: ALLOWED_COMMANDS';
 
@@ -76,38 +76,41 @@ const tries = function* (session: Session, command: string, allowed: string): Sc
   return answer;
 };
 
-/** A command, and how it shows that something ran which the list does not name. */
-interface Way {
-  name: string;
-  expected: string;
-  command: string;
-  hasRun: (end: CommandEnd) => boolean;
-}
+/** Whether the end of a command shows that something ran which the list does not name. */
+type HasRun = (end: CommandEnd) => boolean;
 
-const printsMarker = ({ beginning }: CommandEnd): boolean => beginning.some((line) => line.includes(marker));
+const printsMarker: HasRun = ({ beginning }) => beginning.some((line) => line.includes(marker));
 
 /** It ran, or the shell looked for it in vain: where it is there, it would have run. */
-const isReached = (end: CommandEnd): boolean =>
+const isReached: HasRun = (end) =>
   printsMarker(end) ||
   end.beginning.some((line) => /\bexpr\b/.test(line) && /not found|no such file|not recognized/i.test(line));
 
 /** The shell was made to look for a program that is not there: what is there would have run. */
-const isLookedFor = ({ exitCode }: CommandEnd): boolean => exitCode === 126 || exitCode === 127;
+const isLookedFor: HasRun = ({ exitCode }) => exitCode === 126 || exitCode === 127;
 
 /** The shell tried to open the file: where it stands for itself, its name comes with the sign before it. */
-const isOpened = ({ beginning }: CommandEnd): boolean =>
+const isOpened: HasRun = ({ beginning }) =>
   beginning.some((line) => line.includes(nowhere) && !line.includes(`<${nowhere}`));
 
-const caseOf = ({ name, expected, command, hasRun }: Way, allowed: string): Case => ({
-  name,
-  section,
-  expected,
-  *script(session) {
-    const answer = yield* tries(session, command, allowed);
-    if ('code' in answer) return { kind: 'conforming', received: describeRejection(answer) };
-    return { kind: hasRun(answer) ? 'bypass' : 'conforming', received: `accepted: ${describeEnd(answer)}` };
-  },
-});
+/** A command that is tried, and what its end or its rejection means. */
+const triedCase =
+  (allowed: string) =>
+  (
+    name: string,
+    command: string,
+    expected: string,
+    evaluate: (answer: CommandEnd | Rejected) => FindingKind,
+  ): Case => ({
+    name,
+    section,
+    expected,
+    *script(session) {
+      const answer = yield* tries(session, command, allowed);
+      const received = 'code' in answer ? describeRejection(answer) : `accepted: ${describeEnd(answer)}`;
+      return { kind: evaluate(answer), received };
+    },
+  });
 
 /** Ways in which a command that the list does not name may come behind, in, or before one that it does. */
 const smuggling = (allowed: string): Readonly<Record<string, string>> => ({
@@ -137,69 +140,61 @@ const smuggling = (allowed: string): Readonly<Record<string, string>> => ({
   env: `env ${smuggled}`,
 });
 
-const ways = (allowed: string): readonly Way[] => [
-  ...Object.entries(smuggling(allowed)).map(([name, command]) => ({
-    name,
-    command,
-    expected: `the command ${excerpt(command)} is rejected, or ${smuggled} does not run in it`,
-    hasRun: isReached,
-  })),
-  {
-    name: 'redirection',
-    command: `${allowed} a <${nowhere}`,
-    expected: 'a redirection is rejected, or not performed: it opens files that the list says nothing of',
-    hasRun: isOpened,
-  },
-  {
-    name: 'path-elsewhere',
-    command: `/ws-stress/${allowed} a`,
-    expected: 'a path is rejected that only ends in an allowed name: what lies there is another program',
-    hasRun: isLookedFor,
-  },
-  {
-    name: 'relative-path',
-    command: `./ws-stress/${allowed} a`,
-    expected: 'a relative path is rejected that only ends in an allowed name: what lies there is another program',
-    hasRun: isLookedFor,
-  },
-  {
-    name: 'longer-word',
-    command: `${allowed}-ws-stress a`,
-    expected: 'a word is rejected that only begins with an allowed name: it names another program',
-    hasRun: isLookedFor,
-  },
-  {
-    name: 'system-path',
-    command: `/bin/${allowed} a`,
-    expected: 'the path of the allowed program itself is rejected or runs: it is the program that the list names',
-    hasRun: printsMarker,
-  },
-  {
-    name: 'leading-blanks',
-    command: `  ${allowed} a`,
-    expected: 'an allowed command behind blanks is rejected or runs: the shell sees no difference',
-    hasRun: printsMarker,
-  },
-];
+const ways = (allowed: string): readonly Case[] => {
+  const tried = triedCase(allowed);
+  const way = (name: string, command: string, hasRun: HasRun, expected: string): Case =>
+    tried(name, command, expected, (answer) => ('code' in answer || !hasRun(answer) ? 'conforming' : 'bypass'));
+  const another = 'rejected that only ends in an allowed name: what lies there is another program';
+  return [
+    ...Object.entries(smuggling(allowed)).map(([name, command]) =>
+      way(name, command, isReached, `the command ${excerpt(command)} is rejected, or ${smuggled} does not run in it`),
+    ),
+    way(
+      'redirection',
+      `${allowed} a <${nowhere}`,
+      isOpened,
+      'a redirection is rejected, or not performed: it opens files that the list says nothing of',
+    ),
+    way('path-elsewhere', `/ws-stress/${allowed} a`, isLookedFor, `a path is ${another}`),
+    way('relative-path', `./ws-stress/${allowed} a`, isLookedFor, `a relative path is ${another}`),
+    way(
+      'longer-word',
+      `${allowed}-ws-stress a`,
+      isLookedFor,
+      'a word is rejected that only begins with an allowed name: it names another program',
+    ),
+    way(
+      'system-path',
+      `/bin/${allowed} a`,
+      printsMarker,
+      'the path of the allowed program itself is rejected or runs: it is the program that the list names',
+    ),
+    way(
+      'leading-blanks',
+      `  ${allowed} a`,
+      printsMarker,
+      'an allowed command behind blanks is rejected or runs: the shell sees no difference',
+    ),
+  ];
+};
 
-/** A command that must be rejected by the code for it, after which the session goes on. */
-const rejectedCase = (
-  name: string,
-  expected: string,
-  command: string,
-  accepted: (end: CommandEnd) => Finding['kind'],
-  allowed: string,
-): Case => ({
-  name,
-  section,
-  expected,
-  *script(session) {
-    const answer = yield* tries(session, command, allowed);
-    if (!('code' in answer)) return { kind: accepted(answer), received: `accepted: ${describeEnd(answer)}` };
-    const kind = notAllowedCodes.has(answer.code) ? 'conforming' : 'deviating';
-    return { kind, received: describeRejection(answer) };
-  },
-});
+/** Commands that must be rejected by the code for it, after which the session goes on. */
+const rejected = (allowed: string): readonly Case[] => {
+  const tried = triedCase(allowed);
+  const rejectedCase = (name: string, command: string, what: string, accepted: (end: CommandEnd) => FindingKind) =>
+    tried(name, command, `${what} is rejected as not allowed, and the session goes on`, (answer) => {
+      if (!('code' in answer)) return accepted(answer);
+      return notAllowedCodes.has(answer.code) ? 'conforming' : 'deviating';
+    });
+  return [
+    rejectedCase('not-allowed', smuggled, 'a command that is not on the list', (end) =>
+      printsMarker(end) || isLookedFor(end) ? 'bypass' : 'deviating',
+    ),
+    ...Object.entries({ empty: '', blank: '   ', 'tab-and-newline': '\t\n' }).map(([name, command]) =>
+      rejectedCase(name, command, `the command ${JSON.stringify(command)}`, () => 'deviating'),
+    ),
+  ];
+};
 
 /** What is asked of an allow-list that names a word, such as `echo`: nothing of it reads, writes or reaches anywhere. */
 export const validationCases = (allowed: string): readonly Case[] => [
@@ -212,27 +207,6 @@ export const validationCases = (allowed: string): readonly Case[] => [
       return { kind: 'conforming', received: `${allowedCommand(allowed).command} ran to its end` };
     },
   },
-  rejectedCase(
-    'not-allowed',
-    'a command that is not on the list is rejected as not allowed, and the session goes on',
-    smuggled,
-    (end) => (printsMarker(end) || isLookedFor(end) ? 'bypass' : 'deviating'),
-    allowed,
-  ),
-  ...(
-    [
-      ['empty', ''],
-      ['blank', '   '],
-      ['tab-and-newline', '\t\n'],
-    ] as const
-  ).map(([name, command]) =>
-    rejectedCase(
-      name,
-      `the command ${JSON.stringify(command)} is rejected as not allowed, and the session goes on`,
-      command,
-      () => 'deviating',
-      allowed,
-    ),
-  ),
-  ...ways(allowed).map((way) => caseOf(way, allowed)),
+  ...rejected(allowed),
+  ...ways(allowed),
 ];

@@ -1,5 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
-import { classForm, longestClass, maxClasses, type Command } from './command.ts';
+import { classForm, longestClass, maxClasses, type Command, type Proof } from './command.ts';
 
 /** A value in an error message. */
 export const show = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
@@ -19,48 +19,47 @@ const unknownMembers = (value: Record<string, unknown>, known: readonly string[]
     .filter((member) => !known.includes(member))
     .map((member) => `${where}: unknown member "${member}"; known are ${known.join(', ')}`);
 
+const isNumbered = (value: unknown): boolean =>
+  isObject(value) &&
+  typeof value.line === 'string' &&
+  value.line.split('{i}').length === 2 &&
+  isCount(value.from) &&
+  isCount(value.to) &&
+  value.from <= value.to;
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((each) => typeof each === 'string');
+
+const count = { isFine: isCount, expected: 'a whole number of 0 or more' };
+const pattern = { isFine: isPattern, expected: 'a regular expression' };
+const expectedNumbered = '{"line": "… {i} …" with {i} once, "from": N, "to": M} with 0 <= N <= M';
+
+/** What each member of a proof may be. */
+const proofMembers: Readonly<Record<keyof Proof, { isFine: (value: unknown) => boolean; expected: string }>> = {
+  exitCode: { isFine: Number.isInteger, expected: 'a whole number' },
+  lines: { isFine: isTexts, expected: 'a list of texts' },
+  numbered: { isFine: isNumbered, expected: expectedNumbered },
+  pattern,
+  each: pattern,
+  count,
+  maxLines: count,
+  minDurationMs: count,
+};
+
 const proofProblems = (proof: unknown, where: string): string[] => {
   if (!isObject(proof)) return [`${where}: expected a proof, such as {"lines": ["done"]}, received ${show(proof)}`];
-  const problems = unknownMembers(
-    proof,
-    ['exitCode', 'lines', 'numbered', 'pattern', 'each', 'count', 'maxLines', 'minDurationMs'],
-    `${where}.proof`,
-  );
-  const { exitCode, lines, numbered, pattern, each, count, maxLines, minDurationMs } = proof;
-  if (exitCode !== undefined && !Number.isInteger(exitCode)) {
-    problems.push(`${where}.proof.exitCode: expected a whole number, received ${show(exitCode)}`);
-  }
-  if (lines !== undefined && !(Array.isArray(lines) && lines.every((line) => typeof line === 'string'))) {
-    problems.push(`${where}.proof.lines: expected a list of texts, received ${show(lines)}`);
-  }
-  if (numbered !== undefined) {
-    const whole =
-      isObject(numbered) &&
-      typeof numbered.line === 'string' &&
-      numbered.line.split('{i}').length === 2 &&
-      isCount(numbered.from) &&
-      isCount(numbered.to) &&
-      numbered.from <= numbered.to;
-    if (!whole) {
-      problems.push(
-        `${where}.proof.numbered: expected {"line": "… {i} …" with {i} once, "from": N, "to": M} with 0 <= N <= M, received ${show(numbered)}`,
-      );
-    } else {
-      problems.push(...unknownMembers(numbered, ['line', 'from', 'to'], `${where}.proof.numbered`));
-    }
-    if (lines !== undefined) problems.push(`${where}.proof: expected lines or numbered, received both`);
-  }
-  for (const [name, value] of Object.entries({ pattern, each })) {
-    if (value !== undefined && !isPattern(value)) {
-      problems.push(`${where}.proof.${name}: expected a regular expression, received ${show(value)}`);
-    }
-  }
-  for (const [name, value] of Object.entries({ count, maxLines, minDurationMs })) {
-    if (value !== undefined && !isCount(value)) {
-      problems.push(`${where}.proof.${name}: expected a whole number of 0 or more, received ${show(value)}`);
-    }
-  }
-  return problems;
+  const { lines, numbered } = proof;
+  return [
+    ...unknownMembers(proof, Object.keys(proofMembers), `${where}.proof`),
+    ...Object.entries(proofMembers)
+      .filter(([name, { isFine }]) => proof[name] !== undefined && !isFine(proof[name]))
+      .map(([name, { expected }]) => `${where}.proof.${name}: expected ${expected}, received ${show(proof[name])}`),
+    ...(isObject(numbered) && isNumbered(numbered)
+      ? unknownMembers(numbered, ['line', 'from', 'to'], `${where}.proof.numbered`)
+      : []),
+    ...(lines !== undefined && numbered !== undefined
+      ? [`${where}.proof: expected lines or numbered, received both`]
+      : []),
+  ];
 };
 
 const isClass = (value: unknown): boolean =>

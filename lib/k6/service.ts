@@ -1,6 +1,6 @@
 import { isObject } from '../jsonrpc/messages.ts';
 import { parsedJson } from '../text/json.ts';
-import { noReading, readMemory, type MemoryReading } from '../memory/reading.ts';
+import { noReading, quantities, readMemory, type MemoryReading } from '../memory/reading.ts';
 import { parseUrl, type Settings } from '../load/settings.ts';
 import { ask, httpHeaders, type Answer } from './http.ts';
 
@@ -75,11 +75,7 @@ const merged = (from: readonly (() => string | undefined)[]): MemoryReading => {
   const reading: MemoryReading = { ...noReading };
   for (const source of from) {
     const told = readMemory(source() ?? '');
-    reading.residentBytes ??= told.residentBytes;
-    reading.activeSessions ??= told.activeSessions;
-    reading.children ??= told.children;
-    reading.startedAt ??= told.startedAt;
-    reading.uptimeSeconds ??= told.uptimeSeconds;
+    for (const quantity of quantities) reading[quantity] ??= told[quantity];
   }
   return reading;
 };

@@ -20,7 +20,6 @@ type SettingGroup = (typeof settingGroups)[number];
 
 /** What a row of the table says of its setting. */
 interface Row {
-  name: SettingName;
   /** Its heading in help. */
   group: SettingGroup;
   type: SettingType;
@@ -42,6 +41,7 @@ interface Row {
 export interface SettingRow extends Row {
   /** Its member of the settings' values. */
   key: SettingKey;
+  name: SettingName;
   example: string;
   /** On `ws-stress run`'s command line; a boolean's takes no value. */
   flag: `--${string}`;
@@ -57,28 +57,25 @@ const inGroup = <const Named extends Readonly<Record<string, Omit<Row, 'group'>>
   };
 
 /**
- * The only place where settings are described: type, parser, default, flag, `--help`, docs/settings.md, error texts and the
- * member of `Settings` come from a setting's row. Times are milliseconds. A function, so that no VU keeps the table.
+ * The only place where settings are described: name, type, parser, default, flag, `--help`, docs/settings.md, error texts
+ * and the member of `Settings` come from a setting's row. Times are milliseconds. A function, so that no VU keeps the table.
  */
 const rows = () =>
   ({
     ...inGroup('Target service', {
       url: {
-        name: 'STRESS_URL',
         type: 'url',
         default: 'ws://localhost:8003/ws/mcp',
         description: 'Address of the service under test, ws:// or wss://',
         unrecorded: true,
       },
       token: {
-        name: 'STRESS_TOKEN',
         type: 'text',
         description: 'Bearer token, sent as the Authorization header',
         example: '"$TOKEN"',
         secret: true,
       },
       headers: {
-        name: 'STRESS_HEADERS',
         type: 'headers',
         default: '{}',
         description: 'Additional headers of the opening handshake, a JSON object of texts',
@@ -86,20 +83,17 @@ const rows = () =>
         secret: true,
       },
       subprotocol: {
-        name: 'STRESS_SUBPROTOCOL',
         type: 'text',
         description: 'Subprotocol to request, as Sec-WebSocket-Protocol',
         example: 'mcp',
       },
       insecure: {
-        name: 'STRESS_INSECURE',
         type: 'boolean',
         default: 'false',
         description: "Do not verify the service's TLS certificate",
         example: 'true',
       },
       limitedUrl: {
-        name: 'STRESS_LIMITED_URL',
         type: 'url',
         description:
           'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit. Default: STRESS_URL',
@@ -109,33 +103,28 @@ const rows = () =>
     }),
     ...inGroup('Scenarios and load', {
       rounds: {
-        name: 'STRESS_ROUNDS',
         type: 'counts',
         description: "Sessions of each round; a round's sessions open together. Default: the scenario's own",
         example: '5,10,20',
       },
       vus: {
-        name: 'STRESS_VUS',
         type: 'count',
         description:
           'Sessions of a single round; with a duration, sessions open at a time, opened again and again; with a rate, VUs kept ready',
         example: '50',
       },
       durationMs: {
-        name: 'STRESS_DURATION',
         type: 'duration',
         description: 'How long to open sessions; needs STRESS_VUS or STRESS_RATE',
         example: '1m',
       },
       rate: {
-        name: 'STRESS_RATE',
         type: 'number',
         unit: 'sessions/s',
         description: 'Sessions to start per second, however slow the service is (open model); needs STRESS_DURATION',
         example: '20',
       },
       fleet: {
-        name: 'STRESS_FLEET',
         type: 'count',
         max: 10_000,
         description:
@@ -143,32 +132,27 @@ const rows = () =>
         example: '100',
       },
       pauseMs: {
-        name: 'STRESS_PAUSE',
         type: 'duration',
         default: '1s',
         description: 'Pause between rounds',
       },
       commands: {
-        name: 'STRESS_COMMANDS',
         type: 'commands',
         default: 'posix',
         description: 'Commands of the concurrent sessions: posix, python, or a JSON file (docs/command-sets.md)',
         example: 'python',
       },
       only: {
-        name: 'STRESS_ONLY',
         type: 'scenarios',
         description: 'Scenarios of the suite to run; it leaves out the others',
         example: 'single,concurrent',
       },
       skip: {
-        name: 'STRESS_SKIP',
         type: 'scenarios',
         description: 'Scenarios of the suite to leave out',
         example: 'memory,service-down',
       },
       lines: {
-        name: 'STRESS_LINES',
         type: 'count',
         max: 10_000_000,
         default: '10000',
@@ -176,7 +160,6 @@ const rows = () =>
         example: '100000',
       },
       width: {
-        name: 'STRESS_WIDTH',
         type: 'count',
         max: 10_000_000,
         unit: 'characters',
@@ -187,13 +170,11 @@ const rows = () =>
     }),
     ...inGroup('Criteria and results', {
       thresholds: {
-        name: 'STRESS_THRESHOLDS',
         type: 'file',
         description: 'Criteria of your own, which replace or extend the built-in thresholds.json (docs/thresholds.md)',
         example: './my-thresholds.json',
       },
       trace: {
-        name: 'STRESS_TRACE',
         type: 'choice',
         choices: ['off', 'failures'],
         default: 'off',
@@ -202,7 +183,6 @@ const rows = () =>
         unrecorded: true,
       },
       records: {
-        name: 'STRESS_RECORDS',
         type: 'choice',
         choices: ['off', 'failures', 'all'],
         default: 'off',
@@ -212,14 +192,12 @@ const rows = () =>
         unrecorded: true,
       },
       result: {
-        name: 'STRESS_RESULT',
         type: 'file',
         description: "Write the run's verdict and figures to this JSON file",
         example: 'result.json',
         unrecorded: true,
       },
       runId: {
-        name: 'STRESS_RUN_ID',
         type: 'name',
         description: 'Id of the run in records and results. Default: a random one',
         example: 'nightly-42',
@@ -228,26 +206,22 @@ const rows = () =>
     }),
     ...inGroup('Time limits', {
       ackTimeoutMs: {
-        name: 'STRESS_ACK_TIMEOUT',
         type: 'duration',
         default: '30s',
         description: 'Longest wait for the connected message, a response, or the pong before closing',
         example: '10s',
       },
       messageTimeoutMs: {
-        name: 'STRESS_MESSAGE_TIMEOUT',
         type: 'duration',
         default: '30s',
         description: 'Longest silence of a running command; heartbeats do not count',
       },
       sessionTimeoutMs: {
-        name: 'STRESS_SESSION_TIMEOUT',
         type: 'duration',
         default: '2m',
         description: 'Longest session, from opening the connection',
       },
       executeTimeoutS: {
-        name: 'STRESS_EXECUTE_TIMEOUT',
         type: 'count',
         unit: 'seconds',
         description:
@@ -255,7 +229,6 @@ const rows = () =>
         example: '60',
       },
       recoveryTimeoutMs: {
-        name: 'STRESS_RECOVERY_TIMEOUT',
         type: 'duration',
         default: '60s',
         description: 'How long service-down waits until the service is back',
@@ -264,34 +237,29 @@ const rows = () =>
     }),
     ...inGroup('Cases and service control', {
       downUrl: {
-        name: 'STRESS_DOWN_URL',
         type: 'url',
         default: 'ws://127.0.0.1:1/ws/mcp',
         description: 'An address where nothing listens, for service-down',
         unrecorded: true,
       },
       allowedCommand: {
-        name: 'STRESS_ALLOWED_COMMAND',
         type: 'text',
         default: 'echo',
         description: "A command on the service's allow-list that prints its arguments, for command-validation",
       },
       maxSessions: {
-        name: 'STRESS_MAX_SESSIONS',
         type: 'count',
         unit: 'sessions',
         description: "The service's session limit, for session-limit. Default: what its /health says",
         example: '3',
       },
       memoryDurationMs: {
-        name: 'STRESS_MEMORY_DURATION',
         type: 'duration',
         default: '20s',
         description: 'How long memory puts load on the service; hours are possible',
         example: '1h',
       },
       leakBytes: {
-        name: 'STRESS_LEAK_BYTES',
         type: 'count',
         max: 10_000_000,
         unit: 'bytes/session',
@@ -300,14 +268,12 @@ const rows = () =>
         example: '1024',
       },
       recovery: {
-        name: 'STRESS_RECOVERY',
         type: 'file',
         description: 'Index of the kept failures that recovery replays',
         example: './recovery/index.json',
         unrecorded: true,
       },
       helperUrl: {
-        name: 'STRESS_HELPER_URL',
         type: 'http',
         description:
           'Address of a helper that stops and starts the service and reads its memory; ws-stress run serves one (docs/service-down.md)',
@@ -315,7 +281,6 @@ const rows = () =>
         unrecorded: true,
       },
       helperToken: {
-        name: 'STRESS_HELPER_TOKEN',
         type: 'text',
         description: 'Bearer token of the helper',
         example: '"$TOKEN"',
@@ -324,14 +289,12 @@ const rows = () =>
     }),
     ...inGroup('k6 and the rest', {
       cloudName: {
-        name: 'STRESS_CLOUD_NAME',
         type: 'text',
         description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md). Default: from the scenario",
         example: 'nightly',
         unrecorded: true,
       },
       cloudProject: {
-        name: 'STRESS_CLOUD_PROJECT',
         type: 'count',
         max: Number.MAX_SAFE_INTEGER,
         description: "Id of the run's project in Grafana Cloud k6. Default: the stack's default project",
@@ -339,7 +302,6 @@ const rows = () =>
         unrecorded: true,
       },
       cloudZones: {
-        name: 'STRESS_CLOUD_ZONES',
         type: 'zones',
         description: 'Load zones of Grafana Cloud k6, each with its percentage of the load. Default: its choice',
         example: 'amazon:us:ashburn=60,amazon:de:frankfurt=40',
@@ -353,6 +315,13 @@ type Rows = ReturnType<typeof rows>;
 /** The member of a setting's value. */
 export type SettingKey = keyof Rows;
 
+/** A setting's name, from its member: that of `ackTimeoutMs` is `STRESS_ACK_TIMEOUT`. */
+const nameOf = (key: SettingKey): SettingName =>
+  `STRESS_${key
+    .replace(/(Ms|S)$/, '')
+    .replace(/[A-Z]/g, '_$&')
+    .toUpperCase()}`;
+
 /** The flag of a setting on the command line. */
 export const flagOf = (name: SettingName): `--${string}` =>
   `--${name.slice('STRESS_'.length).toLowerCase().replaceAll('_', '-')}`;
@@ -360,7 +329,10 @@ export const flagOf = (name: SettingName): `--${string}` =>
 /** All settings, in the order in which help and docs list them. */
 export const settingsTable = (): readonly SettingRow[] => {
   const table = Object.entries(rows()) as [SettingKey, Row][];
-  return table.map(([key, row]) => Object.assign({ example: row.default ?? '', key, flag: flagOf(row.name) }, row));
+  return table.map(([key, row]) => {
+    const name = nameOf(key);
+    return Object.assign({ example: row.default ?? '', key, name, flag: flagOf(name) }, row);
+  });
 };
 
 /** The type of a row's value: one of its choices, or what the parser of its type returns. */

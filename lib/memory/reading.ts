@@ -15,15 +15,6 @@ export interface MemoryReading {
   uptimeSeconds: number | undefined;
 }
 
-/** A reading of a service that tells nothing. */
-export const noReading: Readonly<MemoryReading> = {
-  residentBytes: undefined,
-  activeSessions: undefined,
-  children: undefined,
-  startedAt: undefined,
-  uptimeSeconds: undefined,
-};
-
 /** What a computed time of start may differ by between two readings of one process. */
 const startJitter = 1;
 
@@ -38,26 +29,28 @@ export const isRestarted = (earlier: MemoryReading, later: MemoryReading): boole
 
 type Quantity = keyof MemoryReading;
 
-const quantities: readonly Quantity[] = ['residentBytes', 'activeSessions', 'children', 'startedAt', 'uptimeSeconds'];
-
-const metricNames: Readonly<Record<Quantity, RegExp>> = {
-  residentBytes: /^process_resident_memory_bytes$/,
-  activeSessions: /(^|_)active_sessions$/,
-  children: /(^|_)children$/,
-  startedAt: /^process_start_time_seconds$/,
-  uptimeSeconds: /(^|_)uptime_seconds$/,
+/** How each is called in the Prometheus text format, and in a health object. */
+const names: Readonly<Record<Quantity, { metric: RegExp; members: readonly string[] }>> = {
+  residentBytes: {
+    metric: /^process_resident_memory_bytes$/,
+    members: ['rss_bytes', 'memory_rss_bytes', 'resident_memory_bytes', 'process_resident_memory_bytes'],
+  },
+  activeSessions: { metric: /(^|_)active_sessions$/, members: ['active_sessions'] },
+  children: { metric: /(^|_)children$/, members: ['children', 'active_children'] },
+  startedAt: { metric: /^process_start_time_seconds$/, members: ['startedAtTicks', 'process_start_time_seconds'] },
+  uptimeSeconds: { metric: /(^|_)uptime_seconds$/, members: ['uptime_seconds'] },
 };
 
-const memberNames: Readonly<Record<Quantity, readonly string[]>> = {
-  residentBytes: ['rss_bytes', 'memory_rss_bytes', 'resident_memory_bytes', 'process_resident_memory_bytes'],
-  activeSessions: ['active_sessions'],
-  children: ['children', 'active_children'],
-  startedAt: ['startedAtTicks', 'process_start_time_seconds'],
-  uptimeSeconds: ['uptime_seconds'],
-};
+/** All that a reading may have. */
+export const quantities = Object.keys(names) as readonly Quantity[];
+
+/** A reading of a service that tells nothing. */
+export const noReading = Object.freeze(
+  Object.fromEntries(quantities.map((each) => [each, undefined])),
+) as unknown as Readonly<MemoryReading>;
 
 const readingOf = (valueOf: (quantity: Quantity) => number | undefined): MemoryReading => {
-  const reading: MemoryReading = { ...noReading };
+  const reading = { ...noReading };
   for (const quantity of quantities) {
     const value = valueOf(quantity);
     if (value !== undefined && Number.isFinite(value) && value >= 0) reading[quantity] = value;
@@ -74,7 +67,7 @@ export const readMetrics = (text: string): MemoryReading => {
   const sums: Partial<Record<Quantity, number>> = {};
   for (const line of text.split(/\r?\n/)) {
     const [, name, value] = sampleLine.exec(line) ?? [];
-    const quantity = quantities.find((each) => name !== undefined && metricNames[each].test(name));
+    const quantity = quantities.find((each) => name !== undefined && names[each].metric.test(name));
     if (quantity !== undefined) sums[quantity] = (sums[quantity] ?? 0) + Number(value);
   }
   return readingOf((quantity) => sums[quantity]);
@@ -85,7 +78,7 @@ export const readHealth = (text: string): MemoryReading => {
   const health = parsedJson(text);
   const members = isObject(health) ? health : {};
   return readingOf((quantity) => {
-    const values = memberNames[quantity].map((name) => members[name]);
+    const values = names[quantity].members.map((name) => members[name]);
     return values.find((value): value is number => typeof value === 'number');
   });
 };
