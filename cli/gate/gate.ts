@@ -8,7 +8,9 @@ import type { RunResult } from '../../lib/results/record-schema.ts';
 import { hide } from '../../lib/results/redact.ts';
 import { secretsOfAuthorization } from '../../lib/results/secrets.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
+import { httpAddressProblem } from '../shared/http-address.ts';
 import { printable } from '../shared/printable.ts';
+import { problemsIn } from '../shared/refusal.ts';
 import { declareCommand, type Given, type Options, type SettingOption } from '../shared/command.ts';
 import { helpEntry } from '../shared/help-entry.ts';
 import { settingsNamed, spellingOf } from '../shared/settings-options.ts';
@@ -54,50 +56,26 @@ const options = {
 
 const maxInstances = 1000;
 
-const addressProblem = (text: string): string | undefined => {
-  const expected = '--prometheus: expected an address such as http://localhost:9090';
-  let parsed: URL;
-  try {
-    parsed = new URL(text);
-  } catch {
-    // What came may hold a secret where it is half an address.
-    return expected;
-  }
-  if (!['http:', 'https:'].includes(parsed.protocol)) return `${expected}; received ${parsed.protocol}`;
-  if (parsed.username !== '' || parsed.password !== '') {
-    return `${expected}, without a name or password in it: PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD hold them`;
-  }
-  return parsed.search === '' && parsed.hash === '' ? undefined : `${expected}, without ? or #`;
-};
-
-const labelProblem = (flag: string, name: string): string[] =>
-  /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)
-    ? []
-    : [`${flag}: expected a label, such as instance_id; received ${JSON.stringify(name)}`];
+const labelProblem = (flag: string, name: string): string | false =>
+  !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name) &&
+  `${flag}: expected a label, such as instance_id; received ${JSON.stringify(name)}`;
 
 const authorizationFrom = (
   env: Readonly<Record<string, string | undefined>>,
 ): { authorization: string | undefined; problems: string[] } => {
   const { PROMETHEUS_TOKEN: token, PROMETHEUS_USERNAME: name, PROMETHEUS_PASSWORD: password } = env;
-  if (token && (name || password)) {
-    return {
-      authorization: undefined,
-      problems: ['PROMETHEUS_TOKEN: expected alone; PROMETHEUS_USERNAME or PROMETHEUS_PASSWORD is set too'],
-    };
-  }
-  // oxlint-disable-next-line no-control-regex -- a header's value holds no control characters (RFC 9110 §5.5)
-  if (token && /[^\u0021-\u007e]/.test(token)) {
-    return {
-      authorization: undefined,
-      problems: ['PROMETHEUS_TOKEN: expected a token of visible ASCII characters (not shown)'],
-    };
-  }
-  if (token) return { authorization: `Bearer ${token}`, problems: [] };
-  if (name && password) {
-    return { authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`, problems: [] };
-  }
-  const problems = name || password ? ['PROMETHEUS_USERNAME, PROMETHEUS_PASSWORD: expected both; one is not set'] : [];
-  return { authorization: undefined, problems };
+  const basic = name && password && `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
+  return {
+    authorization: (token ? `Bearer ${token}` : basic) || undefined,
+    problems: problemsIn(
+      token && (name || password)
+        ? 'PROMETHEUS_TOKEN: expected alone; PROMETHEUS_USERNAME or PROMETHEUS_PASSWORD is set too'
+        : (name || password) && !basic && 'PROMETHEUS_USERNAME, PROMETHEUS_PASSWORD: expected both; one is not set',
+      // A header's value holds no control characters (RFC 9110 §5.5).
+      /[^\u0021-\u007e]/.test(token ?? '') &&
+        'PROMETHEUS_TOKEN: expected a token of visible ASCII characters (not shown)',
+    ),
+  };
 };
 
 const readFile = (file: string): string => {
@@ -124,30 +102,29 @@ const readAsked = (
   const count = /^\d+$/.test(instances) ? Number(instances) : 0;
   const maxWithinMs = 31 * 24 * 3_600_000;
   const { authorization, problems: ofAuthorization } = authorizationFrom(env);
+  const known = splittable().includes(scenario);
   const problems = [
     ...typed,
-    ...(url === undefined && values.queries !== true
-      ? ['--prometheus: expected an address such as http://localhost:9090; received none']
-      : []),
-    ...(url ? [addressProblem(url)].filter((each) => each !== undefined) : []),
-    ...(testId.length > 0 && testId.length <= 200
-      ? []
-      : ['--test-id: expected the id that marks the test, of 1 to 200 characters, such as nightly-42']),
-    ...(splittable().includes(scenario)
-      ? []
-      : [
-          `--scenario: expected one whose sessions can be split (${splittable().join(', ')}); received ${scenario || 'none'}${suggestion(scenario, splittable())}`,
-        ]),
-    ...(count >= 1 && count <= maxInstances
-      ? []
-      : [
-          `--instances: expected how many k6 processes ran the test, from 1 to ${maxInstances}; received ${instances || 'nothing'}`,
-        ]),
-    ...labelProblem('--test-label', testLabel),
-    ...labelProblem('--instance-label', instanceLabel),
-    ...(withinMs >= 1000 && withinMs <= maxWithinMs
-      ? []
-      : [`--within: expected a duration from 1s to 744h, such as 6h; received ${JSON.stringify(within)}`]),
+    ...problemsIn(
+      url === undefined && values.queries !== true
+        ? '--prometheus: expected an address such as http://localhost:9090; received none'
+        : httpAddressProblem(
+            '--prometheus',
+            url,
+            'http://localhost:9090',
+            'PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD hold the name and the password',
+          ),
+      (testId.length === 0 || testId.length > 200) &&
+        '--test-id: expected the id that marks the test, of 1 to 200 characters, such as nightly-42',
+      !known &&
+        `--scenario: expected one whose sessions can be split (${splittable().join(', ')}); received ${scenario || 'none'}${suggestion(scenario, splittable())}`,
+      (count < 1 || count > maxInstances) &&
+        `--instances: expected how many k6 processes ran the test, from 1 to ${maxInstances}; received ${instances || 'nothing'}`,
+      labelProblem('--test-label', testLabel),
+      labelProblem('--instance-label', instanceLabel),
+      (withinMs < 1000 || withinMs > maxWithinMs) &&
+        `--within: expected a duration from 1s to 744h, such as 6h; received ${JSON.stringify(within)}`,
+    ),
     ...ofAuthorization,
   ];
   const inputs = readInputs(asked, readFile, defaultThresholds(), spellingOf({}, {}));
@@ -155,7 +132,6 @@ const readAsked = (
   if (profile !== undefined && profile.rounds.length > 1 && count > 1) {
     problems.push('--rounds: expected one round, for several k6 processes can run no more, such as --vus 300');
   }
-  const known = splittable().includes(scenario);
   const criteria = known
     ? readCriteria(
         inputs,

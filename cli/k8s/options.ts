@@ -3,7 +3,8 @@ import { parseSettings, settingsTable } from '../../lib/load/settings.ts';
 import type { Variable } from './manifest.ts';
 
 /** Why an image's reference does not say exactly which image, or undefined: it needs a digest, or a tag with a whole version. */
-export const imageProblem = (flag: string, reference: string): string | undefined => {
+export const imageProblem = (flag: string, reference: string | undefined): string | undefined => {
+  if (reference === undefined) return undefined;
   const expected = `${flag}: expected an image with a digest or an exact version, such as grafana/k6:2.2.0; received ${JSON.stringify(reference)}`;
   const [, tag, digest] =
     /^[a-z0-9][a-z0-9._-]*(?::\d+)?(?:\/[a-z0-9][a-z0-9._-]*)*(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(
@@ -14,47 +15,29 @@ export const imageProblem = (flag: string, reference: string): string | undefine
   return /(^|[^0-9.])\d+\.\d+\.\d+/.test(tag) ? undefined : `${expected}: ${tag} may be another image tomorrow`;
 };
 
-const isLabel = (text: string): boolean => /^[a-z]([a-z0-9-]*[a-z0-9])?$/.test(text);
+const cronField = String.raw`[0-9A-Za-z*/,?-]+`;
 
-/** The longest name: the operator and a schedule put up to 20 characters behind it, and a name has 63. */
-const longestName = 40;
+/** What the values of options are to be. A name is short: the operator and a schedule put up to 20 characters behind it. */
+const forms = {
+  '--name': [/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/, 'at most 40 small letters, digits and hyphens, the first a letter'],
+  '--namespace': [/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, 'small letters, digits and hyphens'],
+  '--cron': [
+    new RegExp(String.raw`^(@(yearly|monthly|weekly|daily|hourly)|${cronField}( ${cronField}){4})$`),
+    'five fields or @daily, such as "0 3 * * 1"',
+  ],
+  '--memory': [/^[1-9]\d{0,6}(Mi|Gi)$/, 'an amount such as 800Mi or 4Gi'],
+  '--cpu': [/^([1-9]\d{0,2}(\.\d)?|[1-9]\d{1,5}m)$/, 'processors, such as 2 or 500m'],
+} as const;
 
-/** Why a name can't be that of the TestRun, or undefined. */
-export const nameProblem = (name: string): string | undefined => {
-  if (!isLabel(name) || name.length > longestName) {
-    return `--name: expected at most ${longestName} small letters, digits and hyphens, the first a letter; received ${JSON.stringify(name)}`;
-  }
-  // Kubernetes makes variables STRESS_… of such a service for every pod, which a run takes for settings that do not exist.
-  return name.startsWith('stress-') ? '--name: expected a name that does not begin with stress-' : undefined;
+/** Why a value is not what its option expects, or undefined. */
+export const formProblem = (flag: keyof typeof forms, text: string | undefined): string | undefined => {
+  const [form, expected] = forms[flag];
+  return text === undefined || form.test(text)
+    ? undefined
+    : `${flag}: expected ${expected}; received ${JSON.stringify(text)}`;
 };
 
-/** Why a text is no namespace, or undefined. */
-export const namespaceProblem = (text: string): string | undefined =>
-  isLabel(text) && text.length <= 63
-    ? undefined
-    : `--namespace: expected small letters, digits and hyphens; received ${JSON.stringify(text)}`;
-
-const field = String.raw`[0-9A-Za-z*/,?-]+`;
-
-/** Why a text is no schedule of a CronJob, or undefined. */
-export const cronProblem = (text: string): string | undefined =>
-  new RegExp(String.raw`^(@(yearly|monthly|weekly|daily|hourly)|${field}( ${field}){4})$`).test(text)
-    ? undefined
-    : `--cron: expected five fields or @daily, such as "0 3 * * 1"; received ${JSON.stringify(text)}`;
-
-/** Why a text is no amount of memory in MiB or GiB, or the amount in MiB. */
-export const memoryOf = (text: string): number | string => {
-  const [, amount, unit] = /^([1-9]\d{0,6})(Mi|Gi)$/.exec(text) ?? [];
-  if (amount === undefined)
-    return `--memory: expected an amount such as 800Mi or 4Gi; received ${JSON.stringify(text)}`;
-  return Number(amount) * (unit === 'Gi' ? 1024 : 1);
-};
-
-/** Why a text is no amount of processors, or undefined. */
-export const cpuProblem = (text: string): string | undefined =>
-  /^([1-9]\d{0,2}(\.\d)?|[1-9]\d{1,5}m)$/.test(text)
-    ? undefined
-    : `--cpu: expected processors, such as 2 or 500m; received ${JSON.stringify(text)}`;
+const mebibytesOf = (text: string): number => Number.parseInt(text) * (text.endsWith('Gi') ? 1024 : 1);
 
 /** Variables that may hold a secret and be given to a runner by --secret. */
 const isSecretVariable = (name: string): boolean =>
@@ -104,14 +87,19 @@ const [vuKiB, fleetKiB] = [575, 104];
 /** The suite and the scenarios by themselves have no more VUs than this. */
 const usualSessions = 50;
 
-/** What a runner needs, from what was measured: of memory half as much again as the limit, for sessions that have much output. */
+/**
+ * What a runner needs: the memory that was asked for, such as 800Mi, or else what was measured; half as much again as the limit,
+ * for sessions that have much output.
+ */
 export const neededMiB = (
   asked: Readonly<Record<string, string>>,
   parallelism: number,
+  memory?: string,
 ): { memoryMiB: number; memoryLimitMiB: number } => {
   const { sessions, fleet } = loadOf(asked) ?? { sessions: usualSessions, fleet: 1 };
   const each = Math.ceil(sessions / parallelism);
-  const memoryMiB = Math.ceil(baseMiB + (each * (fleet > 1 ? fleetKiB : vuKiB)) / 1024);
+  const measured = Math.ceil(baseMiB + (each * (fleet > 1 ? fleetKiB : vuKiB)) / 1024);
+  const memoryMiB = memory === undefined ? measured : mebibytesOf(memory);
   return { memoryMiB, memoryLimitMiB: Math.ceil(memoryMiB * 1.5) };
 };
 

@@ -2,22 +2,13 @@ import { settingGroups } from '../../lib/load/settings.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { bundleOf, factsOrUnknown, scenarioNames, scenarioProblem } from '../shared/scenarios.ts';
 import { runProblems } from '../run/run-inputs.ts';
+import { httpAddressProblem } from '../shared/http-address.ts';
+import { problemsIn } from '../shared/refusal.ts';
 import { declareCommand, type CommandGroup, type Given, type Options } from '../shared/command.ts';
 import { allSettings, spellingOf } from '../shared/settings-options.ts';
 import { k6ArgumentProblems } from './k6-arguments.ts';
 import { maxConfigMapBytes, renderManifests, scriptFolder, type Rendered, type Variable } from './manifest.ts';
-import {
-  cpuProblem,
-  cronProblem,
-  imageProblem,
-  memoryOf,
-  nameProblem,
-  namespaceProblem,
-  neededMiB,
-  podSettingsProblems,
-  secretOf,
-  splitProblems,
-} from './options.ts';
+import { formProblem, imageProblem, neededMiB, podSettingsProblems, secretOf, splitProblems } from './options.ts';
 
 const group = 'Test run';
 
@@ -74,23 +65,6 @@ const options = {
 } as const satisfies Options;
 
 const maxRunners = 1000;
-
-const present = (...problems: readonly (string | undefined)[]): string[] =>
-  problems.filter((each) => each !== undefined);
-
-const writeToProblem = (text: string): string | undefined => {
-  const expected = '--write-to: expected an address such as http://prometheus:9090/api/v1/write';
-  try {
-    const { protocol, username, password, search } = new URL(text);
-    if (!['http:', 'https:'].includes(protocol)) return `${expected}; received ${protocol}`;
-    return username + password + search === ''
-      ? undefined
-      : `${expected}, without a name, a password or a query: give K6_PROMETHEUS_RW_USERNAME and …_PASSWORD by --secret`;
-  } catch {
-    // What came may hold a secret where it is half an address.
-    return expected;
-  }
-};
 
 /** Settings that name a file: it goes into the ConfigMap, and the setting names it there. */
 const carried: readonly { setting: string; file: string }[] = [
@@ -159,35 +133,38 @@ const readAsked = ({
   const bundle = bundleOf(scenario);
   const unknown = scenarioProblem(scenario);
   const isKnown = unknown === undefined;
-  const size = memory === undefined ? undefined : memoryOf(memory);
   const ofSettings = [...podSettingsProblems(asked), ...runProblems(asked, scenario, undefined, spellingOf(asked, {}))];
   const problems = [
     ...typed,
-    ...(unknown === undefined ? [] : [unknown]),
-    ...(isKnown && !existsSync(bundle)
-      ? [`expected the bundle ${bundle}; it is not there: npm run build makes it`]
-      : []),
-    ...present(
-      image === undefined
-        ? '--image: expected the image of the runners, such as grafana/k6:2.2.0'
-        : imageProblem('--image', image),
-      isKnown || values.name !== undefined ? nameProblem(name) : undefined,
-      namespace === undefined ? undefined : namespaceProblem(namespace),
-      writeTo === undefined ? undefined : writeToProblem(writeTo),
-      starterImage === undefined ? undefined : imageProblem('--starter-image', starterImage),
-      kubectlImage === undefined ? undefined : imageProblem('--kubectl-image', kubectlImage),
-      cron === undefined ? undefined : cronProblem(cron),
-      cpuProblem(cpu),
-      typeof size === 'string' ? size : undefined,
+    ...problemsIn(
+      unknown,
+      isKnown && !existsSync(bundle) && `expected the bundle ${bundle}; it is not there: npm run build makes it`,
+      image === undefined && '--image: expected the image of the runners, such as grafana/k6:2.2.0',
+      imageProblem('--image', image),
+      isKnown || values.name !== undefined ? formProblem('--name', name) : undefined,
+      // Kubernetes makes variables STRESS_… of such a service for every pod, which a run takes for settings that do not exist.
+      name.startsWith('stress-') && '--name: expected a name that does not begin with stress-',
+      formProblem('--namespace', namespace),
+      httpAddressProblem(
+        '--write-to',
+        writeTo,
+        'http://prometheus:9090/api/v1/write',
+        'give K6_PROMETHEUS_RW_USERNAME and …_PASSWORD by --secret',
+      ),
+      imageProblem('--starter-image', starterImage),
+      imageProblem('--kubectl-image', kubectlImage),
+      formProblem('--cron', cron),
+      formProblem('--cpu', cpu),
+      formProblem('--memory', memory),
+      cron !== undefined && namespace === undefined && '--cron: expected together with --namespace',
+      cron !== undefined && kubectlImage === undefined && '--cron: expected together with --kubectl-image',
+      cron === undefined && kubectlImage !== undefined && '--kubectl-image: expected together with --cron',
+      (parallelism < 1 || parallelism > maxRunners) &&
+        `--parallelism: expected a whole number from 1 to ${maxRunners}; received ${JSON.stringify(runners)}`,
     ),
-    ...(cron !== undefined && namespace === undefined ? ['--cron: expected together with --namespace'] : []),
-    ...(cron !== undefined && kubectlImage === undefined ? ['--cron: expected together with --kubectl-image'] : []),
-    ...(cron === undefined && kubectlImage !== undefined ? ['--kubectl-image: expected together with --cron'] : []),
-    ...(parallelism >= 1 && parallelism <= maxRunners
-      ? isKnown && ofSettings.length === 0
-        ? splitProblems(factsOrUnknown(scenario), asked, parallelism)
-        : []
-      : [`--parallelism: expected a whole number from 1 to ${maxRunners}; received ${JSON.stringify(runners)}`]),
+    ...(parallelism >= 1 && isKnown && ofSettings.length === 0
+      ? splitProblems(factsOrUnknown(scenario), asked, parallelism)
+      : []),
     ...secrets.filter((each) => typeof each === 'string'),
     ...named
       .filter((each, index) => named.indexOf(each) !== index || asked[each] !== undefined)
@@ -216,12 +193,7 @@ const readAsked = ({
       writeTo,
     ),
     k6Args,
-    resources: {
-      ...(typeof size === 'number'
-        ? { memoryMiB: size, memoryLimitMiB: Math.ceil(size * 1.5) }
-        : neededMiB(asked, parallelism)),
-      cpu,
-    },
+    resources: { ...neededMiB(asked, parallelism, memory), cpu },
     skipInitializer: values['skip-initializer'] === true,
     cron: cron === undefined || kubectlImage === undefined ? undefined : { schedule: cron, kubectlImage },
   };

@@ -5,6 +5,7 @@ import { isCaseName } from '../../lib/commands/recovery-index.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { printable } from '../shared/printable.ts';
 import { runOptions, runScenario } from '../run/run-command.ts';
+import { problemsIn } from '../shared/refusal.ts';
 import { declareCommand, type CommandGroup } from '../shared/command.ts';
 import { faultText, type RecoveryCase } from './recovery-cases.ts';
 import { changeCases, indexText, readCases } from './recovery-store.ts';
@@ -22,20 +23,17 @@ const find = async (base: string, name: string): Promise<RecoveryCase | undefine
   return undefined;
 };
 
-const row = ({ name, state, test, command, counts, fault }: RecoveryCase): string[] => [
-  name,
-  printable(
-    `  ${state}, failed ${counts.failed}, held ${counts.heldInARow} in a row; ${test}: ${printable(command.name, 24)}`,
-    79,
-  ).replace(/^/, '  '),
-  `  ${printable(faultText({ fault }), 76)}`,
-];
+const row = (kept: RecoveryCase): string => {
+  const { name, state, test, command, counts } = kept;
+  const fared = `${state}, failed ${counts.failed}, held ${counts.heldInARow} in a row; ${test}: ${printable(command.name, 24)}`;
+  return [name, `  ${printable(fared, 77)}`, `  ${printable(faultText(kept), 76)}`].join('\n');
+};
 
 const list = async (base: string, asJson: boolean): Promise<number> => {
   const { cases, problems } = await readCases(base);
   if (asJson) console.log(JSON.stringify(cases, undefined, 2));
   else if (cases.length === 0) console.log('no recovery cases: no run has left a failure here');
-  else for (const each of cases) console.log(row(each).join('\n'));
+  else for (const each of cases) console.log(row(each));
   for (const { problem } of problems) console.error(`ws-stress: ${printable(problem, 400)}`);
   return problems.length > 0 ? 1 : 0;
 };
@@ -66,26 +64,39 @@ const show = async (base: string, name: string, asJson: boolean): Promise<number
   return 0;
 };
 
-const retire = async (base: string, name: string): Promise<number> => {
+const retire = async (base: string, name: string, asJson: boolean): Promise<number> => {
   const found = await find(base, name);
   if (!found) return 1;
   await changeCases(base, ({ cases }) => ({
     written: cases.flatMap((each) => (each.name === name ? [{ ...each, state: 'retired' as const }] : [])),
     removed: [],
   }));
-  console.log(`${name}: retired, replayed no more`);
+  const retired = { ...found, state: 'retired' } as const;
+  console.log(asJson ? JSON.stringify(retired, undefined, 2) : `${name}: retired, replayed no more`);
   return 0;
 };
 
 const folder = { takes: 'folder', description: 'Where recovery/ is. Default: here.' } as const;
 const json = { description: 'Print JSON.' } as const;
 
-const nameProblems = (name: string | undefined): string[] =>
-  name !== undefined && isCaseName(name)
-    ? []
-    : [`expected the name of a case, such as ws-stress recovery lists; received ${printable(name ?? 'none', 100)}`];
-
 const exitCode = 'Exit code: 0; 1 there is no such case or its file is broken, 2 wrong options.';
+
+const nameProblem = (name: string | undefined): string | false =>
+  (name === undefined || !isCaseName(name)) &&
+  `expected the name of a case, such as ws-stress recovery lists; received ${printable(name ?? 'none', 100)}`;
+
+/** A command about one case. */
+const caseCommand = (description: string, act: (base: string, name: string, asJson: boolean) => Promise<number>) =>
+  declareCommand({
+    description: `${description}\n\n${exitCode}`,
+    arguments: [{ name: 'case', required: true }],
+    options: { folder, json },
+    act: async ({ values, positionals: [name], problems: typed, refuse }) => {
+      const problems = [...typed, ...problemsIn(nameProblem(name))];
+      if (problems.length > 0) return refuse(problems);
+      return act(path.resolve(values.folder ?? '.'), name ?? '', values.json === true);
+    },
+  });
 
 const listCases = declareCommand({
   description: `Lists the failures that earlier runs kept, with what became of their replays.\n\n${exitCode}`,
@@ -94,26 +105,9 @@ const listCases = declareCommand({
     problems.length > 0 ? refuse(problems) : list(path.resolve(values.folder ?? '.'), values.json === true),
 });
 
-const showCase = declareCommand({
-  description: `Shows a kept failure: what failed, when, and the first and last messages.\n\n${exitCode}`,
-  arguments: [{ name: 'case', required: true }],
-  options: { folder, json },
-  act: async ({ values, positionals: [name], problems: typed, refuse }) => {
-    const problems = [...typed, ...nameProblems(name)];
-    if (problems.length > 0) return refuse(problems);
-    return show(path.resolve(values.folder ?? '.'), name ?? '', values.json === true);
-  },
-});
+const showCase = caseCommand('Shows a kept failure: what failed, when, and the first and last messages.', show);
 
-const retireCase = declareCommand({
-  description: `Keeps a failure, but replays it no more.\n\n${exitCode}`,
-  arguments: [{ name: 'case', required: true }],
-  options: { folder },
-  act: async ({ values, positionals: [name], problems: typed, refuse }) => {
-    const problems = [...typed, ...nameProblems(name)];
-    return problems.length > 0 ? refuse(problems) : retire(path.resolve(values.folder ?? '.'), name ?? '');
-  },
-});
+const retireCase = caseCommand('Keeps a failure, but replays it no more.', retire);
 
 const replayCase = declareCommand({
   description: `Runs the scenario recovery for all kept failures, or for the one that is named. Its options are those of ws-stress run, and so is its exit code.`,
@@ -127,8 +121,10 @@ const replayCase = declareCommand({
     if (name === undefined) return runScenario(replayed);
     const problems = [
       ...typed,
-      ...nameProblems(name),
-      ...(asked.STRESS_RECOVERY === undefined ? [] : ['--recovery: expected without the name of a case']),
+      ...problemsIn(
+        nameProblem(name),
+        asked.STRESS_RECOVERY !== undefined && '--recovery: expected without the name of a case',
+      ),
     ];
     if (problems.length > 0) return refuse(problems);
     const found = await find(path.resolve(values.folder ?? '.'), name);

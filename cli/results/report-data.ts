@@ -1,5 +1,6 @@
 import { hasMeaningfulDuration } from '../../lib/session/outcome.ts';
 import type { FindingRecord, MemoryRecord, RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
+import { evenly } from '../../lib/results/memory-record.ts';
 import { isCutOff, isTold, kindOf } from '../run/closing-table.ts';
 import { visible } from './html.ts';
 import { addValue, emptyHistogram, type Histogram } from './histogram.ts';
@@ -12,7 +13,6 @@ const maxRounds = 40;
 const maxDistributions = 120;
 const maxSeconds = 600;
 const maxMemory = 20;
-const maxReadings = 300;
 const maxKinds = 100;
 const examplesOfEach = 3;
 const maxFindings = 60;
@@ -144,13 +144,6 @@ const addToTimeline = (timeline: Timeline, atMs: number, lines: number): void =>
   timeline.lines[at] = (timeline.lines[at] ?? 0) + lines;
 };
 
-/** So many of all at most, evenly, the first and the last among them. */
-export const evenly = <Each>(all: readonly Each[], most: number): Each[] => {
-  const step = (all.length - 1) / (most - 1);
-  const wanted = new Set(Array.from({ length: most }, (_, at) => Math.round(at * step)));
-  return all.length <= most ? [...all] : all.filter((_, at) => wanted.has(at));
-};
-
 /** Gathers what a report tells of a run from its records, in bounded memory. */
 export const gatherReport = (run: RunRecord, hasRecords: boolean) => {
   const rounds = new Map<string, RoundBars>();
@@ -242,7 +235,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean) => {
     else if (record.type === 'finding') addFinding(record);
     else {
       records.memory++;
-      if (memory.length < maxMemory) memory.push({ ...record, samples: evenly(record.samples, maxReadings) });
+      if (memory.length < maxMemory) memory.push({ ...record, samples: [...evenly(record.samples)] });
       else beyond++;
     }
   };

@@ -1,10 +1,11 @@
 import { isNotAsked, worstFirst } from '../run/closing-table.ts';
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import type { JudgedCriterion, MemoryRecord, RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
+import { evenly } from '../../lib/results/memory-record.ts';
 import { quantile } from './histogram.ts';
 import { markup, Markup, visible, type Content } from './html.ts';
 import { bytes, counted, duration, minuteOf, none, number } from './quantities.ts';
-import { evenly, phaseNames, type Distribution, type ReportData, type RoundBars } from './report-data.ts';
+import { phaseNames, type Distribution, type ReportData, type RoundBars } from './report-data.ts';
 import type { Draw } from './report-draw.ts';
 import {
   barsPicture,

@@ -33,29 +33,38 @@ export const curveLook = (at: number): { colour: ReportColour; dash: readonly nu
 /** The most curves of a picture that can be told apart. */
 export const maxCurves = 6;
 
+const text = (more: PictureOption = {}): PictureOption => ({ color: colour('quiet'), fontSize: 13, ...more });
+
 const axis = (more: PictureOption): PictureOption => ({
   axisLine: { show: true, lineStyle: { color: colour('quiet') } },
   axisTick: { lineStyle: { color: colour('quiet') } },
-  axisLabel: { color: colour('quiet'), fontSize: 13, hideOverlap: true },
+  axisLabel: text({ hideOverlap: true }),
   splitLine: { lineStyle: { color: colour('line') } },
-  nameTextStyle: { color: colour('quiet'), fontSize: 13 },
+  nameTextStyle: text(),
   ...more,
 });
 
 const below = { nameLocation: 'middle', nameGap: 32 } as const;
-// Beside the axis it would stand on its side, and far from what it is about.
-const above = (more: PictureOption = {}): PictureOption => ({
+// Beside the axis it would be on its side, and far from what it is about.
+const above = {
   nameLocation: 'end',
   nameGap: 12,
-  nameTextStyle: { color: colour('quiet'), fontSize: 13, align: 'left', padding: [0, 0, 0, -40] },
+  nameTextStyle: text({ align: 'left', padding: [0, 0, 0, -40] }),
+} as const;
+
+const lineOf = (name: ReportColour, width: number, dash: readonly number[], more: PictureOption): PictureOption => ({
+  type: 'line',
+  showSymbol: false,
+  silent: true,
+  lineStyle: { color: colour(name), width, type: dash.length > 0 ? dash : 'solid' },
   ...more,
 });
 
-const grid = (top: number, bottom: number, height?: number): PictureOption => ({
+const grid = (top: number, more: PictureOption = { bottom: 54 }): PictureOption => ({
   left: 64,
   right: 28,
   top,
-  ...(height === undefined ? { bottom } : { height }),
+  ...more,
 });
 
 const thousands = (value: number): string =>
@@ -120,14 +129,14 @@ export const barsPicture = ({ bars, beganAtMs, endedMs }: RoundBars): Picture =>
     width: wide,
     height: Math.round(top + bottom + rowHeight * bars.length),
     option: {
-      grid: { ...grid(top, bottom), top, height: rowHeight * bars.length, bottom: undefined },
+      grid: grid(top, { height: rowHeight * bars.length }),
       xAxis: axis({
         type: 'value',
         name: `time since the round began, ${inSeconds ? 's' : 'ms'}`,
         min: 0,
         max: Math.max(endedMs / unit, 1e-3) * 1.01,
         ...below,
-        axisLabel: { color: colour('quiet'), fontSize: 13, showMaxLabel: false },
+        axisLabel: text({ showMaxLabel: false }),
       }),
       yAxis: axis({
         type: 'category',
@@ -135,7 +144,8 @@ export const barsPicture = ({ bars, beganAtMs, endedMs }: RoundBars): Picture =>
         data: bars.map(({ session }) => String(session)),
         name: 'session',
         splitLine: { show: false },
-        ...above({ nameLocation: 'start' }),
+        ...above,
+        nameLocation: 'start',
       }),
       series: [...phases, failed],
     },
@@ -153,60 +163,40 @@ export const distributionPicture = (distributions: readonly Distribution[], name
   const most = Math.max(bound ?? 0, ...shown.map(({ times }) => times.max));
   const from = decade(least * 0.8, Math.floor);
   const to = Math.max(decade(most, Math.ceil), from * 10);
-  const curves = shown.map(({ times }, at) => {
-    const look = curveLook(at);
-    return {
-      type: 'line',
-      step: 'end',
-      showSymbol: false,
-      silent: true,
-      lineStyle: { color: colour(look.colour), width: 2.2, type: look.dash.length > 0 ? look.dash : 'solid' },
-      data: [[from, 0], ...curve(cumulative(times), times.min, from), [to, 100]],
-    };
-  });
-  const line = {
-    type: 'line',
-    symbol: 'circle',
-    symbolSize: 0.01,
-    itemStyle: { color: colour('fail'), borderColor: colour('fail') },
-    showSymbol: true,
+  const markLine = {
+    symbol: 'none',
     silent: true,
     lineStyle: { color: colour('fail'), width: 1.5, type: [4, 4] },
-    data: [
-      [bound, 0],
-      {
-        value: [bound, 100],
-        label: {
-          show: true,
-          position: 'left',
-          formatter: timeLabel(bound ?? 0),
-          color: colour('bad'),
-          fontSize: 13,
-          offset: [-2, 10],
-        },
-      },
-    ],
+    label: text({ color: colour('bad'), formatter: timeLabel(bound ?? 0) }),
+    data: [{ xAxis: bound }],
   };
+  const series = shown.map(({ times }, at) => {
+    const look = curveLook(at);
+    const data = [[from, 0], ...curve(cumulative(times), times.min, from), [to, 100]];
+    return lineOf(look.colour, 2.2, look.dash, {
+      step: 'end',
+      data,
+      ...(bound !== undefined && at === 0 && { markLine }),
+    });
+  });
   return {
     width: half,
     height: 280,
     option: {
-      grid: grid(34, 54),
+      grid: grid(34),
       xAxis: axis({
         type: 'log',
         name,
         min: from,
         max: to,
         ...below,
-        axisLabel: {
-          color: colour('quiet'),
-          fontSize: 13,
+        axisLabel: text({
           hideOverlap: true,
           formatter: (value: number) => timeLabel(Number(value.toPrecision(3))),
-        },
+        }),
       }),
-      yAxis: axis({ type: 'value', name: 'share of them, %', min: 0, max: 100, ...above() }),
-      series: bound === undefined ? curves : [...curves, line],
+      yAxis: axis({ type: 'value', name: 'share of them, %', min: 0, max: 100, ...above }),
+      series,
     },
   };
 };
@@ -234,7 +224,7 @@ export const timelinePicture = ({ widthMs, sessions, lines }: Timeline): Picture
     width: wide,
     height: 410,
     option: {
-      grid: panels.map(({ top }) => grid(top, 0, 132)),
+      grid: panels.map(({ top }) => grid(top, { height: 132 })),
       xAxis: panels.map((_, at) =>
         axis({
           gridIndex: at,
@@ -242,7 +232,7 @@ export const timelinePicture = ({ widthMs, sessions, lines }: Timeline): Picture
           min: 0,
           max: endSeconds,
           splitLine: { show: false },
-          axisLabel: { color: colour('quiet'), fontSize: 13, showMaxLabel: endSeconds < 10 },
+          axisLabel: text({ showMaxLabel: endSeconds < 10 }),
           ...(at === 1 && { name: 'time since the run began, s', ...below }),
         }),
       ),
@@ -253,21 +243,19 @@ export const timelinePicture = ({ widthMs, sessions, lines }: Timeline): Picture
           min: 0,
           name,
           splitNumber: 3,
-          ...above(),
-          axisLabel: { color: colour('quiet'), fontSize: 13, formatter: thousands },
+          ...above,
+          axisLabel: text({ formatter: thousands }),
         }),
       ),
-      series: panels.map(({ data, of }, at) => ({
-        type: 'line',
-        xAxisIndex: at,
-        yAxisIndex: at,
-        step: 'end',
-        showSymbol: false,
-        silent: true,
-        data,
-        lineStyle: { color: colour(of), width: 1.5 },
-        areaStyle: { color: colour(of), opacity: 0.3 },
-      })),
+      series: panels.map(({ data, of }, at) =>
+        lineOf(of, 1.5, [], {
+          xAxisIndex: at,
+          yAxisIndex: at,
+          step: 'end',
+          data,
+          areaStyle: { color: colour(of), opacity: 0.3 },
+        }),
+      ),
     },
   };
 };
@@ -294,22 +282,12 @@ export const memoryPicture = ({ samples, slopeBytes }: MemoryRecord): Picture =>
     width: wide,
     height: 330,
     option: {
-      grid: grid(34, 54),
+      grid: grid(34),
       xAxis: axis({ type: 'value', min: 0, name: 'sessions finished', ...below }),
-      yAxis: axis({ type: 'value', scale: true, name: 'resident memory, MiB', ...above() }),
+      yAxis: axis({ type: 'value', scale: true, name: 'resident memory, MiB', ...above }),
       series: [
         { type: 'scatter', symbolSize: 5, silent: true, itemStyle: { color: colour('c4') }, data: points },
-        ...(slopeBytes === undefined
-          ? []
-          : [
-              {
-                type: 'line',
-                showSymbol: false,
-                silent: true,
-                lineStyle: { color: colour('c2'), width: 2.5, type: [7, 4] },
-                data: [at(judgedFrom), at(last)],
-              },
-            ]),
+        ...(slopeBytes === undefined ? [] : [lineOf('c2', 2.5, [7, 4], { data: [at(judgedFrom), at(last)] })]),
       ],
     },
   };

@@ -96,28 +96,18 @@ export interface RankTest {
 /** Samples of at most so many values have their exact distribution computed, where no two values are equal. */
 const maxExact = 20;
 
-/** The two-sided p of U by its exact distribution without ties: Mann and Whitney's recurrence, by size of the second sample. */
+const sum = (counts: Float64Array): number => counts.reduce((before, each) => before + each, 0);
+
+/** The two-sided p of U by its exact distribution without ties: the ways to each U are the coefficients of a Gaussian binomial. */
 const exactP = (u: number, n: number, m: number): number => {
-  // Ways to come to each U with the values so far: a value of the first sample, or one above `i` of them of the second.
-  let ways = Array.from({ length: m + 1 }, () => new Float64Array(n * m + 1));
-  for (const [j, row] of ways.entries()) if (j >= 0) row[0] = 1;
-  for (let i = 1; i <= n; i++) {
-    const next = Array.from({ length: m + 1 }, () => new Float64Array(n * m + 1));
-    for (let j = 0; j <= m; j++) {
-      for (let at = 0; at <= i * j; at++) {
-        const last = ways[j]?.[at] ?? 0;
-        const above = j > 0 && at >= i ? (next[j - 1]?.[at - i] ?? 0) : 0;
-        (next[j] as Float64Array)[at] = last + above;
-      }
-    }
-    ways = next;
+  const ways = new Float64Array(n * m + 1);
+  ways[0] = 1;
+  for (let i = 1; i <= m; i++) {
+    for (let at = n * m; at >= n + i; at--) ways[at] = (ways[at] ?? 0) - (ways[at - n - i] ?? 0);
+    for (let at = i; at <= n * m; at++) ways[at] = (ways[at] ?? 0) + (ways[at - i] ?? 0);
   }
-  const counts = ways[m] ?? new Float64Array();
-  const all = counts.reduce((sum, each) => sum + each, 0);
   const lower = Math.min(u, n * m - u);
-  let tail = 0;
-  for (let at = 0; at <= lower; at++) tail += counts[at] ?? 0;
-  return Math.min(1, (2 * tail) / all);
+  return Math.min(1, (2 * sum(ways.subarray(0, lower + 1))) / sum(ways));
 };
 
 /**

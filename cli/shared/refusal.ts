@@ -15,3 +15,7 @@ export const refusing =
 
 /** Reports why nothing was run; returns the exit code. */
 export const refuse = refusing('Nothing was run');
+
+/** The problems among what was checked: a text where something is wrong. */
+export const problemsIn = (...checks: readonly (string | false | undefined)[]): string[] =>
+  checks.filter((each) => typeof each === 'string');

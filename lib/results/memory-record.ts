@@ -11,7 +11,7 @@ export const memoryRecord = (run: RunIdentity, test: string, caseName: string, w
     marker: run.marker,
     test,
     case: caseName,
-    samples: thinned(watched.samples).map(({ atMs, sessions, bytes }) => [Math.round(atMs), sessions, bytes]),
+    samples: evenly(watched.samples).map(({ atMs, sessions, bytes }) => [Math.round(atMs), sessions, bytes]),
     slopeBytes: finite(watched.slopeBytes),
     lowBytes: finite(watched.lowBytes),
     highBytes: finite(watched.highBytes),
@@ -33,7 +33,8 @@ export interface TimedMemorySample extends MemorySample {
 /** More samples would show no more in a picture. */
 const maxSamples = 300;
 
-const thinned = <Each>(all: readonly Each[]): readonly Each[] => {
-  const step = (all.length - 1) / (maxSamples - 1);
-  return step <= 1 ? all : Array.from({ length: maxSamples }, (_, at) => all[Math.round(at * step)] as Each);
+/** So many of all at most, evenly, the first and the last among them. */
+export const evenly = <Each>(all: readonly Each[], most = maxSamples): readonly Each[] => {
+  const step = (all.length - 1) / (most - 1);
+  return step <= 1 ? all : Array.from({ length: most }, (_, at) => all[Math.round(at * step)] as Each);
 };
