@@ -9,8 +9,11 @@ export const caseId = 'case';
 export const unknownMethod = 'ws-stress.unknown';
 
 /** The bytes of a text; each character must be ASCII or stand for a byte. */
-export const bytesOf = (text: string): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(text, (character) => character.charCodeAt(0));
+export const bytesOf = (text: string): Uint8Array<ArrayBuffer> => {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+};
 
 /** The error codes that JSON-RPC 2.0 §5.1 defines. */
 export const codes = {
