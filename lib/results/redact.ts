@@ -28,31 +28,49 @@ const hideWord = (text: string, secret: string): string => {
   return shown + text.slice(from);
 };
 
-/** Hides the beginning of a secret where the text was cut off within it, and its end where the text begins anew. */
-const hideParts = (text: string, secret: string): string => {
+/** How much of a secret's beginning is right before a place in a text; 0 where it is less than `least`. */
+const begunBefore = (text: string, index: number, secret: string, least: number): number => {
+  const before = text.slice(Math.max(0, index - secret.length + 1), index);
+  const start = secret.slice(0, least);
+  for (let at = before.indexOf(start); at >= 0; at = before.indexOf(start, at + 1)) {
+    if (secret.startsWith(before.slice(at))) return before.length - at;
+  }
+  return 0;
+};
+
+/** How much of a secret's end is right behind a place in a text. */
+const endedBehind = (text: string, index: number, secret: string): number => {
+  const start = text.slice(index, index + shortestPart);
+  for (let at = secret.indexOf(start, 1); at > 0; at = secret.indexOf(start, at + 1)) {
+    if (secret.length - at < shortestPart) return 0;
+    if (text.startsWith(secret.slice(at), index)) return secret.length - at;
+  }
+  return 0;
+};
+
+/** Hides the beginnings of secrets where the text was cut off within them, and their ends where it begins anew. */
+const hideParts = (text: string, secrets: readonly string[]): string => {
   if (text.length < shortestCut) return text;
-  const isBegun = text.includes(secret.slice(0, shortestPart));
-  const isEnded = text.includes(secret.slice(-shortestPart));
-  if (!isBegun && !isEnded) return text;
+  const places = [...text.matchAll(cuts)];
+  const hidden: (readonly [from: number, to: number])[] = [];
+  for (const secret of secrets) {
+    if (secret.length < shortest) continue;
+    const isBegun = text.includes(secret.slice(0, shortest));
+    for (const { 0: cut, index } of places) {
+      const isMarked = cut.includes('…');
+      if (!isBegun && !isMarked) continue;
+      const begun = begunBefore(text, index, secret, isMarked ? shortestPart : shortest);
+      if (begun > 0) hidden.push([index - begun, index]);
+      const next = index + cut.length;
+      const ended = isMarked ? endedBehind(text, next, secret) : 0;
+      if (ended > 0) hidden.push([next, next + ended]);
+    }
+  }
   let shown = '';
   let from = 0;
-  for (const match of text.matchAll(cuts)) {
-    const { index } = match;
-    const isMarked = match[0].includes('…');
-    const least = isMarked ? shortestPart : shortest;
-    let begun = isBegun ? Math.min(secret.length - 1, index - from) : 0;
-    while (begun >= least && !text.startsWith(secret.slice(0, begun), index - begun)) begun--;
-    if (begun >= least) {
-      shown += `${text.slice(from, index - begun)}…`;
-      from = index;
-    }
-    const next = index + match[0].length;
-    let ended = isEnded && isMarked ? secret.length - 1 : 0;
-    while (ended >= shortestPart && !text.startsWith(secret.slice(-ended), next)) ended--;
-    if (ended >= shortestPart) {
-      shown += text.slice(from, next);
-      from = next + ended;
-    }
+  for (const [start, end] of hidden.toSorted((a, b) => a[0] - b[0] || b[1] - a[1])) {
+    if (start >= from) shown += `${text.slice(from, start)}…`;
+    from = Math.max(from, end);
   }
   return shown + text.slice(from);
 };
@@ -61,12 +79,16 @@ const hideParts = (text: string, secret: string): string => {
  * Hides secrets in a text that came from outside, for a service may repeat what it received; also where an excerpt was cut off
  * within one. `secrets` are those of `secretsOf`, which has every form of each.
  */
-export const hide = (text: string, secrets: readonly string[]): string =>
-  secrets.reduce(
-    (shown, secret) =>
-      secret.length < shortest ? hideWord(shown, secret) : hideParts(shown.replaceAll(secret, '…'), secret),
-    text,
-  );
+export const hide = (text: string, secrets: readonly string[]): string => {
+  if (secrets.length === 0) return text;
+  let shown = text;
+  for (const secret of secrets) {
+    if (shown.includes(secret)) {
+      shown = secret.length < shortest ? hideWord(shown, secret) : shown.replaceAll(secret, '…');
+    }
+  }
+  return hideParts(shown, secrets);
+};
 
 /** An outcome whose texts from outside show no secret; its kind, its codes and the reason of a refusal are ours. */
 export const hideInOutcome = (outcome: Outcome, secrets: readonly string[]): Outcome => {
