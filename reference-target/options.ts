@@ -196,7 +196,7 @@ const rows = {
   maxCommandBytes: row('max-command', bytes(1, 131_071, 65_536), 'longest command'),
   maxLineBytes: row(
     'max-line',
-    bytes(65_536, 268_435_456, 8_388_608),
+    bytes(65_536, 268_435_456, 2_097_152),
     'longest line of output sent as one numbered line; a longer line is sent in pieces of this length',
   ),
   highWaterBytes: row(

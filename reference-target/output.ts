@@ -38,13 +38,11 @@ export interface OutputSink {
 export class OutputQueue {
   private readonly maxLineBytes: number;
   private readonly queue: (Lines | LongLine)[] = [];
-  private readonly unfinished: Record<StreamName, GrowingBuffer> = {
-    stdout: new GrowingBuffer(),
-    stderr: new GrowingBuffer(),
-  };
+  private readonly unfinished: Record<StreamName, GrowingBuffer>;
 
   constructor(maxLineBytes: number) {
     this.maxLineBytes = maxLineBytes;
+    this.unfinished = { stdout: new GrowingBuffer(maxLineBytes), stderr: new GrowingBuffer(maxLineBytes) };
   }
 
   get hasBacklog(): boolean {
@@ -109,15 +107,22 @@ export class OutputQueue {
   }
 }
 
-/** A buffer to append to; it takes at most twice the memory of its contents, however small the parts. */
+/** A buffer to append to; it takes at most twice the memory of its contents, however small the parts, and never over its limit. */
 class GrowingBuffer {
   length = 0;
+  private readonly maxBytes: number;
   private bytes = Buffer.alloc(0);
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
 
   append(part: Buffer): void {
     const length = this.length + part.length;
     if (length > this.bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(1024, length, this.bytes.length * 2));
+      const grown = Buffer.allocUnsafeSlow(
+        Math.max(length, Math.min(this.maxBytes, Math.max(1024, this.bytes.length * 2))),
+      );
       this.bytes.copy(grown, 0, 0, this.length);
       this.bytes = grown;
     }

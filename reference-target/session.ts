@@ -8,7 +8,7 @@ import type { AppliedFaults, FaultName } from './faults.ts';
 import { encodeLines } from './frames.ts';
 import type { Counters } from './metrics.ts';
 import type { TargetOptions } from './options.ts';
-import { OutputQueue, type OutputSink, type StreamName } from './output.ts';
+import { chunkBytes, OutputQueue, type OutputSink, type StreamName } from './output.ts';
 import type { ProcessEnd, ProcessTable, RunningProcess } from './process.ts';
 import { isObject, type Id } from '../lib/jsonrpc/messages.ts';
 import type { ControlType } from '../lib/session/session.ts';
@@ -28,6 +28,17 @@ export interface SessionContext {
 
 /** When a client does not read its answers and this many times the high-water mark waits, the target stops reading. */
 const stopReadingFactor = 4;
+
+/** JSON takes at most six bytes for a byte of output, as in \u0001. */
+const escapedFactor = 6;
+
+/** The most memory that all sessions of a target hold together for what waits: lines, output, answers and a message each. */
+export const maxWaitingBytes = (options: TargetOptions): number => {
+  const { maxSessions, maxLineBytes, highWaterBytes, maxMessageBytes } = options;
+  // One line waits to be sent while another, of the other stream, is being read.
+  const lines = 2 * maxLineBytes + chunkBytes * escapedFactor;
+  return maxSessions * (lines + highWaterBytes * (1 + stopReadingFactor) + maxMessageBytes);
+};
 
 const controlTypes: readonly ControlType[] = ['PAUSE', 'RESUME', 'CANCEL'];
 const ignoring = { PAUSE: 'ignore-pause', RESUME: 'ignore-resume', CANCEL: 'ignore-cancel' } as const;

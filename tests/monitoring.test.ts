@@ -5,7 +5,9 @@ import { test } from 'node:test';
 import { findOnPath } from '../cli/setup/k6-source.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { metricsTable, type MetricRow } from '../lib/load/metrics.ts';
+import { defaultOptions } from '../reference-target/options.ts';
 import { startTarget } from '../reference-target/server.ts';
+import { maxWaitingBytes } from '../reference-target/session.ts';
 import { cleanEnv, k6Path, runProgram } from './k6.ts';
 import { hasPrometheus, startPrometheus } from './prometheus.ts';
 import { noSchemas, readYaml, schemaProblems } from './yaml-files.ts';
@@ -50,6 +52,15 @@ void test('whatever compose.yaml starts is bounded, writes nowhere but where it 
   assert.deepEqual([service('target').ports, service('target').command], [undefined, undefined]);
   assert.equal(service('k6').network_mode, 'service:target');
   assert.deepEqual(service('k6').profiles, ['run']);
+});
+
+void test('what a target with its default limits holds for clients that do not read fits the memory that compose.yaml gives it', () => {
+  const memory = String(service('target').deploy?.resources.limits.memory);
+  const [, number, unit = ''] = /^(\d+)([mg])$/.exec(memory) ?? assert.fail(memory);
+  const bytes = Number(number) * (unit === 'g' ? 2 ** 30 : 2 ** 20);
+  // For Node.js itself, and for the commands.
+  const others = 256 * 2 ** 20;
+  assert.ok(maxWaitingBytes(defaultOptions) + others <= bytes, `${maxWaitingBytes(defaultOptions)} of ${memory}`);
 });
 
 void test('compose.yaml waits for what is healthy, of which each says how that is told', () => {

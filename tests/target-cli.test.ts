@@ -148,7 +148,7 @@ void test('--help lists every option, its default and every fault', async (t) =>
   }
   const unwrapped = stdout.replaceAll(/\s+/g, ' ');
   assert.match(unwrapped, /--heartbeat <duration> [^(]*\(default: 30s\)/);
-  assert.match(unwrapped, /--max-line <bytes> [^(]*\(default: 8MiB\)/);
+  assert.match(unwrapped, /--max-line <bytes> [^(]*\(default: 2MiB\)/);
   assert.match(unwrapped, /--port <port> [^(]*\(default: 8003\)/);
   assert.match(stdout, /reset-mid-output: /);
 });
