@@ -135,7 +135,7 @@ test('settings are variables, files of theirs go with the bundle, and a secret i
   });
   assert.deepEqual(
     spec.initializer.env.map(({ name }) => name),
-    ['STRESS_URL', 'STRESS_VUS', 'STRESS_COMMANDS', 'STRESS_THRESHOLDS', 'STRESS_SUBPROTOCOL'],
+    ['STRESS_URL', 'STRESS_SUBPROTOCOL', 'STRESS_VUS', 'STRESS_COMMANDS', 'STRESS_THRESHOLDS'],
   );
   assert.deepEqual(spec.runner.resources, {
     requests: { cpu: '1', memory: '185Mi' },

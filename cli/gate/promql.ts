@@ -89,30 +89,19 @@ export const questionsFor = (text: string, aggregations: readonly string[], seri
   const metric = metricOf(text);
   const tags = selectedTags(text);
   const row = rowOf(metric);
-  switch (row?.type) {
-    case 'rate':
-      return [
-        {
-          value: 'passes',
-          expression: counted('sessions', series, { ...tags, outcome: 'ok' }, ['round!=""']),
-          factor: 1,
-        },
-        { value: 'total', expression: counted('evidence', series, { of: metric, real: 'yes', ...tags }), factor: 1 },
-      ];
-    case 'trend': {
-      const isTime = row.time === true;
-      const histogram = summed(metric, isTime, series, tags);
-      return aggregations.map((value) => ({
-        value,
-        expression: trendExpression(value, histogram),
-        factor: isTime ? 1000 : 1,
-      }));
-    }
-    case 'counter':
-    case undefined:
-    default:
-      return [{ value: 'count', expression: counted(metric, series, tags), factor: 1 }];
+  if (row?.type === 'rate') {
+    const passes = counted('sessions', series, { ...tags, outcome: 'ok' }, ['round!=""']);
+    const total = counted('evidence', series, { of: metric, real: 'yes', ...tags });
+    return [
+      { value: 'passes', expression: passes, factor: 1 },
+      { value: 'total', expression: total, factor: 1 },
+    ];
   }
+  if (row?.type !== 'trend') return [{ value: 'count', expression: counted(metric, series, tags), factor: 1 }];
+  const isTime = row.time === true;
+  const histogram = summed(metric, isTime, series, tags);
+  const factor = isTime ? 1000 : 1;
+  return aggregations.map((value) => ({ value, expression: trendExpression(value, histogram), factor }));
 };
 
 /** Two counts of the same samples, which differ only where some were lost on the way to Prometheus. */

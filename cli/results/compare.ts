@@ -4,6 +4,7 @@ import { messageOf } from '../../lib/text/errors.ts';
 import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { declareCommand } from '../shared/command.ts';
 import { asJson, resultsFolder } from '../shared/common-options.ts';
+import { problemsIn } from '../shared/refusal.ts';
 import { readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, maxValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
@@ -124,13 +125,12 @@ Exit code: 0 no regression, 1 regression, 2 the runs can't be compared, or wrong
   act: async ({ values, positionals, problems: typed, refuse }) => {
     const { tolerance = '10' } = values;
     const problems = [
-      ...(positionals.length === 0 || positionals.length > 2
-        ? [`expected one run, or two, received ${positionals.length}: --help shows how`]
-        : []),
       ...typed,
-      ...(isPercent(tolerance)
-        ? []
-        : [`--tolerance: expected percent, such as 10, received ${JSON.stringify(tolerance)}`]),
+      ...problemsIn(
+        (positionals.length === 0 || positionals.length > 2) &&
+          `expected one run, or two, received ${positionals.length}: --help shows how`,
+        !isPercent(tolerance) && `--tolerance: expected percent, such as 10, received ${JSON.stringify(tolerance)}`,
+      ),
       ...outputProblems({ '--markdown': values.markdown }),
     ];
     if (problems.length > 0) return refuse(problems);

@@ -3,7 +3,7 @@ import { declareCommand } from '../shared/command.ts';
 import { resultsFolder } from '../shared/common-options.ts';
 import { exportProblems, exportsAsked, writeExports } from './exports.ts';
 import { readRun } from './run-folder.ts';
-import { refusalText } from '../shared/refusal.ts';
+import { problemsIn, refusalText } from '../shared/refusal.ts';
 
 export const exportCommand = declareCommand({
   description: `Writes the results of a run for other programs, in at least one of three formats. The run is given by its id or its folder; the default is the latest. - as the file is stdout.
@@ -23,8 +23,10 @@ Exit code: 0; 1 the run can't be read or a file can't be written; 2 wrong option
     const toStdout = asked.filter(([, file]) => file === '-').map(([form]) => `--${form}`);
     const problems = [
       ...typed,
-      ...(asked.length === 0 ? ['expected --junit, --markdown or --json with a file, received none of them'] : []),
-      ...(toStdout.length > 1 ? [`expected one of them on stdout, received - for ${toStdout.join(' and ')}`] : []),
+      ...problemsIn(
+        asked.length === 0 && 'expected --junit, --markdown or --json with a file, received none of them',
+        toStdout.length > 1 && `expected one of them on stdout, received - for ${toStdout.join(' and ')}`,
+      ),
       ...exportProblems(values),
     ];
     if (problems.length > 0) return refuse(problems);

@@ -3,6 +3,7 @@ import { suggestion } from '../../lib/text/suggestion.ts';
 import { printable } from '../shared/printable.ts';
 import { declareCommand } from '../shared/command.ts';
 import { asJson, resultsFolder } from '../shared/common-options.ts';
+import { problemsIn } from '../shared/refusal.ts';
 import { writeHistory } from './history-document.ts';
 import { historyFile, readHistory } from './history-file.ts';
 import { historyOf, standingOf } from './history-summary.ts';
@@ -30,7 +31,9 @@ Exit code: 0; 1 the history can't be read or written; 2 wrong options.`,
     const { last = '10', test } = values;
     const problems = [
       ...typed,
-      ...(isCount(last) ? [] : [`--last: expected a number from 1 to ${maxRuns}, received ${JSON.stringify(last)}`]),
+      ...problemsIn(
+        !isCount(last) && `--last: expected a number from 1 to ${maxRuns}, received ${JSON.stringify(last)}`,
+      ),
     ];
     if (problems.length > 0) return refuse(problems);
 
@@ -51,11 +54,7 @@ Exit code: 0; 1 the history can't be read or written; 2 wrong options.`,
     // The document tells of all scenarios, whichever are listed.
     if (values.write === true) console.error(`written: ${await writeHistory(base, all)}`);
     if (values.json === true) {
-      const told = scenarios.map((each) => ({
-        ...each,
-        ...standingOf(each),
-        runs: each.runs.slice(-Number(last)),
-      }));
+      const told = scenarios.map((each) => ({ ...each, ...standingOf(each), runs: each.runs.slice(-Number(last)) }));
       console.log(JSON.stringify({ type: 'history', version: 1, scenarios: told }, undefined, 2));
     } else if (scenarios.length === 0) {
       console.log(`no run is in ${historyFile(base)} yet: ws-stress run <scenario> appends one at its end`);

@@ -22,11 +22,16 @@ export interface RunFolder {
   records: string;
 }
 
+const folderAt = (base: string, own: string): RunFolder => ({
+  base,
+  id: path.basename(own),
+  path: own,
+  run: path.join(own, 'run.json'),
+  records: path.join(own, 'records.ndjson'),
+});
+
 /** A run's folder by its id. */
-export const runFolder = (base: string, id: string): RunFolder => {
-  const own = path.join(base, 'runs', id);
-  return { base, id, path: own, run: path.join(own, 'run.json'), records: path.join(own, 'records.ndjson') };
-};
+export const runFolder = (base: string, id: string): RunFolder => folderAt(base, path.join(base, 'runs', id));
 
 /** An id that sorts by time, for a run that begins now: `20261124-143000-1a2b3c`. */
 export const newRunId = (nowMs = Date.now(), random = Math.random()): string => {
@@ -95,18 +100,13 @@ export const readRunRecord = async (file: string): Promise<RunRecord> => {
 const runIds = async (base: string): Promise<string[]> => {
   const names = await readdir(path.join(base, 'runs')).catch(() => []);
   const there = names.filter((name) => isRunId(name) && existsSync(runFolder(base, name).run));
-  const started = await Promise.all(
-    there.map(async (id) => ({
-      id,
-      at: await readRunRecord(runFolder(base, id).run).then(
-        ({ startedAt }) => startedAt,
-        () => '',
-      ),
-    })),
-  );
-  return started
-    .toSorted((a, b) => (a.at === b.at ? (a.id < b.id ? -1 : 1) : a.at < b.at ? -1 : 1))
-    .map(({ id }) => id);
+  const startOf = (id: string): Promise<string> =>
+    readRunRecord(runFolder(base, id).run).then(
+      ({ startedAt }) => startedAt,
+      () => '',
+    );
+  const started = await Promise.all(there.toSorted().map(async (id) => ({ id, at: await startOf(id) })));
+  return started.toSorted((a, b) => Number(a.at > b.at) - Number(a.at < b.at)).map(({ id }) => id);
 };
 
 /**
@@ -122,10 +122,7 @@ const findRun = async (base: string, named: string | undefined): Promise<RunFold
   const byId = isRunId(named) ? runFolder(base, named) : undefined;
   if (byId && existsSync(byId.run)) return byId;
   const file = named.endsWith('.json') ? path.resolve(named) : path.resolve(named, 'run.json');
-  if (existsSync(file)) {
-    const own = path.dirname(file);
-    return { base, id: path.basename(own), path: own, run: file, records: path.join(own, 'records.ndjson') };
-  }
+  if (existsSync(file)) return { ...folderAt(base, path.dirname(file)), run: file };
   const last = (await runIds(base)).slice(-3).toReversed();
   const known = last.length > 0 ? `; the latest: ${last.join(', ')}` : '';
   throw new Error(
