@@ -56,7 +56,7 @@ const rows: Row[] = [
     code: 99,
     verdict: 'FAIL',
     outcomes: { timeout: 2 },
-    failing: [success, 'timeouts'],
+    failing: [success, 'timeouts', simple],
     told: /timeout \(acknowledgement\): nothing after 1000 ms/,
   },
   {
@@ -116,7 +116,7 @@ const rows: Row[] = [
     code: 99,
     verdict: 'FAIL',
     outcomes: { timeout: 2 },
-    failing: [success, 'timeouts'],
+    failing: [success, 'timeouts', simple],
     told: /timeout \(message\): no message for 4000 ms/,
   },
   {
@@ -126,7 +126,7 @@ const rows: Row[] = [
     code: 99,
     verdict: 'FAIL',
     outcomes: { timeout: 2 },
-    failing: [success, 'timeouts'],
+    failing: [success, 'timeouts', simple],
     told: /timeout \(acknowledgement\)/,
   },
   {

@@ -397,7 +397,7 @@ test('a service that was started anew is told by its time of start, or by how lo
   }
 });
 
-const calm: WatchedLoad = { sessions: 1000, failed: 0, firstFailure: undefined, restarted: false };
+const calm: WatchedLoad = { sessions: 1000, failed: 0, firstFailure: undefined, tooSlow: 0, restarted: false };
 
 test('what was watched comes to a finding: a leak, a restart, a load of which too much failed', () => {
   const noLeak = { verdict: 'NO LEAK', detail: 'growth 0 B' } as const;
@@ -410,6 +410,9 @@ test('what was watched comes to a finding: a leak, a restart, a load of which to
     received: 'growth 0 B; 100 of 1100 sessions failed, the first by closed (1006)',
   });
   assert.equal(leakFinding(noLeak, { ...calm, failed: 200, firstFailure: 'closed (1006)' }).kind, 'breaking');
+  const slow = { ...calm, failed: 200, tooSlow: 190, firstFailure: 'timeout (acknowledgement)' };
+  assert.equal(leakFinding(noLeak, slow).kind, undefined);
+  assert.match(leakFinding(noLeak, slow).received, /too slow for this load: 200 of 1200 sessions failed/);
   assert.match(leakFinding(noLeak, { ...calm, restarted: true }).received, /started anew/);
   assert.equal(leakFinding(noLeak, { ...calm, restarted: true }).kind, 'breaking');
 });

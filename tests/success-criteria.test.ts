@@ -141,3 +141,27 @@ test('counters over all sessions are excused with the cases that would have open
   assert.equal(statusOf(excused, 'timeouts'), 'NOT RUN');
   assert.equal(statusOf({ ...excused, 'evidence{of:sessions,real:yes}': count(1) }, 'timeouts'), 'PASS');
 });
+
+test('a criterion over all cases passes only if all were asked, but for those that have a criterion of their own', () => {
+  const [noneBroke, noneDeviates] = ['findings{finding:breaking}', 'findings{finding:deviating}'];
+  const [all, asked, skipped] = [
+    'evidence{of:findings}',
+    'evidence{of:findings,real:yes}',
+    'excused{of:findings,as:not-run}',
+  ];
+  const limit = criteriaOf(['session-limit']);
+  const of = (criteria: typeof limit, test: string, metrics: Metrics, selector: string): string | undefined =>
+    evaluateRun(criteria, { ...evidence, ...metrics }, { rounds: [], cases: [test] }, 'whole').criteria.find(
+      (each) => each.selector === selector,
+    )?.status;
+  const partly = { [all]: count(7), [asked]: count(1), [skipped]: count(6), [noneBroke]: count(1) };
+  assert.equal(of(limit, 'session-limit', partly, noneDeviates), 'NOT RUN');
+  assert.equal(of(limit, 'session-limit', partly, noneBroke), 'FAIL');
+  assert.equal(of(limit, 'session-limit', { [all]: count(7), [asked]: count(7) }, noneDeviates), 'PASS');
+
+  const output = criteriaOf(['high-output']);
+  const named = 'excused{of:findings,as:not-run,case:unread-memory}';
+  const withoutMemory = { [all]: count(3), [asked]: count(2), [skipped]: count(1) };
+  assert.equal(of(output, 'high-output', { ...withoutMemory, [named]: count(1) }, noneBroke), 'PASS');
+  assert.equal(of(output, 'high-output', withoutMemory, noneBroke), 'NOT RUN');
+});

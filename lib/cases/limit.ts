@@ -74,7 +74,7 @@ export const evaluateEnds = (ends: readonly SessionResult[], working: boolean): 
   if (ends.length === 0) return ['breaking', 'no session was left inside the limit'];
   const disturbed = ends.find(({ outcome }) => outcome.kind !== 'ok');
   return disturbed
-    ? ['breaking', describeOutcome(disturbed.outcome)]
+    ? ['breaking', `${disturbed.outcome.kind === 'timeout' ? 'too slow: ' : ''}${describeOutcome(disturbed.outcome)}`]
     : [
         'conforming',
         `${ends.length} sessions ${working ? 'lost no line of a command meanwhile' : 'were idle meanwhile, for none takes a command with sleep'}, ran a last one and closed`,

@@ -21,6 +21,8 @@ export interface WatchedLoad {
   sessions: number;
   failed: number;
   firstFailure: string | undefined;
+  /** How many of those that failed took too long. */
+  tooSlow: number;
   restarted: boolean;
 }
 
@@ -30,12 +32,16 @@ const maxFailed = 0.1;
 /** What a judgement of the memory comes to; without a kind where it is inconclusive, which is no data. */
 export const leakFinding = (
   { verdict, detail }: Pick<LeakJudgement, 'verdict' | 'detail'>,
-  { sessions, failed, firstFailure, restarted }: WatchedLoad,
+  { sessions, failed, firstFailure, tooSlow, restarted }: WatchedLoad,
 ): { kind: FindingKind | undefined; received: string } => {
   const all = sessions + failed;
   const failures = failed === 0 ? '' : `${failed} of ${all} sessions failed, the first by ${firstFailure}`;
   if (restarted)
     return { kind: 'breaking', received: `the service was started anew under load${failures && `; ${failures}`}` };
+  // Slowness is no growth of memory; `timeouts` judges it.
+  if (failed > all * maxFailed && failed - tooSlow <= all * maxFailed) {
+    return { kind: undefined, received: `the service was too slow for this load: ${failures}` };
+  }
   if (failed > all * maxFailed) return { kind: 'breaking', received: failures };
   const kind = verdict === 'INCONCLUSIVE' ? undefined : verdict === 'LEAK' ? 'breaking' : 'conforming';
   return { kind, received: failures === '' ? detail : `${detail}; ${failures}` };

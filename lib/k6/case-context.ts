@@ -4,6 +4,7 @@ import type { ReplayCase } from '../commands/recovery-index.ts';
 import type { Settings } from '../load/settings.ts';
 import type { SkipReason } from '../load/thresholds.ts';
 import type { RunIdentity } from '../results/run.ts';
+import { describeOutcome } from '../session/outcome.ts';
 import {
   connectFailed,
   type Script,
@@ -32,8 +33,8 @@ export interface CaseContext {
   readonly settings: Settings;
   /** The cases of STRESS_RECOVERY. */
   readonly recovery: () => readonly ReplayCase[];
-  /** Why no case could be asked so far, where none was. */
-  readonly idleBecause: string | undefined;
+  /** Why nothing can be said: no case was asked so far; or all that were conform, but others were not asked. */
+  readonly notRunBecause: string | undefined;
   /** Runs one session over k6/ws, to its end. */
   session: (name: string, script: (session: Session) => Script, url?: string) => SessionResult;
   /**
@@ -64,8 +65,48 @@ export interface CaseContext {
   now: () => number;
 }
 
-/** Longest wait of a case for an answer, milliseconds: what takes longer hangs. */
-const answerMs = 5000;
+/** Longest wait for an answer of what only tries whether there is a service, milliseconds. */
+const tryMs = 5000;
+
+/** What hangs costs a case the whole of its limit, so after this many further ones wait by what the service was seen to take. */
+const maxHangs = 3;
+const leastWaitMs = 5000;
+const timesSlowest = 10;
+
+/** How long cases wait: as long as the settings say, and less once a service has shown that it hangs. */
+class CasePatience {
+  private readonly general: SessionLimits;
+  private hangs = 0;
+  private slowestMs = 0;
+
+  constructor(general: SessionLimits) {
+    this.general = general;
+  }
+
+  get limits(): SessionLimits {
+    const { ackTimeoutMs } = this.general;
+    if (this.hangs < maxHangs) return this.general;
+    return this.within(Math.min(ackTimeoutMs, Math.max(leastWaitMs, timesSlowest * this.slowestMs)));
+  }
+
+  get ofTries(): SessionLimits {
+    return this.within(Math.min(this.general.ackTimeoutMs, tryMs));
+  }
+
+  learn({ outcome, connectedMs = 0, commands }: SessionResult): void {
+    if (outcome.kind === 'timeout') this.hangs++;
+    for (const { ackMs = 0 } of commands) this.slowestMs = Math.max(this.slowestMs, connectedMs, ackMs);
+  }
+
+  private within(ackTimeoutMs: number): SessionLimits {
+    return { ...this.general, ackTimeoutMs };
+  }
+}
+
+/** Whether no session could be had, so that further cases would only wait for one. */
+const isUnreachable = ({ outcome }: SessionResult): boolean =>
+  outcome.kind === 'connect-failed' ||
+  (outcome.kind === 'timeout' && (outcome.phase === 'connect' || outcome.phase === 'connected'));
 
 /** Makes the part of a definition that asks its cases, in one VU; `ask` may be `async`. */
 export const askCases =
@@ -81,32 +122,40 @@ export const askCases =
       if (error instanceof Error) error.message = sink.hide(error.message);
       throw error;
     }
-    return context.idleBecause;
+    return context.notRunBecause;
   };
 
 const createContext = (
-  { settings, limits: general }: Plan,
+  { settings, limits, ownCriteria }: Plan,
   scenario: string,
   sink: ResultSink,
   recovery: () => ReplayCase[],
 ): CaseContext => {
-  const limits: SessionLimits = { ...general, ackTimeoutMs: Math.min(general.ackTimeoutMs, answerMs) };
+  const patience = new CasePatience(limits);
   const counted = (name: string, result: SessionResult, startedAtMs: number, isTry = false): SessionResult => {
+    if (!isTry) patience.learn(result);
     reportCaseSession(sink, result, { test: scenario, case: name, vu: exec.vu.idInTest, startedAtMs }, isTry);
     return result;
   };
   let idleBecause: string | undefined;
+  let openBecause: string | undefined;
   let isIdle = true;
+  let isConforming = true;
+  const noted = (kind: Finding['kind'] | undefined): void => {
+    isIdle = false;
+    isConforming &&= kind === 'conforming';
+  };
   const context: CaseContext = {
     settings,
     recovery,
-    get idleBecause() {
-      return isIdle ? idleBecause : undefined;
+    get notRunBecause() {
+      if (isIdle) return idleBecause;
+      return isConforming ? openBecause : undefined;
     },
     session: (name, script, url = settings.url) => {
       countBegun();
       const startedAtMs = Date.now();
-      const result = runOverWebSocket({ ...settings, url }, limits, script);
+      const result = runOverWebSocket({ ...settings, url }, patience.limits, script);
       return counted(name, result ?? connectFailed('the run ended', Date.now() - startedAtMs), startedAtMs);
     },
     open: (name, script, url = settings.url, isTry = false) => {
@@ -114,7 +163,7 @@ const createContext = (
       const startedAtMs = Date.now();
       let opened: Notified | undefined;
       const result = new Promise<SessionResult>((resolve, reject) => {
-        opened = openSession(settings, url, limits, script, (ended) => {
+        opened = openSession(settings, url, isTry ? patience.ofTries : patience.limits, script, (ended) => {
           try {
             resolve(counted(name, ended, startedAtMs, isTry));
           } catch (error) {
@@ -128,23 +177,28 @@ const createContext = (
       for (const [index, each] of cases.entries()) {
         const run = runCase(each);
         const result = context.session(each.name, run.script, url);
-        isIdle = false;
-        reportFinding(sink, scenario, each, run.finding(result), result);
-        if (result.outcome.kind !== 'connect-failed') continue;
-        context.skip(cases.slice(index + 1), 'not-run', `no connection since ${each.name}: ${result.outcome.reason}`);
+        const finding = run.finding(result);
+        noted(finding.kind);
+        reportFinding(sink, scenario, each, finding, result);
+        if (!isUnreachable(result)) continue;
+        const reason = `no session since ${each.name}: ${describeOutcome(result.outcome)}`;
+        context.skip(cases.slice(index + 1), 'not-run', reason);
         return;
       }
     },
     report: (asked, kind, received) => {
-      isIdle = false;
+      noted(kind);
       reportFinding(sink, scenario, asked, { kind, received });
     },
     skip: (cases, as, reason) => {
-      if (as === 'not-run') idleBecause ??= reason;
+      if (as === 'not-run' && cases.length > 0) {
+        idleBecause ??= reason;
+        if (cases.some(({ name }) => !ownCriteria.includes(name))) openBecause ??= reason;
+      }
       reportSkipped(sink, scenario, cases, as, reason);
     },
     inconclusive: (asked, reason) => {
-      isIdle = false;
+      noted(undefined);
       reportInconclusive(sink, scenario, asked, reason);
     },
     figure: (metric, { name }, value) => addCaseFigure(metric, scenario, name, value),

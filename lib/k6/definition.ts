@@ -24,7 +24,7 @@ export interface ScenarioDefinition extends DeclaredFacts {
   cases?: AskCases;
   /** The cases are asked before the rounds. */
   casesFirst?: true;
-  /** Longest time that the cases take, milliseconds, with this many kept failures to replay; 5 minutes where absent. */
+  /** Longest time that the cases take, milliseconds, with this many kept failures to replay; 5 minutes and 20 acknowledgement timeouts where absent. */
   casesMs?: (settings: Settings, kept: number) => number;
 }
 

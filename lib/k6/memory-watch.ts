@@ -21,6 +21,8 @@ export interface MemoryWatch {
   failed: number;
   /** How the first that failed ended. */
   firstFailure: string | undefined;
+  /** How many of those that failed took too long. */
+  tooSlow: number;
   /** The service was started anew meanwhile. */
   restarted: boolean;
   judgement: LeakJudgement;
@@ -30,11 +32,12 @@ export interface MemoryWatch {
 /** Opens sessions together, each with one command; returns how many succeeded when all have gone, and how one did not. */
 const wave = async (
   context: CaseContext,
-): Promise<{ size: number; succeeded: number; failure: string | undefined }> => {
+): Promise<{ size: number; succeeded: number; tooSlow: number; failure: string | undefined }> => {
   const size = context.settings.vus ?? sessionsAtOnce;
   const ends = await Promise.all(Array.from({ length: size }, () => context.open(leak.name, greets).result));
   const failed = ends.filter(({ outcome }) => outcome.kind !== 'ok');
-  return { size, succeeded: size - failed.length, failure: failed[0] && describeOutcome(failed[0].outcome) };
+  const tooSlow = failed.filter(({ outcome }) => outcome.kind === 'timeout').length;
+  return { size, succeeded: size - failed.length, tooSlow, failure: failed[0] && describeOutcome(failed[0].outcome) };
 };
 
 /** A service may count sessions for so long that have gone, milliseconds. */
@@ -65,6 +68,7 @@ export const watchMemory = async (context: CaseContext, read: () => MemoryReadin
   const startedAt = Date.now();
   let sessions = 0;
   let failed = 0;
+  let tooSlow = 0;
   let wavesLost = 0;
   let firstFailure: string | undefined;
   let restarted = false;
@@ -72,10 +76,11 @@ export const watchMemory = async (context: CaseContext, read: () => MemoryReadin
   const isLost = (): boolean => restarted || wavesLost >= maxWavesLost;
   const runUntil = async (untilMs: number): Promise<LeakJudgement> => {
     while (Date.now() - startedAt < untilMs && !isLost()) {
-      const { size, succeeded, failure } = await wave(context);
+      const { size, succeeded, tooSlow: slow, failure } = await wave(context);
       firstFailure ??= failure;
       sessions += succeeded;
       failed += size - succeeded;
+      tooSlow += slow;
       wavesLost = succeeded === 0 ? wavesLost + 1 : 0;
       if (wavesLost > 0) await context.pause(lostPauseMs);
       const isDue = Date.now() - startedAt >= (samples.length * memoryDurationMs) / maxSamples;
@@ -91,5 +96,5 @@ export const watchMemory = async (context: CaseContext, read: () => MemoryReadin
   for (let times = 2; times <= maxTimes && judgement.verdict === 'INCONCLUSIVE' && !isLost(); times++) {
     judgement = await runUntil(times * memoryDurationMs);
   }
-  return { sessions, failed, firstFailure, restarted, judgement, samples };
+  return { sessions, failed, tooSlow, firstFailure, restarted, judgement, samples };
 };

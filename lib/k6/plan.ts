@@ -3,7 +3,7 @@ import { chosenScenarios, readCriteria, readInputs, settingConflicts } from '../
 import { planLoad, type Profile, type ScenarioLoad } from '../load/profile.ts';
 import { factsOf } from '../load/scenario-facts.ts';
 import { refusal, spellingFrom } from '../load/settings.ts';
-import { knownScenarios } from '../load/thresholds.ts';
+import { knownScenarios, selectedTags } from '../load/thresholds.ts';
 import { secretsOf, secretsOfCommands } from '../results/secrets.ts';
 import type { SessionLimits } from '../session/session.ts';
 import type { Scenario } from './definition.ts';
@@ -13,7 +13,8 @@ import type { VuZeroPlan } from './run-plan.ts';
 /** The load of a run that is refused. */
 const nothing: Profile = { scenarios: {}, rounds: [], cases: [], before: {}, owed: undefined };
 
-const defaultCasesMs = 300_000;
+/** Cases wait for answers, and some slow ones are to be no reason to cut a run short. */
+const defaultCasesMs = ({ ackTimeoutMs }: { ackTimeoutMs: number }): number => 300_000 + 20 * ackTimeoutMs;
 
 /** Reads what a scenario or suite does in this run. Throws a text that lists everything wrong with the settings. */
 export const makePlan = (root: Scenario): VuZeroPlan => {
@@ -30,7 +31,7 @@ export const makePlan = (root: Scenario): VuZeroPlan => {
     name,
     rounds,
     takesLoad,
-    ...(cases && { casesMs: casesMs?.(settings, inputs.recovery.length) ?? defaultCasesMs }),
+    ...(cases && { casesMs: casesMs?.(settings, inputs.recovery.length) ?? defaultCasesMs(settings) }),
     ...(casesFirst && { casesFirst }),
   }));
   const profile = inputs.problems.length > 0 ? nothing : planLoad(settings, loads);
@@ -55,7 +56,8 @@ export const makePlan = (root: Scenario): VuZeroPlan => {
     ...(settings.executeTimeoutS !== undefined && { executeTimeoutS: settings.executeTimeoutS }),
   };
   const hidden = { secrets: secretsOf(settings), ofCommands: secretsOfCommands(settings) };
-  const plan = { settings, limits, hidden, commands: inputs.commands, profile, names };
+  const ownCriteria = [...new Set(criteria.flatMap(({ selector }) => selectedTags(selector).case ?? []))];
+  const plan = { settings, limits, hidden, commands: inputs.commands, profile, ownCriteria, names };
   const replays = chosen.some(({ needs }) => needs?.includes('kept-failures'));
   return {
     plan,

@@ -16,6 +16,8 @@ export interface Plan {
   /** Those of STRESS_COMMANDS. */
   commands: readonly Command[];
   profile: Profile;
+  /** Cases that a criterion names, so that no other criterion needs them. */
+  ownCriteria: readonly string[];
   /** The scenarios of the run. */
   names: readonly string[];
 }

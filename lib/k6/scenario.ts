@@ -157,9 +157,10 @@ const runCases = async (
   isAlone: boolean,
   shared: Iterable<unknown>,
 ): Promise<void> => {
-  const idleBecause = await cases?.(plan, name, sink, () => [...shared].slice(1) as ReplayCase[]);
+  const notRunBecause = await cases?.(plan, name, sink, () => [...shared].slice(1) as ReplayCase[]);
   // A gate that rests on this scenario alone must not open.
-  if (isAlone && rounds.length === 0 && idleBecause !== undefined) exec.test.abort(`${name}: NOT RUN: ${idleBecause}`);
+  if (isAlone && rounds.length === 0 && notRunBecause !== undefined)
+    exec.test.abort(`${name}: NOT RUN: ${notRunBecause}`);
 };
 
 /** Sleeps until so many iterations have ended, however, and then for the pause between rounds. */

@@ -38,13 +38,12 @@ export const metricsTable = {
   session_duration: {
     ...ofSession,
     byRound: true,
-    description: 'From opening the connection to the end of the drain: successes, and timeouts with the time waited',
+    description: 'From opening the connection to the end of the drain, of sessions that succeeded',
   },
   command_duration: {
     ...ofCommand,
     byRound: true,
-    description:
-      'Response time, from opening the connection to process.completed: successes, and timeouts with the time waited',
+    description: 'Response time, from opening the connection to process.completed, of commands that succeeded',
   },
   connect_duration: {
     ...ofSession,

@@ -1,6 +1,6 @@
 import { findingKinds, type FindingKind } from '../cases/case.ts';
 import { metricsTable, type MetricName, type MetricRow } from '../load/metrics.ts';
-import { parseExpression, type Criterion } from '../load/thresholds.ts';
+import { parseExpression, selectedTags, type Criterion } from '../load/thresholds.ts';
 import type { Profile, Round } from '../load/profile.ts';
 import type { Figure, ScenarioFacts } from '../load/scenario-facts.ts';
 import { outcomeKinds } from '../session/outcome.ts';
@@ -48,7 +48,25 @@ const skipOf = ({ skips }: Criterion, metrics: Metrics): CriterionStatus | undef
   return countOf(metrics, skips['not-applicable']) > 0 ? 'NOT APPLICABLE' : undefined;
 };
 
-const evaluateCriterion = (criterion: Criterion, metrics: Metrics, rounds: readonly Round[]): JudgedCriterion => {
+/**
+ * Whether some of the cases that a criterion is about were not asked; those that another criterion of the scenario names are
+ * its own matter.
+ */
+const isPartlyAsked = ({ test, metric, skips }: Criterion, metrics: Metrics, all: readonly Criterion[]): boolean => {
+  const row: MetricRow = metricsTable[metric];
+  const isOfOne = ({ skips: own }: Criterion): boolean => own !== undefined && 'case' in selectedTags(own.real);
+  if (!skips || row.ofCases !== true || 'case' in selectedTags(skips.real)) return false;
+  const named = all.filter((each) => each.test === test && each.metric === metric && isOfOne(each));
+  const elsewhere = new Set(named.map((each) => each.skips?.['not-run'] ?? ''));
+  return countOf(metrics, skips['not-run']) > [...elsewhere].reduce((sum, each) => sum + countOf(metrics, each), 0);
+};
+
+const evaluateCriterion = (
+  criterion: Criterion,
+  metrics: Metrics,
+  rounds: readonly Round[],
+  all: readonly Criterion[],
+): JudgedCriterion => {
   const { test, selector, expression, guard, round } = criterion;
   const metric = metrics[selector];
   const seen = holds(metrics[guard.selector], guard.expression);
@@ -61,7 +79,8 @@ const evaluateCriterion = (criterion: Criterion, metrics: Metrics, rounds: reado
   const skip = wasRun ? skipOf(criterion, metrics) : 'NOT RUN';
   if (skip) return { ...judged, observed: undefined, status: skip };
   if (!told) return { ...judged, status: 'NO DATA' };
-  return { ...judged, status: holds(metric, expression) ? 'PASS' : 'FAIL' };
+  if (!holds(metric, expression)) return { ...judged, status: 'FAIL' };
+  return { ...judged, status: isPartlyAsked(criterion, metrics, all) ? 'NOT RUN' : 'PASS' };
 };
 
 const figures = (
@@ -189,7 +208,7 @@ export const evaluateRun = (
 ): RunResult => {
   const { rounds, cases } = parts;
   const judged = criteria.map((criterion) => {
-    const each = evaluateCriterion(criterion, metrics, rounds);
+    const each = evaluateCriterion(criterion, metrics, rounds, criteria);
     if (ran === 'cut short' && isOpen(each)) each.status = 'NOT RUN';
     return each;
   });

@@ -61,10 +61,10 @@ export const isGeneratorLimit = (outcome: Outcome): boolean =>
   /too many open files|cannot assign requested address|no buffer space/i.test(outcome.reason);
 
 /**
- * Whether a duration says something of the service's speed: a success, or a timeout with the time waited. A failure
- * that came fast would flatter the statistics; the success rate judges it.
+ * Whether a duration says something of the service's speed: of a success alone. A failure that came fast would flatter the
+ * statistics, and so would a timeout, which says how long was waited and not how long it would have taken (docs/adr/0007-time-criteria.md).
  */
-export const hasMeaningfulDuration = ({ kind }: Pick<Outcome, 'kind'>): boolean => kind === 'ok' || kind === 'timeout';
+export const hasMeaningfulDuration = ({ kind }: Pick<Outcome, 'kind'>): boolean => kind === 'ok';
 
 /** A rate of output over fewer lines would say nothing. */
 export const minLines = 100;
