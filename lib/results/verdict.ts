@@ -48,13 +48,14 @@ const skipOf = ({ skips }: Criterion, metrics: Metrics): CriterionStatus | undef
   return countOf(metrics, skips['not-applicable']) > 0 ? 'NOT APPLICABLE' : undefined;
 };
 
+const isOfOne = ({ skips }: Criterion): boolean => skips !== undefined && 'case' in selectedTags(skips.real);
+
 /**
  * Whether some of the cases that a criterion is about were not asked; those that another criterion of the scenario names are
  * its own matter.
  */
 const isPartlyAsked = ({ test, metric, skips }: Criterion, metrics: Metrics, all: readonly Criterion[]): boolean => {
   const row: MetricRow = metricsTable[metric];
-  const isOfOne = ({ skips: own }: Criterion): boolean => own !== undefined && 'case' in selectedTags(own.real);
   if (!skips || row.ofCases !== true || 'case' in selectedTags(skips.real)) return false;
   const named = all.filter((each) => each.test === test && each.metric === metric && isOfOne(each));
   const elsewhere = new Set(named.map((each) => each.skips?.['not-run'] ?? ''));
