@@ -204,7 +204,10 @@ void test('TLS: verified, trusted by its authority, or not verified on request',
   const of = async (more: object, url = tlsUrl): Promise<ServiceFacts> =>
     await within('the facts', factsOf({ ...plain, url, ...more }, limits, undefined));
   assert.match((await of({})).problem ?? '', /certificate.*\. Trust its certificate with --ca FILE, or verify none/);
-  for (const more of [{ insecure: true }, { ca: fixture('localhost-certificate.pem') }]) {
+  for (const more of [
+    { insecure: true },
+    { caFile: path.join(packageRoot, 'tests/fixtures/localhost-certificate.pem') },
+  ]) {
     const facts = await of(more);
     assert.equal(facts.problem, undefined);
     assert.equal(facts.health?.status, 'healthy');

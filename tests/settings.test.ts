@@ -196,6 +196,22 @@ const bad: [name: string, value: string, message: RegExp][] = [
   ['STRESS_HEADERS', '{"A B":"x"}', /header names/],
   ['STRESS_HEADERS', '{"A":"x\\ny"}', /without line ends/],
   ['STRESS_HEADERS', '{"A":1}', /a text/],
+  ['STRESS_SUBPROTOCOL', 'a b', /a subprotocol, or different ones separated by commas/],
+  ['STRESS_SUBPROTOCOL', 'mcp, mcp', /different ones/],
+  ['STRESS_HEADERS', '{"sec-websocket-protocol":"a b"}', /a subprotocol/],
+  ...[
+    'Upgrade',
+    'connection',
+    'Sec-WebSocket-Key',
+    'sec-websocket-version',
+    'SEC-WEBSOCKET-EXTENSIONS',
+    'Content-Length',
+    'Transfer-Encoding',
+  ].map((header): [string, string, RegExp] => [
+    'STRESS_HEADERS',
+    JSON.stringify({ [header]: 'x' }),
+    new RegExp(`headers that STRESS_HEADERS may set: not ${header}, `),
+  ]),
   ['STRESS_VSU', '5', /no such setting; did you mean STRESS_VUS\?/],
   ['STRESS_UNHEARD_OF_THING', '5', /no such setting$/],
 ];
@@ -268,6 +284,15 @@ test('an address shows no secret, whatever is wrong with it', () => {
 test('token, headers and subprotocol become headers of the handshake', () => {
   const { settings } = parseSettings({ STRESS_TOKEN: 't', STRESS_HEADERS: '{"X-A":"1"}', STRESS_SUBPROTOCOL: 'mcp' });
   assert.deepEqual(settings.headers, { 'X-A': '1', Authorization: 'Bearer t', 'Sec-WebSocket-Protocol': 'mcp' });
+});
+
+test('headers of one name in any case are one header, and a subprotocol is spelled one way', () => {
+  const { settings, problems } = parseSettings({
+    STRESS_HEADERS: '{"authorization":"old","X-A":"1","x-a":"2","sec-websocket-protocol":"v2,mcp"}',
+    STRESS_TOKEN: 't',
+  });
+  assert.deepEqual(problems, []);
+  assert.deepEqual(settings.headers, { 'x-a': '2', 'Sec-WebSocket-Protocol': 'v2, mcp', Authorization: 'Bearer t' });
 });
 
 test('addresses: schemes, hosts and ports', () => {

@@ -9,7 +9,8 @@ import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { runProblems } from '../run/run-inputs.ts';
 import { certificates, certificatesFile } from '../shared/common-options.ts';
 import { declareCommand, type SettingOption } from '../shared/command.ts';
-import { connectionOf } from '../shared/node-session.ts';
+import { connectionOf, explainNodeFailure } from '../shared/node-connect.ts';
+import { printable } from '../shared/printable.ts';
 import { settingsNamed, spellingOf } from '../shared/settings-options.ts';
 
 /** Time after which a case without an answer is a hang, where the settings have none, milliseconds. */
@@ -62,7 +63,7 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
       return 0;
     }
     const env = { ...process.env, ...asked };
-    const ca = certificatesFile(values.ca, env);
+    const ca = certificatesFile(values.ca);
     const only = values.only?.split(',').map((name) => name.trim());
     const problems = [
       ...typed,
@@ -84,7 +85,10 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
     const secrets = secretsOf(settings);
     const trouble = await probe(service, caseMs);
     if (trouble !== undefined) {
-      console.error(`ws-stress: no service answers at ${shownUrl(url)}: ${hide(trouble, secrets)}`);
+      const explained = /^(?:expected the connected message|no answer to a request)/.test(trouble)
+        ? `The service at ${shownUrl(url)} opens no session: ${trouble}`
+        : await explainNodeFailure(service, trouble.replace(/^no connection: /, ''), spellingOf(asked));
+      console.error(`ws-stress: ${hide(printable(explained, 1000), secrets)}`);
       return 1;
     }
     const cases = all.filter(({ name }) => only?.includes(name) !== false);

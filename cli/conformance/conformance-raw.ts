@@ -9,9 +9,10 @@ import {
 } from '../../lib/cases/conformance-raw.ts';
 import type { Finding } from '../../lib/cases/case.ts';
 import { parseMessage } from '../../lib/jsonrpc/messages.ts';
+import { describeRefusedHandshake } from '../../lib/load/connection.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
-import type { Connection } from '../shared/node-session.ts';
+import type { Connection } from '../shared/node-connect.ts';
 import { openRawWebSocket, type RawWebSocket } from './raw-websocket.ts';
 
 /** How long a service that must fail a connection is watched before it is asked whether it goes on, milliseconds. */
@@ -51,7 +52,8 @@ const openSession = async (service: Connection, timeoutMs: number): Promise<RawW
 
 const describeRefusal = (raw: RawWebSocket): string => {
   const { status } = raw.handshake;
-  if (status !== 101) return `expected status 101 to the opening handshake, received ${status ?? 'no answer'}`;
+  if (status === undefined) return 'no answer to the opening handshake';
+  if (status !== 101) return describeRefusedHandshake(status, raw.handshake.headers.location);
   const [message] = raw.texts.map(parseMessage);
   const code = closeCode(raw);
   const came = [

@@ -3,7 +3,8 @@ import { runCase, type Case, type Finding, type FindingKind } from '../../lib/ca
 import { conformanceCases } from '../../lib/cases/conformance.ts';
 import { rawConformanceCases, type RawCase } from '../../lib/cases/conformance-raw.ts';
 import { askRaw, NoSessionError, probe } from './conformance-raw.ts';
-import { runOverNode, type Connection } from '../shared/node-session.ts';
+import type { Connection } from '../shared/node-connect.ts';
+import { runOverNode } from '../shared/node-session.ts';
 
 /** A case of the table, over a session or over bytes. */
 export type ConformanceCase = Case | RawCase;

@@ -3,7 +3,7 @@ import type { Settings } from '../../lib/load/settings.ts';
 import { hide } from '../../lib/results/redact.ts';
 import { secretsOf } from '../../lib/results/secrets.ts';
 import type { FindingRecord } from '../../lib/results/record-schema.ts';
-import { connectionOf } from '../shared/node-session.ts';
+import { connectionOf } from '../shared/node-connect.ts';
 import { probe } from './conformance-raw.ts';
 import { runConformance } from './conformance-run.ts';
 

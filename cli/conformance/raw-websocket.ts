@@ -1,9 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import type { HandshakeChanges, SeenFrame, SeenHandshake } from '../../lib/cases/conformance-raw.ts';
 import { codeOf } from '../../lib/text/errors.ts';
-import type { Connection } from '../shared/node-session.ts';
+import { connectTo, type Connection } from '../shared/node-connect.ts';
 
 /** A WebSocket connection of which every byte is the caller's. */
 export interface RawWebSocket {
@@ -25,16 +23,6 @@ export interface RawWebSocket {
 /** RFC 6455 §1.3. */
 const acceptSuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const headEnd = '\r\n\r\n';
-
-const open = (url: URL, { insecure, ca }: Connection): Socket => {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const secure = url.protocol === 'wss:';
-  const port = Number(url.port || (secure ? 443 : 80));
-  if (!secure) return connectTcp({ host, port });
-  // RFC 6066 §3: an address is no server name.
-  const servername = isIP(host) === 0 ? host : '';
-  return connectTls({ host, port, servername, rejectUnauthorized: !insecure, ...(ca !== undefined && { ca }) });
-};
 
 const requestHead = (url: URL, headers: Readonly<Record<string, string>>, key: string, changes: HandshakeChanges) => {
   const own = { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Key': key, 'Sec-WebSocket-Version': '13' };
@@ -89,7 +77,7 @@ export const openRawWebSocket = async (
 ): Promise<RawWebSocket> => {
   const url = new URL(service.url);
   const key = randomBytes(16).toString('base64');
-  const socket = open(url, service).setNoDelay(true);
+  const socket = (await connectTo(service, timeoutMs)).setNoDelay(true);
   const frames: SeenFrame[] = [];
   const texts: string[] = [];
   const watchers = new Set<() => void>();
@@ -147,24 +135,8 @@ export const openRawWebSocket = async (
   socket.once('end', () => end('closed'));
   socket.once('close', () => end('closed'));
 
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs);
-      socket.once(url.protocol === 'wss:' ? 'secureConnect' : 'connect', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      socket.on('error', (error) => {
-        clearTimeout(timer);
-        reject(error);
-        // A write to a connection that the service has closed already tells nothing new.
-        end(codeOf(error) === 'ECONNRESET' ? 'reset' : 'closed');
-      });
-    });
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  }
+  // A write to a connection that the service has closed already tells nothing new.
+  socket.on('error', (error) => end(codeOf(error) === 'ECONNRESET' ? 'reset' : 'closed'));
   socket.write(requestHead(url, service.headers, key, changes));
   await until(() => handshake !== undefined || ended !== undefined, timeoutMs);
   const answer = handshake ?? { headers: {}, accepted: false };

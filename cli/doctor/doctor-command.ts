@@ -9,7 +9,7 @@ import { runProblems } from '../run/run-inputs.ts';
 import { factsOf, type Greeting, type Health, type ServiceFacts } from './service-facts.ts';
 import { asJson, certificates, certificatesFile } from '../shared/common-options.ts';
 import { declareCommand, type SettingOption } from '../shared/command.ts';
-import { connectionOf } from '../shared/node-session.ts';
+import { connectionOf } from '../shared/node-connect.ts';
 import { allScenarios } from '../shared/scenarios.ts';
 import { settingsNamed, spellingOf } from '../shared/settings-options.ts';
 
@@ -48,7 +48,7 @@ Exit code: 0 the service runs commands, 1 no service answers or it runs none, 2 
   examples: ['ws-stress doctor --url ws://localhost:8003/ws/mcp'],
   act: async ({ values, asked, problems: typed, refuse }) => {
     const env = { ...process.env, ...asked };
-    const ca = certificatesFile(values.ca, env);
+    const ca = certificatesFile(values.ca);
     const pid = values['target-pid'];
     const problems = [
       ...typed,
@@ -64,7 +64,8 @@ Exit code: 0 the service runs commands, 1 no service answers or it runs none, 2 
       messageTimeoutMs: env.STRESS_MESSAGE_TIMEOUT ? settings.messageTimeoutMs : waitMs,
       sessionTimeoutMs: settings.sessionTimeoutMs,
     };
-    const found = await factsOf(connectionOf(settings, ca), limits, pid === undefined ? undefined : Number(pid));
+    const processId = pid === undefined ? undefined : Number(pid);
+    const found = await factsOf(connectionOf(settings, ca), limits, processId, spellingOf(asked));
     const facts = withoutSecrets(found, secretsOf(settings));
     const scenarios = readinessOf(facts, allScenarios());
     if (values.json === true) {

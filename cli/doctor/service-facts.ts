@@ -3,14 +3,16 @@ import type { Command } from '../../lib/commands/command.ts';
 import { echo } from '../../lib/commands/echo.ts';
 import type { Response } from '../../lib/jsonrpc/correlation.ts';
 import { isObject, serialiseNotification, type ErrorObject } from '../../lib/jsonrpc/messages.ts';
-import { shownUrl } from '../../lib/load/settings.ts';
+import { subprotocolHeader } from '../../lib/load/headers.ts';
+import { flagOf, shownUrl, type Spelling } from '../../lib/load/settings.ts';
 import { readMemory } from '../../lib/memory/reading.ts';
 import { parsedJson } from '../../lib/text/json.ts';
 import { describeOutcome, type Outcome } from '../../lib/session/outcome.ts';
 import { classifyRejection, type Dialect, type Stage } from '../../lib/session/rejection.ts';
 import type { Script, Session, SessionLimits, SessionResult } from '../../lib/session/session.ts';
 import { askHttp, type HttpAnswer } from '../shared/http-client.ts';
-import { runOverNode, type Connection } from '../shared/node-session.ts';
+import { explainNodeFailure, type Connection } from '../shared/node-connect.ts';
+import { runOverNode } from '../shared/node-session.ts';
 import { printable } from '../shared/printable.ts';
 import { processFigures } from '../shared/process-figures.ts';
 
@@ -87,6 +89,7 @@ const unlisted: Command = { name: 'unlisted', class: 'simple', command: ': ws-st
 
 const unknownMethod = 'ws_stress_doctor';
 const shownCharacters = 200;
+const explanationCharacters = 1000;
 /** A session that was just closed may count against the limit for so long. */
 const releaseMs = 1_000;
 const shown = (text: string): string => printable(text, shownCharacters);
@@ -96,6 +99,7 @@ export const factsOf = async (
   connection: Connection,
   limits: SessionLimits,
   processId: number | undefined,
+  spelled: Spelling = flagOf,
 ): Promise<ServiceFacts> => {
   const facts: ServiceFacts = {
     url: shownUrl(connection.url),
@@ -108,7 +112,7 @@ export const factsOf = async (
   readHealth(facts, health);
   facts.healthz = healthz.status === 200;
   readMemoryOf(facts, processId, { '/metrics': metrics, '/health': health });
-  await readSessions(facts, connection, limits);
+  await readSessions(facts, connection, limits, spelled);
   return facts;
 };
 
@@ -269,7 +273,12 @@ const answerText = ({ result, error }: Response): string =>
 /** Ends of a session after which another one is worth opening, though not even the command was over. */
 const answering = new Set<Outcome['kind']>(['rejected', 'failed-exit', 'output-mismatch', 'protocol-violation']);
 
-const readSessions = async (facts: ServiceFacts, connection: Connection, limits: SessionLimits): Promise<void> => {
+const readSessions = async (
+  facts: ServiceFacts,
+  connection: Connection,
+  limits: SessionLimits,
+  spelled: Spelling,
+): Promise<void> => {
   const groups = partsOf(facts);
   let isFirst = true;
   for (let parts = groups.shift(); parts !== undefined; parts = groups.shift()) {
@@ -280,9 +289,12 @@ const readSessions = async (facts: ServiceFacts, connection: Connection, limits:
     }
     const { result, begun, done } = asked;
     const { outcome } = result;
-    if (isFirst) readFirst(facts, result);
+    if (isFirst) {
+      readFirst(facts, result);
+      if (asked.subprotocol !== undefined) readSubprotocol(facts, connection, asked.subprotocol);
+    }
     if (begun === 0) {
-      if (isFirst) facts.problem = cannotOpen(facts.url, result);
+      if (isFirst) facts.problem = await cannotOpen(connection, result, spelled);
       else facts.deviations.push(shown(`a further session could not be had: ${describeOutcome(outcome)}`));
       return;
     }
@@ -305,18 +317,35 @@ interface Asked {
   /** How many of the parts were begun, and how many were done. */
   begun: number;
   done: number;
+  /** The one that the service chose. */
+  subprotocol: string | undefined;
 }
 
 const ask = async (parts: readonly Part[], connection: Connection, limits: SessionLimits): Promise<Asked> => {
   let [begun, done] = [0, 0];
-  const result = await runOverNode(connection, limits, function* (session) {
+  let subprotocol: string | undefined;
+  const script = function* (session: Session): Script {
     for (const part of parts) {
       begun += 1;
       yield* part.script(session);
       done += 1;
     }
+  };
+  const result = await runOverNode(connection, limits, script, (headers) => {
+    subprotocol = headers['sec-websocket-protocol'];
   });
-  return { result, begun, done };
+  return { result, begun, done, subprotocol };
+};
+
+const readSubprotocol = (facts: ServiceFacts, { headers }: Connection, chosen: string): void => {
+  const requested = headers[subprotocolHeader]?.split(', ') ?? [];
+  if (requested.includes(chosen)) return;
+  const expected = requested.length === 0 ? 'none, for none was requested' : `one of ${requested.join(', ')}`;
+  facts.deviations.push(
+    shown(
+      `the handshake chooses a subprotocol that was not requested: expected ${expected}, received ${chosen}; by RFC 6455 §4.1 other clients refuse the connection`,
+    ),
+  );
 };
 
 const readFirst = (facts: ServiceFacts, { openedMs, connectedMs, greeting, commands }: SessionResult): void => {
@@ -337,36 +366,20 @@ const greetingOf = ({ version, capabilities, session_id: sessionId }: Record<str
     sessionId: textOf(sessionId),
   });
 
-const tryTarget = 'or try the reference target: npx ws-stress target; another address: --url ws://host:port/path';
-
 /** Why no session could be opened, and what to do. */
-const cannotOpen = (url: string, { outcome, openedMs }: SessionResult): string => {
+const cannotOpen = async (
+  connection: Connection,
+  { outcome, openedMs }: SessionResult,
+  spelled: Spelling,
+): Promise<string> => {
   const reason = outcome.kind === 'connect-failed' ? outcome.reason : describeOutcome(outcome);
-  const status = /opening handshake, received (\d+)/.exec(reason)?.[1];
-  if (status !== undefined) {
-    const hint =
-      status === '401' || status === '403'
-        ? 'Check the path and the token (--token …) or headers (--headers …).'
-        : 'Check the path.';
-    return `The service at ${url} refuses a connection: it answered the opening handshake with status ${status} instead of 101. ${hint}`;
-  }
-  if (openedMs === undefined) return `No service answers at ${url}: ${shown(reason)}. ${connectAdvice(reason)}.`;
+  if (openedMs === undefined)
+    return printable(await explainNodeFailure(connection, reason, spelled), explanationCharacters);
   const advice =
     outcome.kind === 'rejected'
       ? 'Wait until other sessions have ended, or raise its limit.'
       : 'Check that this path is the endpoint of a service that runs commands by JSON-RPC 2.0.';
-  return `The service at ${url} opens no session: expected the notification connected as the first message; ${shown(reason)}. ${advice}`;
-};
-
-const connectAdvice = (reason: string): string => {
-  if (/certificate/i.test(reason)) return 'Trust its certificate with --ca FILE, or verify none with --insecure';
-  if (/wrong version number|packet length too long/i.test(reason)) {
-    return 'It speaks no TLS: use ws:// in place of wss://';
-  }
-  if (/socket hang up|Parse Error|ECONNRESET/.test(reason)) {
-    return `Something listens there, but speaks no plain HTTP: if it speaks TLS, use wss://; ${tryTarget}`;
-  }
-  return `Start the service there, ${tryTarget}`;
+  return `The service at ${shownUrl(connection.url)} opens no session: expected the notification connected as the first message; ${shown(reason)}. ${advice}`;
 };
 
 /** Why a simple command did not run, and what to do. */

@@ -33,7 +33,7 @@ import { runProblems } from './run-inputs.ts';
 import { printProgress } from './run-progress.ts';
 import { scenarioFor } from './scenario-file.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
-import { certificates } from '../shared/common-options.ts';
+import { certificates, certificatesFile } from '../shared/common-options.ts';
 import { declareCommand, type Given, type Options } from '../shared/command.ts';
 import { allSettings, spellingOf } from '../shared/settings-options.ts';
 import { wrapped } from '../shared/help-entry.ts';
@@ -117,7 +117,7 @@ export const runScenario = async ({
   const asked = { ...flags, ...typed };
   const asFlags = Object.fromEntries(Object.entries(flags).filter(([name]) => typed[name] === undefined));
   const spelled = spellingOf(asFlags, { ...process.env, ...typed });
-  const ca = values.ca === undefined ? undefined : path.resolve(values.ca);
+  const ca = certificatesFile(values.ca);
   const { env, warnings } = guardedEnvironment({
     ...process.env,
     ...asked,

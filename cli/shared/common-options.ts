@@ -9,14 +9,12 @@ export const resultsFolder = {
 /** Output for programs. */
 export const asJson = { description: 'Print it as JSON.' } as const;
 
-/** The file of certificates to trust, absolute: the option's, or that of the variable, which k6 heeds too. */
-export const certificatesFile = (option: string | undefined, env: NodeJS.ProcessEnv): string | undefined => {
-  const file = option ?? (env.SSL_CERT_FILE || undefined);
-  return file === undefined ? undefined : path.resolve(file);
-};
+/** The file of certificates to trust, absolute. */
+export const certificatesFile = (option: string | undefined): string | undefined =>
+  option === undefined ? undefined : path.resolve(option);
 
-/** Certificates of authorities, in place of the system's. */
+/** Certificates of authorities. */
 export const certificates = {
   takes: 'file',
-  description: "Certificates (PEM) to trust in place of the system's. [SSL_CERT_FILE]",
+  description: "Certificates (PEM) to trust, in place of the system's file of them. [SSL_CERT_FILE]",
 } as const;

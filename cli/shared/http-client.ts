@@ -1,8 +1,9 @@
 import http from 'node:http';
 import https from 'node:https';
+import { withoutSubprotocol } from '../../lib/load/headers.ts';
 import { parseUrl } from '../../lib/load/settings.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
-import type { Connection } from './node-session.ts';
+import { creating, headersAsSent, type Connection } from './node-connect.ts';
 
 /** An answer over HTTP, or why there is none. */
 export type HttpAnswer = { status: number; body: string; problem?: never } | { status?: never; problem: string };
@@ -10,20 +11,13 @@ export type HttpAnswer = { status: number; body: string; problem?: never } | { s
 const maxBodyBytes = 1_048_576;
 
 /** Asks a service for a path beside its WebSocket endpoint, with the headers of the handshake; follows no redirect. */
-export const askHttp = async (
-  { url, headers, insecure, ca }: Connection,
-  path: string,
-  timeoutMs: number,
-): Promise<HttpAnswer> => {
-  const { secure, origin } = parseUrl(url) ?? { secure: false, origin: '' };
-  const { 'Sec-WebSocket-Protocol': _, ...others } = headers;
+export const askHttp = async (connection: Connection, path: string, timeoutMs: number): Promise<HttpAnswer> => {
+  const { secure, origin } = parseUrl(connection.url) ?? { secure: false, origin: '' };
   const signal = AbortSignal.timeout(timeoutMs);
   const options = {
-    headers: others,
-    agent: false,
+    headers: headersAsSent(withoutSubprotocol(connection.headers)),
     signal,
-    rejectUnauthorized: !insecure,
-    ...(ca !== undefined && { ca }),
+    createConnection: creating(connection, timeoutMs) as never,
   };
   try {
     return await new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { WebSocket, type RawData } from 'ws';
-import { connectionEnd, framingViolation } from '../../lib/session/connection-end.ts';
+import { describeRefusedHandshake } from '../../lib/load/connection.ts';
+import { badUpgrade, connectionEnd, framingViolation } from '../../lib/session/connection-end.ts';
 import {
   connectFailed,
   startSession,
@@ -11,55 +12,42 @@ import {
   type SessionSocket,
 } from '../../lib/session/session.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
+import { creating, headersAsSent, type Connection } from './node-connect.ts';
 
-/** A service's address, and how it is spoken to. */
-export interface Connection {
-  /** ws:// or wss:// */
-  url: string;
-  /** Headers of the opening handshake. */
-  headers: Readonly<Record<string, string>>;
-  /** The TLS certificate is not verified. */
-  insecure: boolean;
-  /** Certificates (PEM) to trust in place of the system's. */
-  ca?: string;
-}
-
-/** How the service of some settings is reached; `caFile` has certificates to trust. */
-export const connectionOf = (
-  { url, headers, insecure }: Omit<Connection, 'ca'>,
-  caFile: string | undefined,
-): Connection => ({ url, headers, insecure, ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }) });
-
-const subprotocolHeader = 'Sec-WebSocket-Protocol';
 /** A service that does not answer the close frame is not waited for longer. */
 const closeTimeoutMs = 2_000;
 
 /** What the ping of the drain carries: a pong with another payload is none of ours (RFC 6455 §5.5.3). */
 const drainPayload = 'ws-stress';
 
+const textsOf = (headers: IncomingHttpHeaders): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+
 const now = (): number => performance.now();
 
 /**
  * Opens a WebSocket, runs a script over it and resolves to what became of it once the connection is closed: the session of
- * lib/k6/connect.ts, in Node.
+ * lib/k6/connect.ts, in Node. `onHandshake` is given the headers of a handshake that was accepted.
  */
 export const runOverNode = (
-  { url, headers, insecure, ca }: Connection,
+  connection: Connection,
   limits: SessionLimits,
   script: (session: Session) => Script,
+  onHandshake?: (headers: IncomingHttpHeaders) => void,
 ): Promise<SessionResult> =>
   new Promise((resolve, reject) => {
     const startedAt = now();
     const timers = new Set<NodeJS.Timeout>();
     let result: SessionResult | undefined;
     let failure = '';
-    const { [subprotocolHeader]: subprotocol, ...others } = headers;
-    const socket = new WebSocket(url, subprotocol === undefined ? [] : [subprotocol], {
-      headers: others,
-      rejectUnauthorized: !insecure,
+    let hasOpened = false;
+    let upgraded: IncomingMessage | undefined;
+    // As a header, and not as a list of ws, which sends it in another form and judges the choice.
+    const socket = new WebSocket(connection.url, [], {
+      headers: headersAsSent(connection.headers),
       perMessageDeflate: false,
       handshakeTimeout: limits.ackTimeoutMs,
-      ...(ca !== undefined && { ca }),
+      createConnection: creating(connection, limits.ackTimeoutMs) as never,
     });
 
     const after = (ms: number, act: () => void): void => {
@@ -71,26 +59,32 @@ export const runOverNode = (
     };
 
     socket.on('upgrade', (response) => {
-      // k6 takes a service that chooses none of the subprotocols; ws does not.
-      if (subprotocol !== undefined) response.headers[subprotocolHeader.toLowerCase()] ??= subprotocol;
+      upgraded = response;
+      onHandshake?.({ ...response.headers });
+      // k6 takes a service that chooses none of the subprotocols, or one that nobody asked for; ws does not.
+      delete response.headers['sec-websocket-protocol'];
     });
-    socket.on('unexpected-response', (_request, { statusCode }) => {
-      failure = `expected status 101 to the opening handshake, received ${statusCode}`;
+    socket.on('unexpected-response', (_request, { statusCode = 0, headers }) => {
+      failure =
+        statusCode === 101 ? badUpgrade(textsOf(headers)) : describeRefusedHandshake(statusCode, headers.location);
       socket.terminate();
     });
     socket.on('error', (error) => {
       if (failure !== '') return;
       const message = innermostMessage(error);
       // The same words that k6 has for it, which make it a timeout.
-      failure = /handshake has timed out/.test(message)
-        ? `i/o timeout: no answer to the opening handshake within ${limits.ackTimeoutMs} ms`
-        : message;
+      if (/handshake has timed out/.test(message)) {
+        failure = `i/o timeout: no answer to the opening handshake within ${limits.ackTimeoutMs} ms`;
+      } else if (upgraded !== undefined && !hasOpened) {
+        failure = badUpgrade(textsOf(upgraded.headers));
+      } else failure = message;
     });
     socket.once('close', () => {
       for (const timer of timers) clearTimeout(timer);
       resolve(result ?? connectFailed(failure, now() - startedAt));
     });
     socket.once('open', () => {
+      hasOpened = true;
       const transport: SessionSocket = {
         send: (text) => socket.send(text),
         sendBinary: (data) => socket.send(data),

@@ -1,5 +1,6 @@
 import { sleep } from 'k6';
 import ws, { type Socket } from 'k6/ws';
+import { describeRefusedHandshake } from '../load/connection.ts';
 import { shownUrl, type Settings } from '../load/settings.ts';
 import { badUpgrade, connectionEnd, framingViolation } from '../session/connection-end.ts';
 import { connectFailed, startSession } from '../session/session.ts';
@@ -66,9 +67,9 @@ export const runOverWebSocket = (
   // A connection whose end k6 did not report is closed all the same.
   if (result === undefined) events?.closed(1006, 'k6 reported no close');
   if (result !== undefined) return isCutOff ? undefined : result;
-  const { status, error } = response;
+  const { status, error, location } = response;
   if (status === 0 && /operation was canceled|context canceled/.test(error)) return undefined;
-  const reason = error === '' ? `expected status 101 to the opening handshake, received ${status}` : error;
+  const reason = error === '' ? describeRefusedHandshake(status, location) : error;
   return connectFailed(reason, now() - startedAt);
 };
 
@@ -76,6 +77,8 @@ export const runOverWebSocket = (
 export interface Handshake {
   status: number;
   error: string;
+  /** Where a redirect leads. */
+  location?: string | undefined;
 }
 
 /** `ws.connect` with the headers of the settings; a failure is a value, with `k6 run --throw` too. */
@@ -90,7 +93,8 @@ export const openWebSocket = (settings: Settings, onOpen: (socket: Socket) => vo
     if (opened) return { status, error: '' };
     // Of a handshake that it does not accept k6 keeps the response, not what is wrong with it.
     if (status === 101) return { status, error: shown(settings, badUpgrade(headers)) };
-    return { status, error: status === 0 ? shown(settings, error ?? 'no reason given') : '' };
+    if (status !== 0) return { status, error: '', location: headers.Location };
+    return { status, error: shown(settings, error ?? 'no reason given') };
   } catch (error) {
     if (opened) throw error;
     return { status: 0, error: shown(settings, String(error).replace(/^GoError: /, '')) };

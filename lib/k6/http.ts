@@ -1,4 +1,5 @@
 import http from 'k6/http';
+import { withoutSubprotocol } from '../load/headers.ts';
 import type { Settings } from '../load/settings.ts';
 
 const timeout = '5s';
@@ -25,8 +26,4 @@ export const ask = (method: 'GET' | 'POST', url: string, headers: Record<string,
 };
 
 /** The headers of the settings that HTTP requests carry too. */
-export const httpHeaders = (settings: Settings): Record<string, string> => {
-  const headers = { ...settings.headers };
-  delete headers['Sec-WebSocket-Protocol'];
-  return headers;
-};
+export const httpHeaders = ({ headers }: Settings): Record<string, string> => withoutSubprotocol(headers);

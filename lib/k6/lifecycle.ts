@@ -111,16 +111,18 @@ export const makeLifecycle = ({
     if (settings.insecure) {
       console.warn(`${spelled('STRESS_INSECURE')}: the TLS certificate of the service is not verified.`);
     }
-    const service = chosen.every(({ mayBeDown }) => mayBeDown)
-      ? unknownService
-      : preflight(settings, plan.hidden.secrets);
-    if (typeof service === 'string') {
-      exec.test.abort(service);
-      throw new Error(service);
+    const found = chosen.every(({ mayBeDown }) => mayBeDown)
+      ? { info: unknownService }
+      : preflight(settings, plan.hidden.secrets, spelled);
+    if (typeof found === 'string') {
+      exec.test.abort(found);
+      throw new Error(found);
     }
+    const { info: service } = found;
+    if (found.warning !== undefined) console.warn(found.warning);
     const { limitedUrl } = settings;
     if (limitedUrl !== undefined && chosen.some(wantsLimitedInstance)) {
-      const limited = preflight({ ...settings, url: limitedUrl }, plan.hidden.secrets, spelled('STRESS_LIMITED_URL'));
+      const limited = preflight({ ...settings, url: limitedUrl }, plan.hidden.secrets, spelled, 'STRESS_LIMITED_URL');
       if (typeof limited === 'string') exec.test.abort(limited);
     }
     const foreign = usesK6Options();

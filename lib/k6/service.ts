@@ -16,19 +16,27 @@ export const sessionsOf = (settings: Settings, url: string): { active?: number; 
   return { ...(typeof active === 'number' && { active }), ...(typeof most === 'number' && { most }) };
 };
 
-/** A client that goes without a close frame: the opening handshake, and then the connection is dropped. Returns why not. */
-export const vanish = (settings: Settings, url: string): string | undefined => {
+/** The answer to an opening handshake sent as an HTTP request, which has a time limit; its connection is dropped. */
+export const askHandshake = (settings: Settings, url: string, most?: string): Answer => {
   const { origin } = parseUrl(url) ?? { origin: '' };
   const path = url.replace(/^wss?:\/\/[^/?]*/i, '');
-  const { status, body } = ask('GET', origin + path, {
+  const headers = {
     ...settings.headers,
     Connection: 'Upgrade',
     Upgrade: 'websocket',
     'Sec-WebSocket-Version': '13',
     'Sec-WebSocket-Key': 'd3Mtc3RyZXNzIHZhbmlzaA==',
-  });
+  };
+  const answer = ask('GET', origin + path, headers, most);
   // k6 does not know what to do with an upgraded connection, says so, and drops it: nothing else shows that it was one.
-  if (status === 101 || (status === 0 && body.startsWith('unsupported response status: 101'))) return undefined;
+  const isUpgraded = answer.status === 0 && answer.body.startsWith('unsupported response status: 101');
+  return isUpgraded ? { status: 101, body: '' } : answer;
+};
+
+/** A client that goes without a close frame: the opening handshake, and then the connection is dropped. Returns why not. */
+export const vanish = (settings: Settings, url: string): string | undefined => {
+  const { status, body } = askHandshake(settings, url);
+  if (status === 101) return undefined;
   return status === 0 ? body : `the opening handshake was answered with status ${status}`;
 };
 

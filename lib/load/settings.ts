@@ -1,6 +1,7 @@
 import { suggestion } from '../text/suggestion.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { parsedJson } from '../text/json.ts';
+import { isReservedHeader, isToken, mergeHeaders, parseSubprotocols, subprotocolHeader } from './headers.ts';
 import { expectedZones, parseZones, type CloudSettings, type ZoneShare } from './cloud.ts';
 
 /** A setting's name in k6's `-e` and in the environment. */
@@ -83,8 +84,8 @@ const rows = () =>
         secret: true,
       },
       subprotocol: {
-        type: 'text',
-        description: 'Subprotocol to request, as Sec-WebSocket-Protocol',
+        type: 'subprotocols',
+        description: 'Subprotocol to request, as Sec-WebSocket-Protocol; several are separated by commas',
         example: 'mcp',
       },
       insecure: {
@@ -361,11 +362,13 @@ export interface Settings extends Omit<Values, Combined> {
 /** The settings that follow from several rows. */
 const combine = ({ token, subprotocol, cloudName, cloudProject, cloudZones, ...values }: Values): Settings => ({
   ...values,
-  headers: Object.freeze({
-    ...values.headers,
-    ...(token !== undefined && { Authorization: `Bearer ${token}` }),
-    ...(subprotocol !== undefined && { 'Sec-WebSocket-Protocol': subprotocol }),
-  }),
+  headers: Object.freeze(
+    mergeHeaders(
+      values.headers,
+      token === undefined ? undefined : { Authorization: `Bearer ${token}` },
+      subprotocol === undefined ? undefined : { [subprotocolHeader]: subprotocol },
+    ),
+  ),
   cloud: { name: cloudName, project: cloudProject, zones: cloudZones },
 });
 
@@ -414,16 +417,23 @@ export const shownUrl = (url: string): string => {
 /** A text in which each address is fit to be shown. */
 export const withShownUrls = (text: string): string => text.replace(/\b[a-z][a-z\d+.-]*:\/\/[^\s"'`]+/gi, shownUrl);
 
-const isToken = (text: string): boolean => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);
 // oxlint-disable-next-line no-control-regex -- a header's value holds no control characters (RFC 9110 §5.5)
 const isFieldValue = (text: string): boolean => !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(text);
+
+const expectedSubprotocols = 'a subprotocol, or different ones separated by commas,';
 
 const parseHeaders = (text: string): Record<string, string> | string => {
   const value = parsedJson(text);
   if (!isObject(value)) return 'a JSON object of texts';
   for (const [name, field] of Object.entries(value)) {
     if (!isToken(name)) return `header names of letters, digits and hyphens (not ${JSON.stringify(name)})`;
+    if (isReservedHeader(name)) {
+      return `headers that STRESS_HEADERS may set: not ${name}, which the client sets itself for each connection`;
+    }
     if (typeof field !== 'string' || !isFieldValue(field)) return `a text without line ends as the value of ${name}`;
+    if (name.toLowerCase() === subprotocolHeader.toLowerCase() && parseSubprotocols(field) === undefined) {
+      return `${expectedSubprotocols} as the value of ${name}`;
+    }
   }
   return value as Record<string, string>;
 };
@@ -497,6 +507,11 @@ const parsers = {
     const value = parseHeaders(text);
     return typeof value === 'string' ? { expected: value } : { value };
   },
+  subprotocols: (text: string): Parsed<string> => {
+    if (!isFieldValue(text)) return { expected: 'a text without line ends' };
+    const value = parseSubprotocols(text);
+    return value === undefined ? { expected: expectedSubprotocols.slice(0, -1) } : { value };
+  },
   scenarios: (text: string): Parsed<readonly string[]> => {
     const names = text.split(',').map((name) => name.trim());
     return names.every((name) => isScenarioName(name))
@@ -520,16 +535,16 @@ export const asVariables: Spelling = (name) => name;
 /** The variable by which `ws-stress` names to k6 the settings that came as flags, separated by commas. */
 export const flagsVariable = 'WS_STRESS_FLAGS';
 
-/** How settings were spelled where k6 was started with `flagsVariable`, or by itself. */
-export const spellingFrom = ({
-  [flagsVariable]: flags = '',
-}: Readonly<Record<string, string | undefined>>): Spelling => {
+/** How settings are spelled where k6 was started with `flagsVariable`, or by itself: those of `ws-stress` that no variable gave are flags. */
+export const spellingFrom = (env: Readonly<Record<string, string | undefined>>): Spelling => {
+  const flags = env[flagsVariable];
+  if (flags === undefined) return asVariables;
   const names = flags.split(',');
-  return (name) => (names.includes(name) ? flagOf(name) : name);
+  return (name) => (names.includes(name) || !env[name] ? flagOf(name) : name);
 };
 
 /** A setting with a value, as the user would write it. */
-const written = (spelled: string, value: string | number): string =>
+export const written = (spelled: string, value: string | number): string =>
   spelled.startsWith('--') ? `${spelled} ${value}` : `${spelled}=${value}`;
 
 /** What is wrong with settings that do not go together. */
