@@ -1,3 +1,4 @@
+import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { settingsTable } from '../../lib/load/settings.ts';
@@ -145,7 +146,7 @@ const twice = (names: readonly (string | undefined)[]): string[] =>
 export const parseCloudFile = (text: string): { file: CloudFile } | { problems: string[] } => {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(withoutMark(text));
   } catch (error) {
     return { problems: [`expected JSON: ${innermostMessage(error)}`] };
   }

@@ -1,3 +1,4 @@
+import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 import * as v from 'valibot';
 import type {
   ExpectedComparison,
@@ -264,7 +265,7 @@ export const judgedByExpected = (record: RunRecord, compared: Compared): RunReco
 export const parseExpected = (json: string): ExpectedFindings => {
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = JSON.parse(withoutMark(json));
   } catch (error) {
     throw new Error(`expected JSON: ${innermostMessage(error)}`, { cause: error });
   }

@@ -1,3 +1,4 @@
+import { withoutMark } from '../text/byte-order-mark.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { classForm, longestClass, maxClasses, type Command, type Proof } from './command.ts';
 
@@ -108,7 +109,7 @@ const commandSetProblems = (set: unknown): string[] => {
 export const parseCommandSet = (text: string): { commands: Command[] } | { problems: string[] } => {
   let set: unknown;
   try {
-    set = JSON.parse(text);
+    set = JSON.parse(withoutMark(text));
   } catch (error) {
     return { problems: [`expected JSON: ${error instanceof Error ? error.message : String(error)}`] };
   }

@@ -1,4 +1,4 @@
-import { excerpt } from '../jsonrpc/messages.ts';
+import { excerpt, excerptsOfDifference } from '../jsonrpc/messages.ts';
 import type { NumberedLines, Proof } from './command.ts';
 
 /** How far numbered lines have come: the next line is `head + next + tail`; past `to` none is due. */
@@ -19,11 +19,11 @@ const mismatch = (lineNumber: number, expected: string, received: string): strin
 
 const numberedMismatch = (progress: NumberedProgress, from: number, text: string): string => {
   const { head, tail, next, to } = progress;
-  const due = next > to ? 'no more lines' : excerpt(head + next + tail);
+  const [due, shown] = next > to ? ['no more lines', excerpt(text)] : excerptsOfDifference(head + next + tail, text);
   const number = Number(text.slice(head.length, text.length - tail.length));
   const sameForm = Number.isInteger(number) && text === head + number + tail;
   const because = !sameForm ? '' : number < next ? ' (repeated or out of order)' : next <= to ? ' (a gap)' : '';
-  return mismatch(next - from + 1, due, excerpt(text)) + because;
+  return mismatch(next - from + 1, due, shown) + because;
 };
 
 /** Checks a command's stdout against its proof, line by line, in constant memory. */
@@ -66,7 +66,8 @@ export class OutputCheck {
     const { lines, maxLines, count: exactly } = proof;
     if (lines && text !== lines[count - 1]) {
       const expected = lines[count - 1];
-      return mismatch(count, expected === undefined ? 'no more lines' : excerpt(expected), excerpt(text));
+      if (expected === undefined) return mismatch(count, 'no more lines', excerpt(text));
+      return mismatch(count, ...excerptsOfDifference(expected, text));
     }
     if (this.each?.test(text) === false) return this.malformed(count, text);
     if (exactly !== undefined && count > exactly) return mismatch(count, 'no more lines', excerpt(text));

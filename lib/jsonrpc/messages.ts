@@ -31,10 +31,29 @@ export const serialiseNotification = (method: string, params: object): string =>
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The first 80 characters of a text, on one line, for an error message. */
-export const excerpt = (text: string): string => {
-  const line = JSON.stringify(text.length > 80 ? text.slice(0, 80) : text);
-  return text.length > 80 ? `${line}…` : line;
+/** What JSON shows as it is and a reader can't see, or a terminal obeys: C1 controls, blanks of other widths, marks of direction, BOM. */
+const escapeInvisible = (text: string): string =>
+  text.replaceAll(
+    // oxlint-disable-next-line no-control-regex, no-misleading-character-class -- they are what is escaped
+    /[\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]|\udb40[\udc00-\udfff]/g,
+    (found) =>
+      [...Array(found.length).keys()].map((at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
+  );
+
+const excerptLength = 80;
+
+/** 80 characters of a text, its first where no other begin is given, on one line and all of them visible, for an error message. */
+export const excerpt = (text: string, from = 0): string => {
+  const line = escapeInvisible(JSON.stringify(text.slice(from, from + excerptLength)));
+  return `${from > 0 ? '…' : ''}${line}${text.length > from + excerptLength ? '…' : ''}`;
+};
+
+/** Two texts that differ, each as an excerpt that has the first difference in it. */
+export const excerptsOfDifference = (expected: string, received: string): [expected: string, received: string] => {
+  let same = 0;
+  while (same < expected.length && expected[same] === received[same]) same++;
+  const from = same < excerptLength - 10 ? 0 : same - excerptLength / 2;
+  return [excerpt(expected, from), excerpt(received, from)];
 };
 
 const malformed = (reason: string): Incoming => ({ kind: 'malformed', reason });
@@ -57,13 +76,20 @@ export const parseMessage = (text: string): Incoming => {
     return Array.isArray(message) ? { kind: 'malformed', reason, array: message } : malformed(reason);
   }
   if (message.jsonrpc !== undefined && message.jsonrpc !== '2.0') {
-    return malformed(`expected "jsonrpc":"2.0", received ${excerpt(text)}`);
+    return malformed(
+      `expected "jsonrpc":"2.0", received ${excerpt(JSON.stringify(message.jsonrpc))} in ${excerpt(text)}`,
+    );
   }
   const { id, method, params } = message;
   if (id !== undefined && !isId(id))
-    return malformed(`expected an id of type string, number or null: ${excerpt(text)}`);
+    return malformed(
+      `expected an id of type string, number or null, received ${excerpt(JSON.stringify(id))} in ${excerpt(text)}`,
+    );
   if (method !== undefined) {
-    if (typeof method !== 'string') return malformed(`expected a method of type string: ${excerpt(text)}`);
+    if (typeof method !== 'string')
+      return malformed(
+        `expected a method of type string, received ${excerpt(JSON.stringify(method))} in ${excerpt(text)}`,
+      );
     if (id !== undefined) return { kind: 'request', method, id };
     return { kind: 'notification', method, params: isObject(params) ? params : {} };
   }
@@ -77,7 +103,9 @@ export const parseMessage = (text: string): Incoming => {
       !Number.isFinite(error.code) ||
       typeof error.message !== 'string'
     ) {
-      return malformed(`expected an error object with code and message: ${excerpt(text)}`);
+      return malformed(
+        `expected an error object with code and message, received ${excerpt(JSON.stringify(error))} in ${excerpt(text)}`,
+      );
     }
     return { kind: 'error', id, error: { code: error.code, message: error.message, data: error.data } };
   }

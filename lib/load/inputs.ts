@@ -1,3 +1,4 @@
+import { withoutMark } from '../text/byte-order-mark.ts';
 import { plain } from '../text/fold.ts';
 import { parseCommandSet } from '../commands/command-set.ts';
 import type { Command } from '../commands/command.ts';
@@ -60,7 +61,7 @@ const readJson = (read: ReadFile, setting: string, path: string, problems: strin
   const text = tryRead(read, setting, path, problems);
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text);
+    return JSON.parse(withoutMark(text));
   } catch (error) {
     problems.push(`${setting} ${path}: expected JSON: ${plain(String(error))}`);
     return undefined;
