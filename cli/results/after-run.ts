@@ -7,12 +7,13 @@ import { keepFailures } from './keep-failures.ts';
 import { writeReport } from './report-command.ts';
 import { shownPath, type RunFolder } from './run-folder.ts';
 
-/** The run is over, and its verdict is told whatever becomes of what it leaves. */
-const orReport = async (failure: string, leave: () => Promise<void>): Promise<void> => {
+/** The run is over, and its verdict is told whatever becomes of what it leaves: undefined where that failed. */
+export const orReport = async <Left>(failure: string, leave: () => Promise<Left>): Promise<Left | undefined> => {
   try {
-    await leave();
+    return await leave();
   } catch (error) {
     console.error(`${failure}: ${printable(innermostMessage(error), 500)}`);
+    return undefined;
   }
 };
 

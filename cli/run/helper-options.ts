@@ -1,6 +1,7 @@
 import type { Spelling } from '../../lib/load/settings.ts';
 import type { HelperActions } from './helper.ts';
 import { processIdProblems } from '../shared/process-figures.ts';
+import type { Interruption } from './interruption.ts';
 import { serviceCommands } from './service-control.ts';
 import type { Options, Values } from '../shared/command.ts';
 
@@ -47,11 +48,16 @@ export const helperProblems = (values: HelperOptions, env: NodeJS.ProcessEnv, sp
 };
 
 /** What a helper can do for a run against somebody's own service; undefined where that is nothing. */
-export const helperActions = (values: HelperOptions): HelperActions | undefined => {
+export const helperActions = (values: HelperOptions, interruption: Interruption): HelperActions | undefined => {
   const { 'stop-command': stopCommand, 'start-command': startCommand, 'target-pid': pid } = values;
   const commands =
     typeof stopCommand === 'string' && typeof startCommand === 'string'
-      ? serviceCommands({ stopCommand, startCommand, warn: (text) => console.error(`ws-stress: ${text}`) })
+      ? serviceCommands({
+          stopCommand,
+          startCommand,
+          warn: (text) => console.error(`ws-stress: ${text}`),
+          interruption,
+        })
       : undefined;
   const processId = typeof pid === 'string' ? (): number => Number(pid) : undefined;
   return commands === undefined && processId === undefined ? undefined : { ...commands, processId };

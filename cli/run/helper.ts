@@ -80,19 +80,21 @@ export const startHelper = async (actions: HelperActions): Promise<Helper> => {
     server.once('error', reject);
     server.listen({ host: '127.0.0.1', port: 0 }, resolve);
   });
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    const closed = new Promise((resolve) => {
+      server.close(resolve);
+    });
+    server.closeAllConnections();
+    await actions.close?.();
+    await closed;
+  };
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,
     token,
     environment: { STRESS_HELPER_URL: url, STRESS_HELPER_TOKEN: token },
-    close: async () => {
-      const closed = new Promise((resolve) => {
-        server.close(resolve);
-      });
-      server.closeAllConnections();
-      await actions.close?.();
-      await closed;
-    },
+    close: () => (closing ??= close()),
   };
 };
 

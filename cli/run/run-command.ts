@@ -1,13 +1,16 @@
 import { wantsLimitedInstance } from '../../lib/load/scenario-facts.ts';
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { flagsVariable, settingGroups } from '../../lib/load/settings.ts';
+import { flagsVariable, recordCopyVariable, settingGroups } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { verdictLineOf } from '../results/verdict-text.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
+import { interruptedCode, takeSignals, type Interruption } from './interruption.ts';
+import { lostRecordLine, recordWithoutK6, writtenRecord } from './lost-record.ts';
 import { guardedEnvironment, k6OptionProblems, ownArguments, settingsTyped } from './k6-options.ts';
 import { startHelper } from './helper.ts';
 import { helperActions, helperOptions, helperProblems } from './helper-options.ts';
@@ -17,16 +20,9 @@ import { dashboardEnvironment } from './dashboard.ts';
 import { runK6, type K6End } from './run-k6.ts';
 import { packageVersion } from '../shared/package-root.ts';
 import { bundleOf, scenarioNames, scenarioProblem, scenariosOf } from '../shared/scenarios.ts';
-import { writeResults } from '../results/after-run.ts';
+import { orReport, writeResults } from '../results/after-run.ts';
 import { writeExports, type Exports } from '../results/exports.ts';
-import {
-  fingerprint,
-  makeRunFolder,
-  newRunId,
-  readRunRecord,
-  thisMachine,
-  type RunFolder,
-} from '../results/run-folder.ts';
+import { fingerprint, makeRunFolder, newRunId, thisMachine, type RunFolder } from '../results/run-folder.ts';
 import { renewIndex } from '../results/recovery-store.ts';
 import { addFrameFindings, evaluateByList, readExpectedList, type ExpectedList } from './run-expected.ts';
 import { runProblems } from './run-inputs.ts';
@@ -167,6 +163,9 @@ export const runScenario = async ({
   } catch (error) {
     return refuse([messageOf(error)]);
   }
+  const interruption = takeSignals();
+  // A reader that is gone does not end the run: its exit code has the verdict.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const running: { close: () => Promise<void> }[] = [];
   const whileRunning = <Closable extends { close: () => Promise<void> }>(started: Closable): Closable => {
     running.push(started);
@@ -181,10 +180,14 @@ export const runScenario = async ({
     if (limited !== undefined) {
       console.error(`a second one, with an allow-list and ${limits.maxSessions} sessions, on ${limited.url}`);
     }
-    const actions = target ?? helperActions(values);
+    const actions = target ?? helperActions(values, interruption);
     const helper = actions === undefined ? undefined : whileRunning(await startHelper(actions));
+    // A service of the user's that is stopped is started again before anything else; the reference target may still be asked.
+    const afterK6 = async (): Promise<void> => {
+      if (target === undefined) await orReport('not everything could be ended', async () => helper?.close());
+    };
     const bundle = bundleOf(scenario);
-    return await runAndTell({ scenario, k6, bundle, folder, exports, expected }, k6Args, {
+    return await runAndTell({ scenario, k6, bundle, folder, exports, expected, interruption, afterK6 }, k6Args, {
       // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
       ...(env.STRESS_FLEET && { GOGC: '25' }),
       ...env,
@@ -196,7 +199,8 @@ export const runScenario = async ({
       ...helper?.environment,
     });
   } finally {
-    for (const each of running.toReversed()) await each.close();
+    for (const each of running.toReversed()) await orReport('not everything could be ended', () => each.close());
+    interruption.end();
   }
 };
 
@@ -214,6 +218,9 @@ interface Asked {
   folder: RunFolder;
   exports: Exports;
   expected: ExpectedList | undefined;
+  interruption: Interruption;
+  /** Called when k6 has ended, while results are written. */
+  afterK6: () => Promise<unknown>;
 }
 
 /** Whether k6's own options say where records go. */
@@ -221,78 +228,118 @@ const hasOwnOutput = (k6Args: readonly string[]): boolean =>
   k6Args.some((arg) => /^--(console-output|log-format|log-output)\b/.test(arg));
 
 /**
- * Runs k6, completes the run record, and tells the first failures of each kind. Records go into the run's folder, unless k6's
+ * Runs k6, completes the run record, and reports the first failures of each kind. Records go into the run's folder, unless k6's
  * own options put them elsewhere.
  */
 const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
-  const { folder, k6, bundle } = asked;
+  const { folder, k6, bundle, interruption } = asked;
   const isTaken = hasOwnOutput(k6Args);
   const output = isTaken ? [] : ['--console-output', folder.records, '--log-format', 'raw'];
   // k6's own progress is made for a terminal: in a log it is thousands of lines.
   const isQuiet = !process.stdout.isTTY && !k6Args.some((arg) => /^(-q|--quiet|-v|--verbose)$/.test(arg));
   const told = isQuiet ? printProgress(isTaken ? undefined : folder.records, process.stderr) : undefined;
-  let end: K6End;
+  // The disk of the results may become full, or their folder vanish.
+  const temporary = await mkdtemp(path.join(tmpdir(), 'ws-stress-run-')).catch(() => undefined);
+  const copy = temporary && path.join(temporary, 'run.json');
   try {
-    end = await runK6(
-      k6.path,
-      ['run', ...(isQuiet ? ['--quiet'] : []), ...output, ...k6Args, ...ownArguments, bundle],
-      {
+    const end = await runK6({
+      path: k6.path,
+      args: ['run', ...(isQuiet ? ['--quiet'] : []), ...output, ...k6Args, ...ownArguments, bundle],
+      env: {
         ...env,
         STRESS_RUN_ID: folder.id,
         STRESS_RESULT: folder.run,
+        ...(copy && { [recordCopyVariable]: copy }),
         ...(!isTaken && { STRESS_RECORDS: env.STRESS_RECORDS ?? 'all' }),
       },
-    );
+      interruption,
+      temporary,
+    }).finally(() => told?.end());
+    const after = asked.afterK6();
+    return await completed(asked, end, await writtenRecord(folder, copy), env, after);
   } finally {
-    await told?.end();
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
   }
-  if (asked.expected !== undefined && judged.has(end.code)) await addFrameFindings(folder, env);
-  if (existsSync(folder.records)) {
-    const failures = await readFailures(folder.records, end.code === interrupted);
-    for (const line of failures.other) console.error(line);
-    process.stdout.write(closingTable(failures, scenariosOf(asked.scenario).length > 1 ? 3 : Infinity));
-  }
-  return completed(asked, end);
 };
 
-const [pass, failed, interrupted, invalid] = [0, 99, 105, 110];
+const [pass, failed] = [0, 99];
 
 /** k6's exit codes for a run that was judged. */
 const judged: ReadonlySet<number> = new Set([pass, failed]);
 
-/** The exit code of a run whose record is complete now; a run that was judged is invalid where its generator took too much. */
+const exitCodes: Readonly<Record<RunRecord['verdict'], number>> = {
+  PASS: pass,
+  FAIL: failed,
+  'NOT RUN': 108,
+  INVALID: 110,
+  'NOT APPLICABLE': pass,
+};
+
+/** The exit code of a verdict; where k6 has one of its own for what happened, that one. */
+const exitCodeOf = ({ verdict }: RunRecord, { code, signal }: K6End, isSuite: boolean): number => {
+  if (signal !== undefined && code !== interruptedCode) return exitCodes[verdict];
+  if (!judged.has(code)) return code;
+  return verdict === 'NOT RUN' && isSuite ? code : exitCodes[verdict];
+};
+
+/** Completes the run record, writes what can be written, and prints the verdict; returns the exit code. */
 const completed = async (
-  { folder, k6, bundle, exports, expected }: Asked,
-  { code, generator }: K6End,
+  { scenario, folder, k6, bundle, exports, expected }: Asked,
+  end: K6End,
+  written: RunRecord | string,
+  env: NodeJS.ProcessEnv,
+  after: Promise<unknown>,
 ): Promise<number> => {
-  if (generator) console.error(generatorLine(generator));
-  const problem = generator && judged.has(code) ? generatorProblem(generator) : undefined;
-  if (problem !== undefined) console.error(problem);
-  if (!existsSync(folder.run)) {
-    console.error(`no run record: k6 ended (exit code ${code}) before it wrote one`);
-    await rm(folder.path, { recursive: true, force: true });
-    return code;
+  const isSuite = scenariosOf(scenario).length > 1;
+  const isJudged = judged.has(end.code) && typeof written !== 'string';
+  if (typeof written !== 'string' && isJudged && expected !== undefined) {
+    await orReport('the frames of conformance could not be asked', () => addFrameFindings(written, folder, env));
   }
+  await orReport(`${folder.records} could not be read`, async () => {
+    if (!existsSync(folder.records)) return;
+    const failures = await readFailures(folder.records, end.code === interruptedCode);
+    for (const line of failures.other) console.error(line);
+    process.stdout.write(closingTable(failures, isSuite ? 3 : Infinity));
+  });
+  const { generator } = end;
+  if (generator) console.error(generatorLine(generator));
+  const problem = generator && isJudged ? generatorProblem(generator) : undefined;
+  if (problem !== undefined) console.error(problem);
+  if (typeof written === 'string') console.error(lostRecordLine(written, end));
+  const record = typeof written === 'string' ? await recordWithoutK6(scenario, folder, env, end) : written;
+  // With k6's own options the summary can't see that a run was cut short.
+  const isCutShort = record.verdict === 'PASS' && !judged.has(end.code);
+  const fingerprinted = await orReport(`${bundle} could not be read`, () => fingerprint(bundle));
   const ownRecord: RunRecord = {
-    ...(await readRunRecord(folder.run)),
+    ...record,
     ...(problem !== undefined && { verdict: 'INVALID' as const }),
+    ...(isCutShort && { verdict: 'INVALID' as const, cutShort: true as const }),
     suiteVersion: packageVersion(),
     k6Version: k6.version,
-    bundle: await fingerprint(bundle),
+    ...(fingerprinted !== undefined && { bundle: fingerprinted }),
     machine: thisMachine(),
     ...(generator && { generator }),
   };
-  const byList = expected && (await evaluateByList(ownRecord, folder, expected));
-  const record = byList?.record ?? ownRecord;
-  await writeOutput(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
-  await writeResults(folder, record);
-  const isExported = await exported(exports, record, folder);
+  const byList =
+    expected &&
+    (await orReport(`the findings could not be compared with ${expected.file}`, () =>
+      evaluateByList(ownRecord, folder, expected),
+    ));
+  const finished = byList?.record ?? ownRecord;
+  await orReport('the run record is not complete', () =>
+    writeOutput(folder.run, `${JSON.stringify(finished, undefined, 2)}\n`).catch((error: unknown) => {
+      throw new Error(messageOf(error));
+    }),
+  );
+  await orReport('results are missing', () => writeResults(folder, finished));
+  const isExported = await exported(exports, finished, folder);
   if (byList !== undefined) process.stdout.write(byList.text);
+  await after;
   // Whoever reads the end of a log finds it there.
-  console.log(verdictLineOf(record, process.stdout.isTTY && !process.env.NO_COLOR));
-  if (problem !== undefined) return invalid;
-  const ownCode = record.expected === undefined ? code : record.verdict === 'PASS' ? pass : failed;
-  return isExported && byList?.isLeft !== false ? ownCode : ownCode || 1;
+  console.log(verdictLineOf(finished, process.stdout.isTTY && !process.env.NO_COLOR));
+  const code = exitCodeOf(finished, end, isSuite);
+  const isLeft = expected === undefined || byList?.isLeft === true;
+  return isExported && isLeft ? code : code || 1;
 };
 
 /** Writes what the options asked for; the run is over, and its verdict is told whatever becomes of these files. */

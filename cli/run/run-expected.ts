@@ -10,7 +10,7 @@ import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { scenarioNamed } from '../shared/scenarios.ts';
 import { readRecords } from '../results/record-reader.ts';
 import type { FindingRecord } from '../../lib/results/record-schema.ts';
-import { readRunRecord, shownPath, type RunFolder } from '../results/run-folder.ts';
+import { shownPath, type RunFolder } from '../results/run-folder.ts';
 import {
   compareFindings,
   expectedText,
@@ -75,23 +75,24 @@ const isComparable = ({ verdict, cutShort }: RunRecord): boolean =>
 
 /** Asks over Node what k6 can't send, and adds it to the findings of a run that asked for conformance. */
 export const addFrameFindings = async (
+  record: RunRecord,
   folder: RunFolder,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> => {
-  if (!existsSync(folder.run) || !existsSync(folder.records)) return;
-  const record = await readRunRecord(folder.run);
+  if (!existsSync(folder.records)) return;
   const counts = record.findings.find(({ test }) => scenarioNamed(test)?.uses.includes('frames') === true);
   if (counts === undefined || !isComparable(record)) return;
   const { settings } = parseSettings(env);
   const findings = await askFrames(settings, env.SSL_CERT_FILE);
   const { run, marker } = record;
-  const lines = findings.map((each) => {
-    const kind = each.finding;
-    if (kind === 'conforming' || kind === 'deviating' || kind === 'bypass' || kind === 'breaking') counts[kind]++;
-    return `${JSON.stringify({ type: 'finding', version: 1, run, marker, test: counts.test, ...each } satisfies FindingRecord)}\n`;
-  });
+  const lines = findings.map(
+    (each) =>
+      `${JSON.stringify({ type: 'finding', version: 1, run, marker, test: counts.test, ...each } satisfies FindingRecord)}\n`,
+  );
   await appendFile(folder.records, lines.join(''));
-  await writeOutput(folder.run, `${JSON.stringify(record, undefined, 2)}\n`);
+  for (const { finding: kind } of findings) {
+    if (kind === 'conforming' || kind === 'deviating' || kind === 'bypass' || kind === 'breaking') counts[kind]++;
+  }
 };
 
 /** Different failures of sessions that are looked at. */

@@ -1,49 +1,74 @@
-import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { GeneratorFigures } from '../../lib/results/record-schema.ts';
+import { spawnGuarded } from '../shared/guarded-process.ts';
 import { watchGenerator } from './generator-watch.ts';
+import { interruptedCode, onAbort, type InterruptingSignal, type Interruption } from './interruption.ts';
 
 /** k6 must not call out: no usage report, no download of extensions. */
 const quiet = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
 
-/** PWD may name another directory than the one that relative paths are checked against: whoever changed it may not say so. */
-const here = (): { PWD: string } => ({ PWD: process.cwd() });
-
 /** How k6 ended, and what it took of this machine, where that can be seen. */
 export interface K6End {
   code: number;
+  /** The signal that ended it, where it did not exit. */
+  signal?: NodeJS.Signals | undefined;
   /** Milliseconds since 1970. */
   startedAtMs: number;
   generator: GeneratorFigures | undefined;
 }
 
+export interface K6Run {
+  path: string;
+  args: readonly string[];
+  env: NodeJS.ProcessEnv;
+  interruption: Interruption;
+  /** A folder that is deleted where this process ends before k6. */
+  temporary: string | undefined;
+}
+
 /**
- * Runs k6 in the foreground and returns how it ended. A first SIGINT or SIGTERM lets k6 end the run gracefully: from
- * a terminal it reaches k6 by itself, otherwise it is passed on.
+ * Runs k6 in the foreground and returns how it ended. It gets a signal only from here, and once: k6 ends the run gracefully at
+ * the first one, and would lose its summary at a second one. A second interruption ends it by force.
  */
-export const runK6 = (k6: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<K6End> =>
+export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Promise<K6End> =>
   new Promise((resolve, reject) => {
     const startedAtMs = Date.now();
-    const child = spawn(k6, args, { stdio: 'inherit', env: { ...env, ...quiet, ...here() } });
+    const { first, again } = interruption;
+    if (first.aborted) {
+      resolve({ code: interruptedCode, startedAtMs, generator: undefined });
+      return;
+    }
+    const child = spawnGuarded(path, args, {
+      env: { ...env, ...quiet },
+      stdio: ['inherit', 'inherit', 'inherit'],
+      ends: 'process',
+      temporary,
+    });
     const watched = child.pid === undefined ? () => undefined : watchGenerator(child.pid);
-    const onInterrupt = (): void => {
-      if (!process.stdin.isTTY && !process.stderr.isTTY) child.kill('SIGINT');
-    };
-    const onTerminate = (): void => void child.kill('SIGTERM');
-    process.on('SIGINT', onInterrupt);
-    process.on('SIGTERM', onTerminate);
-    process.on('SIGHUP', onTerminate);
-    const done = (): void => {
-      process.off('SIGINT', onInterrupt);
-      process.off('SIGTERM', onTerminate);
-      process.off('SIGHUP', onTerminate);
-    };
+    const onResize = (): void => void child.kill('SIGWINCH');
+    process.on('SIGWINCH', onResize);
+    const ends: (() => unknown)[] = [
+      onAbort(first, () => {
+        const signal = first.reason as InterruptingSignal;
+        console.error(`${signal}: k6 is ending the run; a second signal ends it at once`);
+        child.kill(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
+      }),
+      onAbort(again, () => void child.kill('SIGKILL')),
+      () => process.off('SIGWINCH', onResize),
+    ];
+    const done = (): void => ends.forEach((end) => end());
     child.once('error', (error) => {
       done();
       reject(error);
     });
     child.once('exit', (code, signal) => {
       done();
-      resolve({ code: code ?? 128 + constants.signals[signal ?? 'SIGTERM'], startedAtMs, generator: watched() });
+      const ended = code ?? 128 + constants.signals[signal ?? 'SIGTERM'];
+      resolve({
+        code: first.aborted && signal !== null ? interruptedCode : ended,
+        signal: signal ?? undefined,
+        startedAtMs,
+        generator: watched(),
+      });
     });
   });

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
@@ -9,7 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../lib/text/errors.ts';
 import type { TargetOptions } from '../../reference-target/options.ts';
 import type { Target } from '../../reference-target/server.ts';
+import { spawnGuarded } from '../shared/guarded-process.ts';
 import { printable } from '../shared/printable.ts';
+import { onAbort, type Interruption } from './interruption.ts';
 
 /** What stops a service and starts it again. */
 export interface ServiceControl {
@@ -25,8 +27,9 @@ export interface ServiceCommands {
   startCommand: string;
   /** Longest time a command may take to end; a start command that stays is not held to it. */
   timeoutMs?: number;
-  /** Is told of a start command that stayed and then failed of its own accord. */
+  /** Takes what the user should know: a start command that stayed and then failed, and what becomes of a stopped service. */
   warn: (text: string) => void;
+  interruption?: Pick<Interruption, 'first' | 'again'>;
 }
 
 const commandTimeoutMs = 30_000;
@@ -39,19 +42,25 @@ const shownCharacters = 300;
 /**
  * Controls a service by two commands. Each exits with 0 when it has done its work; the start command may stay instead, as a
  * service in the foreground, and is then ended with all that it started when this is closed. Their output goes nowhere, but
- * the last line of stderr is told where one fails.
+ * an error has the last line of stderr. A service that is stopped when this is closed is started again.
  */
 export const serviceCommands = ({
   stopCommand,
   startCommand,
   timeoutMs = commandTimeoutMs,
   warn,
+  interruption,
 }: ServiceCommands): ServiceControl => {
   const alive = new Set<Group>();
   const killAll = (): void => alive.forEach((group) => group.signal('SIGKILL'));
   process.on('exit', killAll);
   /** How often the service was made to stop: an end after that was asked for. */
   let stops = 0;
+  /** Whether it is stopped, or being stopped. */
+  let isDown = false;
+  let underWay: Promise<void> = Promise.resolve();
+  /** The start command that ran last, and when it began. */
+  let started: { group: Group; atMs: number } | undefined;
 
   const launch = (command: string): Group => {
     const group = startGroup(command);
@@ -60,29 +69,91 @@ export const serviceCommands = ({
     return group;
   };
 
-  return {
-    stop: async () => {
-      stops += 1;
-      const group = launch(stopCommand);
-      const late = Symbol('late');
-      const failure = await within(timeoutMs, group.exited, late);
-      if (failure === undefined) return;
-      if (failure !== late) throw new Error(`--stop-command ${failure}`);
-      const ended = (await group.end()) ? 'was ended' : 'could not be ended (another user runs it)';
-      throw new Error(`--stop-command did not finish within ${timeoutMs / 1000} s and ${ended}`);
-    },
-    start: async () => {
-      const stopsBefore = stops;
-      const group = launch(startCommand);
-      const stays = Symbol('stays');
-      const failure = await within(staysMs, group.exited, stays);
-      if (failure === undefined) return;
-      if (failure !== stays) throw new Error(`--start-command ${failure}`);
-      void group.exited.then((failure) => {
-        if (failure !== undefined && stops === stopsBefore) warn(`--start-command ${failure}`);
+  const stop = async (): Promise<void> => {
+    stops += 1;
+    isDown = true;
+    const group = launch(stopCommand);
+    const late = Symbol('late');
+    const failure = await within(timeoutMs, group.exited, late);
+    if (failure === undefined) return;
+    if (failure !== late) {
+      isDown = false;
+      throw new Error(`--stop-command ${failure}`);
+    }
+    const ended = (await group.end()) ? 'was ended' : 'could not be ended (another user runs it)';
+    throw new Error(`--stop-command did not finish within ${timeoutMs / 1000} s and ${ended}`);
+  };
+
+  const start = async (): Promise<void> => {
+    const stopsBefore = stops;
+    const group = launch(startCommand);
+    started = { group, atMs: performance.now() };
+    const stays = Symbol('stays');
+    const failure = await within(staysMs, group.exited, stays);
+    if (failure !== undefined && failure !== stays) throw new Error(`--start-command ${failure}`);
+    isDown = false;
+    if (failure === undefined) return;
+    void group.exited.then((failure) => {
+      if (failure !== undefined && stops === stopsBefore) warn(`--start-command ${failure}`);
+    });
+  };
+
+  const leftStopped = `the service is left stopped; start it with: ${startCommand}`;
+
+  /** Lets a start command that may still be at work end. */
+  const settle = async (): Promise<void> => {
+    if (started === undefined || !alive.has(started.group)) return;
+    const leftMs = started.atMs + timeoutMs - performance.now();
+    if (leftMs <= 0) return;
+    warn(`waiting for --start-command (at most ${Math.ceil(leftMs / 1000)} s)`);
+    const stays = Symbol('stays');
+    const failure = await within(leftMs, started.group.exited, stays);
+    if (failure === stays) warn(`--start-command runs in the foreground and ends with the run: ${leftStopped}`);
+    else if (failure !== undefined) warn(leftStopped);
+    else warn('the service was started again');
+  };
+
+  /** Has the service started where it is stopped: a run that was interrupted does not do that any more. */
+  const restore = async (): Promise<void> => {
+    const isInterrupted = interruption?.first.aborted === true;
+    await underWay.catch(() => {});
+    if (isDown) {
+      warn('the service is stopped; it is started again by --start-command');
+      try {
+        await start();
+        if (started !== undefined && !alive.has(started.group)) warn('the service was started again');
+      } catch (error) {
+        warn(`${error instanceof Error ? error.message : String(error)}; ${leftStopped}`);
+        return;
+      }
+      await settle();
+    } else if (isInterrupted) {
+      await settle();
+    }
+  };
+
+  const restoreUnlessInterruptedAgain = async (): Promise<void> => {
+    const isGivenUp = await new Promise<boolean>((resolve) => {
+      const end = interruption && onAbort(interruption.again, () => resolve(true));
+      void restore().then(() => {
+        end?.();
+        resolve(false);
       });
-    },
+    });
+    const isStarting = started !== undefined && alive.has(started.group);
+    if (isGivenUp && (isDown || isStarting)) warn(leftStopped);
+  };
+
+  const during = (action: () => Promise<void>) => async (): Promise<void> => {
+    underWay = action();
+    await underWay;
+  };
+
+  return {
+    stop: during(stop),
+    start: during(start),
     close: async () => {
+      await restoreUnlessInterruptedAgain();
       stops += 1;
       await Promise.all([...alive].map((group) => group.end()));
       process.off('exit', killAll);
@@ -102,7 +173,7 @@ interface Group {
 
 const startGroup = (command: string): Group => {
   const log = openLog();
-  const child = spawn('sh', ['-c', command], { detached: true, stdio: ['ignore', 'ignore', log] });
+  const child = spawnGuarded('sh', ['-c', command], { stdio: ['ignore', 'ignore', log], ends: 'group' });
   const exited = exitOf(child).then((failure) => {
     const line = failure === undefined ? '' : lastLine(log);
     closeSync(log);

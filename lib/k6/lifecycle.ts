@@ -4,7 +4,7 @@ import { cloudOptions } from '../load/cloud.ts';
 import { metricsTable, type MetricRow } from '../load/metrics.ts';
 import { isComplete, type Profile } from '../load/profile.ts';
 import { wantsLimitedInstance } from '../load/scenario-facts.ts';
-import { recordedSettings, refusal, shownUrl } from '../load/settings.ts';
+import { recordCopyVariable, recordedSettings, refusal, shownUrl } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
 import type { RunRecord } from '../results/record-schema.ts';
 import { runOf, type RunIdentity } from '../results/run.ts';
@@ -195,7 +195,9 @@ export const makeLifecycle = ({
       ...result,
       ...(success && { success }),
     };
-    return { stdout: text, [settings.result]: `${JSON.stringify(file, undefined, 2)}\n` };
+    const record = `${JSON.stringify(file, undefined, 2)}\n`;
+    const copy = __ENV[recordCopyVariable];
+    return { stdout: text, [settings.result]: record, ...(copy && { [copy]: record }) };
   };
 
   return { options, setup, handleSummary };

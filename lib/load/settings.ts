@@ -535,6 +535,9 @@ export const asVariables: Spelling = (name) => name;
 /** The variable by which `ws-stress` names to k6 the settings that came as flags, separated by commas. */
 export const flagsVariable = 'WS_STRESS_FLAGS';
 
+/** The variable by which `ws-stress` has k6 write the run record to a second file, for where the first cannot be written. */
+export const recordCopyVariable = 'WS_STRESS_RECORD_COPY';
+
 /** How settings are spelled where k6 was started with `flagsVariable`, or by itself: those of `ws-stress` that no variable gave are flags. */
 export const spellingFrom = (env: Readonly<Record<string, string | undefined>>): Spelling => {
   const flags = env[flagsVariable];
