@@ -197,13 +197,20 @@ void test('a zombie counts as gone', onLinux, async (t) => {
   assert.ok(typeof figures !== 'string' && figures.children === 1, JSON.stringify(figures));
 });
 
-const commandsFor = (t: TestContext, stopCommand: string, startCommand: string, timeoutMs?: number) => {
+const commandsFor = (
+  t: TestContext,
+  stopCommand: string,
+  startCommand: string,
+  timeoutMs?: number,
+  interruption?: { first: AbortSignal; again: AbortSignal },
+) => {
   const warnings: string[] = [];
   const commands = serviceCommands({
     stopCommand,
     startCommand,
     warn: (text) => warnings.push(text),
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(interruption && { interruption }),
   });
   t.after(() => commands.close());
   return { ...commands, warnings };
@@ -280,6 +287,61 @@ void test('a service in the foreground that fails later is reported; one that wa
   await stopped.stop();
   await until('its end', async () => !(await isAlive(pid)));
   assert.deepEqual(stopped.warnings, []);
+});
+
+void test('a service that is stopped when a run ends is started again, after a command that is under way', async (t) => {
+  const directory = temporaryDirectory(t);
+  const file = path.join(directory, 'done');
+  const { stop, close, warnings } = commandsFor(t, `sleep 0.2; echo stop >>${file}`, `sleep 0.8; echo start >>${file}`);
+  const stopping = stop();
+  await within('the close', Promise.all([close(), stopping]));
+  assert.equal(readFileSync(file, 'utf8'), 'stop\nstart\n');
+  assert.match(warnings.join('\n'), /^the service is stopped; it is started again[^]*the service was started again$/);
+
+  const failing = commandsFor(t, 'true', 'echo no such unit >&2; exit 3');
+  await failing.stop();
+  await within('the close', failing.close());
+  assert.match(
+    failing.warnings.join('\n'),
+    /exited with 3: no such unit; the service is left stopped; start it with: echo/,
+  );
+});
+
+void test('an interrupted run lets a start command end, and a second interrupt says what is left stopped', async (t) => {
+  const file = path.join(temporaryDirectory(t), 'done');
+  const [first, again] = [new AbortController(), new AbortController()];
+  const signals = { first: first.signal, again: again.signal };
+  const slow = commandsFor(t, 'true', `sleep 1; echo start >>${file}`, undefined, signals);
+  await slow.stop();
+  await slow.start();
+  first.abort('SIGINT');
+  await within('the close', slow.close());
+  assert.equal(readFileSync(file, 'utf8'), 'start\n');
+
+  const hanging = commandsFor(t, 'true', 'sleep 60', undefined, signals);
+  await hanging.stop();
+  const closing = hanging.close();
+  await until('the start', () => hanging.warnings.length > 0);
+  again.abort('SIGINT');
+  await within('the close', closing);
+  assert.equal(hanging.warnings.at(-1), 'the service is left stopped; start it with: sleep 60');
+});
+
+void test('a command ends with the process that started it, however that ended', async (t) => {
+  const file = path.join(temporaryDirectory(t), 'pid');
+  const module = path.join(packageRoot, 'cli/run/service-control.ts');
+  const script = `const { serviceCommands } = await import(${JSON.stringify(module)});
+    const startCommand = 'sleep 60 & echo $! >${file}; wait';
+    await serviceCommands({ stopCommand: 'true', startCommand, warn: () => {} }).start(); setInterval(() => {}, 1000);`;
+  const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    cwd: packageRoot,
+    stdio: 'ignore',
+  });
+  t.after(() => parent.kill('SIGKILL'));
+  await until('the command', () => readNumber(file) > 0);
+  const pid = readNumber(file);
+  parent.kill('SIGKILL');
+  await until('its end', async () => !(await isAlive(pid)));
 });
 
 void test('the reference target stops without a close frame, and starts again at the same address', async (t) => {

@@ -35,12 +35,12 @@ export const appendRun = async (base: string, record: RunRecord): Promise<void> 
 };
 
 /** Appends a run to the history at its end; a run whose history can't be written keeps its verdict, and it is said. */
-export const rememberRun = async ({ base, run }: RunFolder, record: RunRecord): Promise<void> => {
+export const rememberRun = async ({ base }: RunFolder, record: RunRecord): Promise<void> => {
   try {
     await appendRun(base, record);
   } catch (error) {
     console.error(
-      `history: expected to append the run to ${historyFile(base)}: ${innermostMessage(error)}; ${run} has its record`,
+      `history: expected to append the run to ${historyFile(base)}: ${innermostMessage(error)}; ws-stress history lacks this run`,
     );
   }
 };

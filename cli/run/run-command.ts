@@ -22,7 +22,14 @@ import { packageVersion } from '../shared/package-root.ts';
 import { bundleOf, scenarioNames, scenarioProblem, scenariosOf } from '../shared/scenarios.ts';
 import { orReport, writeResults } from '../results/after-run.ts';
 import { writeExports, type Exports } from '../results/exports.ts';
-import { fingerprint, makeRunFolder, newRunId, thisMachine, type RunFolder } from '../results/run-folder.ts';
+import {
+  fingerprint,
+  makeRunFolder,
+  newRunId,
+  readRunRecord,
+  thisMachine,
+  type RunFolder,
+} from '../results/run-folder.ts';
 import { renewIndex } from '../results/recovery-store.ts';
 import { addFrameFindings, evaluateByList, readExpectedList, type ExpectedList } from './run-expected.ts';
 import { runProblems } from './run-inputs.ts';
@@ -239,7 +246,7 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
   const isQuiet = !process.stdout.isTTY && !k6Args.some((arg) => /^(-q|--quiet|-v|--verbose)$/.test(arg));
   const told = isQuiet ? printProgress(isTaken ? undefined : folder.records, process.stderr) : undefined;
   // The disk of the results may become full, or their folder vanish.
-  const temporary = await mkdtemp(path.join(tmpdir(), 'ws-stress-run-')).catch(() => undefined);
+  const temporary = await temporaryFolder();
   const copy = temporary && path.join(temporary, 'run.json');
   try {
     const end = await runK6({
@@ -258,8 +265,17 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
     const after = asked.afterK6();
     return await completed(asked, end, await writtenRecord(folder, copy), env, after);
   } finally {
-    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true }).catch(() => {});
   }
+};
+
+/** A folder that is not on the disk of the results, where there is one: in memory, as Linux has it. */
+const temporaryFolder = async (): Promise<string | undefined> => {
+  for (const parent of ['/dev/shm', tmpdir()]) {
+    const made = await mkdtemp(path.join(parent, 'ws-stress-run-')).catch(() => undefined);
+    if (made !== undefined) return made;
+  }
+  return undefined;
 };
 
 const [pass, failed] = [0, 99];
@@ -326,11 +342,13 @@ const completed = async (
       evaluateByList(ownRecord, folder, expected),
     ));
   const finished = byList?.record ?? ownRecord;
-  await orReport('the run record is not complete', () =>
-    writeOutput(folder.run, `${JSON.stringify(finished, undefined, 2)}\n`).catch((error: unknown) => {
-      throw new Error(messageOf(error));
-    }),
-  );
+  try {
+    await writeOutput(folder.run, `${JSON.stringify(finished, undefined, 2)}\n`);
+  } catch (error) {
+    console.error(messageOf(error));
+    // What k6 left there may be a part of a record.
+    await readRunRecord(folder.run).catch(() => rm(folder.run, { force: true }).catch(() => {}));
+  }
   await orReport('results are missing', () => writeResults(folder, finished));
   const isExported = await exported(exports, finished, folder);
   if (byList !== undefined) process.stdout.write(byList.text);

@@ -58,6 +58,8 @@ export const serviceCommands = ({
   let stops = 0;
   /** Whether it is stopped, or being stopped. */
   let isDown = false;
+  /** Whether the start command is the service itself, as it still ran when the service was stopped. */
+  let isForeground = false;
   let underWay: Promise<void> = Promise.resolve();
   /** The start command that ran last, and when it began. */
   let started: { group: Group; atMs: number } | undefined;
@@ -72,6 +74,7 @@ export const serviceCommands = ({
   const stop = async (): Promise<void> => {
     stops += 1;
     isDown = true;
+    isForeground ||= started !== undefined && alive.has(started.group);
     const group = launch(stopCommand);
     const late = Symbol('late');
     const failure = await within(timeoutMs, group.exited, late);
@@ -99,31 +102,39 @@ export const serviceCommands = ({
   };
 
   const leftStopped = `the service is left stopped; start it with: ${startCommand}`;
+  const endsWithRun = `--start-command runs in the foreground and ends with the run: ${leftStopped}`;
+
+  let isGivenUp = false;
+  const tell = (text: string): void => {
+    if (!isGivenUp) warn(text);
+  };
 
   /** Lets a start command that may still be at work end. */
   const settle = async (): Promise<void> => {
     if (started === undefined || !alive.has(started.group)) return;
     const leftMs = started.atMs + timeoutMs - performance.now();
     if (leftMs <= 0) return;
-    warn(`waiting for --start-command (at most ${Math.ceil(leftMs / 1000)} s)`);
+    tell(`waiting for --start-command (at most ${Math.ceil(leftMs / 1000)} s)`);
     const stays = Symbol('stays');
     const failure = await within(leftMs, started.group.exited, stays);
-    if (failure === stays) warn(`--start-command runs in the foreground and ends with the run: ${leftStopped}`);
-    else if (failure !== undefined) warn(leftStopped);
-    else warn('the service was started again');
+    if (failure === stays) tell(endsWithRun);
+    else if (failure !== undefined) tell(leftStopped);
+    else tell('the service was started again');
   };
 
   /** Has the service started where it is stopped: a run that was interrupted does not do that any more. */
   const restore = async (): Promise<void> => {
     const isInterrupted = interruption?.first.aborted === true;
     await underWay.catch(() => {});
-    if (isDown) {
-      warn('the service is stopped; it is started again by --start-command');
+    if (isDown && isForeground) {
+      tell(endsWithRun);
+    } else if (isDown) {
+      tell('the service is stopped; it is started again by --start-command');
       try {
         await start();
-        if (started !== undefined && !alive.has(started.group)) warn('the service was started again');
+        if (started !== undefined && !alive.has(started.group)) tell('the service was started again');
       } catch (error) {
-        warn(`${error instanceof Error ? error.message : String(error)}; ${leftStopped}`);
+        tell(`${error instanceof Error ? error.message : String(error)}; ${leftStopped}`);
         return;
       }
       await settle();
@@ -133,7 +144,7 @@ export const serviceCommands = ({
   };
 
   const restoreUnlessInterruptedAgain = async (): Promise<void> => {
-    const isGivenUp = await new Promise<boolean>((resolve) => {
+    isGivenUp = await new Promise<boolean>((resolve) => {
       const end = interruption && onAbort(interruption.again, () => resolve(true));
       void restore().then(() => {
         end?.();
