@@ -12,6 +12,13 @@ import { cleanEnv, k6Path, runCli } from './k6.ts';
 import { startRawService, upgrade, type RawBehaviour } from './raw-service.ts';
 import { targetFor } from './target-client.ts';
 
+/** The explanation in an output, without a library's own words. */
+const whyOf = (stderr: string): string =>
+  (/(?:No service answers at|The service at) [^\n]*/.exec(stderr)?.[0] ?? '')
+    .replaceAll('\\"', '"')
+    .replace(/"$/, '')
+    .replace(/ \(.*\)\. /, '. ');
+
 /** What `doctor` (Node) and `run` (k6) say of one service: whether it works, and if not, why, without a library's own words. */
 const bothOn = async (
   url: string,
@@ -24,11 +31,6 @@ const bothOn = async (
   try {
     const doctor = await runCli(['doctor', '--url', url, ...args], { env: all });
     const run = await runCli(['run', 'single', '--url', url, '--folder', folder, ...args], { env: all });
-    const whyOf = (stderr: string): string =>
-      (/(?:No service answers at|The service at) [^\n]*/.exec(stderr)?.[0] ?? '')
-        .replaceAll('\\"', '"')
-        .replace(/"$/, '')
-        .replace(/ \(.*\)\. /, '. ');
     const seen = `doctor ${doctor.code}: ${doctor.stderr}\nrun ${run.code}: ${run.stderr}`;
     assert.equal(doctor.code === 0, run.code === 0, seen);
     if (doctor.code !== 0) {
