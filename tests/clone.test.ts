@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
@@ -61,8 +61,11 @@ void test('adding a scenario to the suite of a clone touches its own file, thres
     stdout,
     new RegExp(`^${name} {2}\\S+/dist/${name}\\.js\\n[^]*?session_success\\{round:each\\} rate==1`, 'm'),
   );
+  const later = new Date(Date.now() + 60_000);
+  utimesSync(path.join(clone, 'scenarios', `${name}.ts`), later, later);
   for (const args of [[`./scenarios/${name}.ts`], ['suite', '--only', `single,${name}`]]) {
-    await wsStress('run', ...args, '--with-target', '--result', 'result.json');
+    const { stderr } = await wsStress('run', ...args, '--with-target', '--result', 'result.json');
+    assert.equal(stderr.includes(`${name}.ts is newer than its bundle: run npm run build`), args[0] !== 'suite');
     const { verdict, criteria } = JSON.parse(read('result.json')) as RunRecord;
     assert.equal(verdict, 'PASS');
     const own = criteria.filter(({ test: of }) => of === name).map(({ selector }) => selector);

@@ -296,3 +296,15 @@ test('refused: a file that is no thresholds file, and all problems of one at onc
   const parsed = parse({ '*': { a: ['rate>0'], timeouts: ['x', 'y'] }, b: {} });
   assert.equal('problems' in parsed && parsed.problems.length, 4);
 });
+
+test('criteria over findings under * are about every scenario with cases, whether it has rounds or not', () => {
+  const criteria = {
+    version: 1,
+    scenarios: { '*': { 'findings{finding:breaking}': ['count==0'], timeouts: ['count==0'] } },
+  };
+  const selectorsOf = (about: { rounds: number; hasCases?: boolean }): string[] =>
+    criteriaOf(parseThresholds(criteria, [{ name: 'x', ...about }], ['x'], 'x')).map(({ selector }) => selector);
+  assert.deepEqual(selectorsOf({ rounds: 1, hasCases: true }), ['findings{finding:breaking}', 'timeouts']);
+  assert.deepEqual(selectorsOf({ rounds: 0 }), ['findings{finding:breaking}', 'timeouts']);
+  assert.deepEqual(selectorsOf({ rounds: 1 }), ['timeouts']);
+});

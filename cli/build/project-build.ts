@@ -123,7 +123,7 @@ const readThresholds = (
   }
   const names = scenarios.map(({ name }) => name);
   const singles = scenarios.filter((each) => each.scenarios === undefined);
-  const tests = singles.map(({ name, rounds }) => ({ name, rounds: rounds.length > 0 ? 100 : 0 }));
+  const tests = singles.map(({ name, rounds, hasCases }) => ({ name, rounds: rounds.length > 0 ? 100 : 0, hasCases }));
   const parsed = parseThresholds(own, tests, names, '', shipped);
   if ('problems' in parsed) throw new BuildError(parsed.problems.map((problem) => `thresholds.json: ${problem}`));
   return {

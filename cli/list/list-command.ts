@@ -13,7 +13,11 @@ import {
 
 const printScenarios = (scenarios: readonly ScenarioFacts[]): void => {
   for (const { name, question } of scenarios) {
-    const parts = scenariosOf(name).map((each) => ({ name: each.name, rounds: each.rounds.length > 0 ? 1 : 0 }));
+    const parts = scenariosOf(name).map(({ name: of, rounds, hasCases }) => ({
+      name: of,
+      rounds: rounds.length > 0 ? 1 : 0,
+      hasCases,
+    }));
     const parsed = parseThresholds(defaultThresholds(), parts, scenarioNames(), name);
     if ('problems' in parsed) throw new Error(`thresholds.json: ${parsed.problems.join('; ')}`);
     console.log(`${name}  ${bundleOf(name)}`);

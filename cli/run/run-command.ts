@@ -19,7 +19,7 @@ import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { dashboardEnvironment } from './dashboard.ts';
 import { runK6, type K6End } from './run-k6.ts';
 import { packageVersion } from '../shared/package-root.ts';
-import { bundleOf, scenarioNames, scenarioProblem, scenariosOf } from '../shared/scenarios.ts';
+import { bundleOf, scenarioNames, scenarioProblem, scenariosOf, staleNote } from '../shared/scenarios.ts';
 import { orReport, writeResults } from '../results/after-run.ts';
 import { writeExports, type Exports } from '../results/exports.ts';
 import {
@@ -133,8 +133,9 @@ export const runScenario = async ({
     markdown: values.markdown,
   };
   const { expected, problems: ofExpected } = readExpectedList(values, env, hasOwnOutput(k6Args));
+  const [stale, unknown] = [staleNote(scenario), scenarioProblem(scenario)];
   const problems = [
-    ...[scenarioProblem(scenario)].filter((each) => each !== undefined),
+    ...(unknown === undefined ? [] : [stale ?? unknown]),
     ...ofCommandLine,
     ...(withTarget && asked.STRESS_URL !== undefined
       ? [`expected --with-target or ${spelled('STRESS_URL')}, received both`]
@@ -158,6 +159,7 @@ export const runScenario = async ({
     ...runProblems(env, scenario, ca, spelled),
   ];
   if (problems.length > 0) return refuse(problems);
+  if (stale !== undefined) console.error(`warning: ${stale}`);
   for (const warning of warnings) console.error(warning);
 
   const parts = scenariosOf(scenario);

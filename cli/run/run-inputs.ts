@@ -33,7 +33,7 @@ const addProblemsOf = (scenario: string, inputs: Inputs): void => {
   readCriteria(
     inputs,
     scenario,
-    parts.map(({ name, rounds }) => ({ name, rounds: rounds.length > 0 ? maxRounds : 0 })),
+    parts.map(({ name, rounds, hasCases }) => ({ name, rounds: rounds.length > 0 ? maxRounds : 0, hasCases })),
     knownScenarios(
       defaultThresholds(),
       parts.map(({ name }) => name),

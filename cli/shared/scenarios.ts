@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { factsOf, type ScenarioFacts } from '../../lib/load/scenario-facts.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
@@ -52,6 +52,18 @@ export const scenariosOf = (name: string): readonly ScenarioFacts[] => {
 
 /** The facts of a scenario, or of one about which nothing is known. */
 export const factsOrUnknown = (name: string): ScenarioFacts => scenarioNamed(name) ?? factsOf({ name, question: '' });
+
+const changedMs = (file: string): number => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/** That the source of a scenario of the package is newer than its bundle, as in a clone that was changed and not built. */
+export const staleNote = (name: string): string | undefined => {
+  const dist = path.join(packageRoot, 'dist');
+  const source = path.join(packageRoot, 'scenarios', `${name}.ts`);
+  if (bundles() !== dist || !/^[a-z0-9-]+$/.test(name)) return undefined;
+  return changedMs(source) > changedMs(path.join(dist, `${name}.js`))
+    ? `scenarios/${name}.ts is newer than its bundle: run npm run build`
+    : undefined;
+};
 
 /** Why a name is no scenario's, in words; undefined where it is one's. */
 export const scenarioProblem = (name: string, among: readonly string[] = scenarioNames()): string | undefined =>

@@ -39,7 +39,11 @@ export const makePlan = (root: Scenario): VuZeroPlan => {
   const criteria = readCriteria(
     inputs,
     run.name,
-    chosen.map(({ name, rounds }) => ({ name, rounds: (rounds && (roundsOf(name) || 100)) || 0 })),
+    chosen.map(({ name, rounds, cases }) => ({
+      name,
+      rounds: (rounds && (roundsOf(name) || 100)) || 0,
+      hasCases: cases !== undefined,
+    })),
     knownScenarios(
       defaultThresholds,
       all.map(({ name }) => name),

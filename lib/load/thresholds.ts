@@ -32,6 +32,8 @@ export interface TestRounds {
   name: string;
   /** How many rounds it has in this run; 0 where cases alone are asked. */
   rounds: number;
+  /** It has cases beside its rounds. */
+  hasCases?: boolean;
 }
 
 const aggregations: Readonly<Record<MetricRow['type'], RegExp>> = {
@@ -287,11 +289,11 @@ export const knownScenarios = (defaultThresholds: unknown, ofRun: readonly strin
 };
 
 /** What judges one test: its own entries, and those under `*` that it has none of its own for and that can be about it. */
-const entriesOfTest = ({ name, rounds }: TestRounds, read: Scenarios): Entries => {
+const entriesOfTest = ({ name, rounds, hasCases = rounds === 0 }: TestRounds, read: Scenarios): Entries => {
   const own: Entries = read.get(name) ?? new Map();
   const all = [...(read.get('*') ?? [])].filter(([key, { selector }]) => {
     const row: MetricRow = metricsTable[selector.metric];
-    const fits = rounds === 0 ? row.ofRounds !== true : row.ofCases !== true;
+    const fits = (row.ofRounds !== true || rounds > 0) && (row.ofCases !== true || hasCases);
     return fits && !own.has(key);
   });
   return new Map([...all, ...own].filter(([, { thresholds }]) => thresholds.length > 0));
