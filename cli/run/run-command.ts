@@ -357,6 +357,7 @@ const completed = async (
   await after;
   // Whoever reads the end of a log finds it there.
   console.log(verdictLineOf(finished, process.stdout.isTTY && !process.env.NO_COLOR));
+  if (end.saturation !== undefined) console.error(end.saturation);
   const code = exitCodeOf(finished, end, isSuite);
   const isLeft = expected === undefined || byList?.isLeft === true;
   return isExported && isLeft ? code : code || 1;

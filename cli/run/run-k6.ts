@@ -3,6 +3,7 @@ import type { GeneratorFigures } from '../../lib/results/record-schema.ts';
 import { spawnGuarded } from '../shared/guarded-process.ts';
 import { watchGenerator } from './generator-watch.ts';
 import { interruptedCode, onAbort, type InterruptingSignal, type Interruption } from './interruption.ts';
+import { saturationWarning, watchMachine } from './machine-watch.ts';
 
 /** k6 must not call out: no usage report, no download of extensions. */
 const quiet = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
@@ -15,6 +16,8 @@ export interface K6End {
   /** Milliseconds since 1970. */
   startedAtMs: number;
   generator: GeneratorFigures | undefined;
+  /** A warning where other processes left this machine too little time. */
+  saturation?: string | undefined;
 }
 
 export interface K6Run {
@@ -44,6 +47,7 @@ export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Prom
       ends: 'process',
       temporary,
     });
+    const machine = watchMachine();
     const watched = child.pid === undefined ? () => undefined : watchGenerator(child.pid);
     const onResize = (): void => void child.kill('SIGWINCH');
     process.on('SIGWINCH', onResize);
@@ -64,11 +68,15 @@ export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Prom
     child.once('exit', (code, signal) => {
       done();
       const ended = code ?? 128 + constants.signals[signal ?? 'SIGTERM'];
+      const generator = watched();
+      const load = generator && machine();
+      const seconds = (Date.now() - startedAtMs) / 1000;
       resolve({
         code: first.aborted && signal !== null ? interruptedCode : ended,
         signal: signal ?? undefined,
         startedAtMs,
-        generator: watched(),
+        generator,
+        saturation: load && saturationWarning(load, generator.cpuSeconds / generator.cores / seconds),
       });
     });
   });
