@@ -170,14 +170,16 @@ export const casesTests = (rows: readonly CasesRow[], apart = false): void => {
   }
 };
 
-/** The service at a port, but without plain HTTP: whatever is no upgrade is answered by 404. */
-export const proxyWithoutHttp = async (port: number): Promise<{ url: string; close: () => void }> => {
+/** The service at a port, but without plain HTTP: whatever is no upgrade is answered by 404, or by a body that is given. */
+export const proxyWithoutHttp = async (port: number, health?: string): Promise<{ url: string; close: () => void }> => {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.once('data', (data) => {
       if (!/upgrade: websocket/i.test(data.toString())) {
-        socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+        const status = health === undefined ? '404 Not Found' : '200 OK';
+        const body = health ?? '';
+        socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
         return;
       }
       const upstream = connect(port, '127.0.0.1');

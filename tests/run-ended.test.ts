@@ -8,7 +8,8 @@ import { onAbort } from '../cli/run/interruption.ts';
 import { runK6 } from '../cli/run/run-k6.ts';
 import type { RunRecord } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
-import { cleanEnv, cliPath, k6Path } from './k6.ts';
+import { proxyWithoutHttp } from './k6-cases.ts';
+import { cleanEnv, cliPath, k6Path, runCli } from './k6.ts';
 import { isAlive, until } from './target-client.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -136,6 +137,22 @@ void test('a folder that takes no files: what could not be written is named, the
   mkdirSync(path.join(run.base, 'history/runs.jsonl'), { recursive: true });
   assert.equal(await run.ended, 0, run.output());
   assert.match(run.output(), /run\.json could not be written: [^]*history: [^]*no report: [^]*\nPASS: [^\n]*\n$/);
+});
+
+void test('a /health without name or version leaves both out of the run record', async (t) => {
+  const target = await startTarget({ port: 0 });
+  t.after(() => target.close());
+  for (const health of ['{"status":"ok"}', '{"service":5,"version":null}', 'null']) {
+    const proxy = await proxyWithoutHttp(target.port, health);
+    t.after(() => proxy.close());
+    const base = temporaryDirectory(t);
+    const { code, stdout, stderr } = await runCli(['run', 'single', '--url', proxy.url], {
+      cwd: base,
+      env: { ...cleanEnv(), K6_BIN: await k6Path() },
+    });
+    assert.equal(code, 0, stdout + stderr);
+    assert.deepEqual(recordIn(base).service, {});
+  }
 });
 
 /** Signals as a run gets them, and a program in place of k6. */

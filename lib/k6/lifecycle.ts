@@ -66,6 +66,12 @@ export interface Lifecycle {
   handleSummary: (data: unknown) => Record<string, string>;
 }
 
+/** Set-up data has been JSON since, in which k6 turns what is undefined to null. */
+const withoutNulls = ({ name, version }: ServiceInfo): ServiceInfo => ({
+  ...(typeof name === 'string' && { name }),
+  ...(typeof version === 'string' && { version }),
+});
+
 /** Options, set-up and summary of a run, in VU 0 alone. */
 export const makeLifecycle = ({
   plan,
@@ -190,7 +196,7 @@ export const makeLifecycle = ({
       startedAt,
       durationMs: Math.round(state?.testRunDurationMs ?? 0),
       url: shownUrl(settings.url),
-      service: setupData?.service ?? unknownService,
+      service: withoutNulls(setupData?.service ?? unknownService),
       settings: given,
       ...result,
       ...(success && { success }),
