@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { endianness } from 'node:os';
 
@@ -7,7 +6,6 @@ import { endianness } from 'node:os';
 const tables = ['/proc/net/tcp', '/proc/net/tcp6'] as const;
 /** The number by which a user namespace shows every user whom it does not know. */
 const overflowUser = 65_534;
-const established = '01';
 
 /** Whether this system shows which user a connection of this machine belongs to (Linux). */
 export const showsPeerUsers = (): boolean => {
@@ -21,46 +19,54 @@ export const showsPeerUsers = (): boolean => {
 
 /** Finds out whether the other end of a loopback connection belongs to the user of this process. */
 export class PeerUsers {
-  /** A read that has not begun yet, shared by all who wait for it: a read shows only connections made before it began. */
-  private next: Promise<string[]> | undefined;
-  private current: Promise<unknown> = Promise.resolve();
+  private readonly own = new WeakSet<Socket>();
 
-  /** True for processes of the same user and of root, who can run anything anyway. */
-  async isOwn({ remoteAddress, remotePort, localAddress, localPort }: Socket): Promise<boolean> {
-    if (remoteAddress === undefined || localAddress === undefined) return false;
-    const ends = [
-      [remoteAddress, remotePort],
-      [localAddress, localPort],
-    ] as const;
-    const keys = [ends, ends.map(([address, port]) => [mapped(address), port] as const)].map((pair) =>
-      pair.map(([address, port]) => `${hexAddress(address)}:${hexPort(port)}`).join(' '),
-    );
-    const text = (await this.read()).join('');
-    return keys.some((key) => userOf(text, key));
-  }
-
-  private read(): Promise<string[]> {
-    if (this.next !== undefined) return this.next;
-    const next = this.current.then(() => {
-      this.next = undefined;
-      return Promise.all(tables.map((table) => readFile(table, 'latin1').catch(() => '')));
-    });
-    this.next = next;
-    this.current = next;
-    return next;
+  /**
+   * True for processes of the same user and of root, who can run anything anyway. It reads the tables at once, so that a
+   * handshake is answered in its turn, and looks for the `others` too: a burst of connections costs one read.
+   */
+  isOwn(socket: Socket, others: Iterable<Socket> = []): boolean {
+    if (this.own.has(socket)) return true;
+    const connections = ownConnections();
+    for (const each of [socket, ...others]) {
+      if (keysOf(each).some((key) => connections.has(key))) this.own.add(each);
+    }
+    return this.own.has(socket);
   }
 }
 
-/** Whether the table has this connection, held by a process of the own user or of root. */
-const userOf = (text: string, key: string): boolean => {
-  const at = text.indexOf(`: ${key} `);
-  if (at < 0) return false;
-  const end = text.indexOf('\n', at);
-  // proc_pid_net(5): addresses, state, queues, timer, retransmissions, user, timeouts, inode.
-  const [, , , state, , , , user, , inode] = text.slice(at, end < 0 ? undefined : end).split(/ +/);
-  // The system shows a socket that its process has closed as one of root, without an inode.
-  if (state !== established || inode === '0') return false;
-  return user === '0' || user === String(process.getuid?.());
+const readTable = (table: string): string => {
+  try {
+    return readFileSync(table, 'latin1');
+  } catch {
+    // A system without IPv6 has no table for it.
+    return '';
+  }
+};
+
+/** A connection as its other end has it in the tables, for IPv4 in both of them. */
+const keysOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string[] => {
+  // It is closed.
+  if (remoteAddress === undefined || localAddress === undefined) return [];
+  const keyOf = (from: string, to: string): string =>
+    `${hexAddress(from)}:${hexPort(remotePort)} ${hexAddress(to)}:${hexPort(localPort)}`;
+  return [keyOf(remoteAddress, localAddress), keyOf(mapped(remoteAddress), mapped(localAddress))];
+};
+
+/** proc_pid_net(5): local and remote address, state, queues, timer, retransmissions, user, timeouts, inode. */
+const tableLine = /: (\S+ \S+) 01 \S+ \S+ \S+ +(\d+) +\d+ (\d+)/g;
+
+/** The established connections of the own user and of root. */
+const ownConnections = (): Set<string> => {
+  const users = new Set(['0', String(process.getuid?.())]);
+  const found = new Set<string>();
+  for (const table of tables) {
+    for (const [, key = '', user = '', inode] of readTable(table).matchAll(tableLine)) {
+      // The system shows a socket that its process has closed as one of root, without an inode.
+      if (users.has(user) && inode !== '0') found.add(key);
+    }
+  }
+  return found;
 };
 
 const hexPort = (port = 0): string => port.toString(16).toUpperCase().padStart(4, '0');

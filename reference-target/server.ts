@@ -215,21 +215,20 @@ class ListeningTarget implements Target {
     if (path === '/health') return reply(response, 200, 'application/json', JSON.stringify(this.health()));
     if (path === '/healthz') return reply(response, 200, 'application/json', '{"status":"ok"}');
     if (path === '/metrics') {
-      void this.answerMetrics(request, response);
-      return;
+      return this.answerMetrics(request, response);
     }
     return reply(response, 404, 'text/plain', `Nothing here: expected ${endpoint}, /health, /healthz or /metrics\n`);
   }
 
-  private async answerMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const refusal = refuseToken(request, this.options) ?? (await this.refuseUser(request.socket));
+  private answerMetrics(request: IncomingMessage, response: ServerResponse): void {
+    const refusal = refuseToken(request, this.options) ?? this.refuseUser(request.socket);
     if (refusal !== undefined) return reply(response, refusal.status, 'text/plain', `${refusal.reason}\n`);
     this.processes.look();
     reply(response, 200, 'text/plain; version=0.0.4; charset=utf-8', renderMetrics(this.stats()));
   }
 
-  private async refuseUser(socket: Socket): Promise<Refusal | undefined> {
-    if (this.peerUsers === undefined || (await this.peerUsers.isOwn(socket))) return undefined;
+  private refuseUser(socket: Socket): Refusal | undefined {
+    if (this.peerUsers === undefined || this.peerUsers.isOwn(socket, this.waiting)) return undefined;
     return otherUser;
   }
 
@@ -261,22 +260,13 @@ class ListeningTarget implements Target {
       (faults?.has('handshake-403') === true ? { status: 403, reason: 'Refused (fault handshake-403)' } : undefined);
     if (refusal !== undefined) return refuseUpgrade(stream, refusal);
     // Without TLS it is the TCP socket itself; a session needs more of it than a Duplex has.
-    if (!(stream instanceof Socket)) stream.destroy();
-    else if (this.peerUsers === undefined) this.accept(request, stream, head, faults);
-    else void this.acceptOwnUser(request, stream, head, faults);
-  }
-
-  private async acceptOwnUser(
-    request: IncomingMessage,
-    stream: Socket,
-    head: Buffer,
-    faults: AppliedFaults | undefined,
-  ): Promise<void> {
-    const refusal = await this.refuseUser(stream);
-    if (stream.destroyed) return;
-    if (refusal !== undefined) refuseUpgrade(stream, refusal);
-    else if (this.closed === undefined) this.accept(request, stream, head, faults);
-    else stream.destroy();
+    if (!(stream instanceof Socket)) {
+      stream.destroy();
+      return;
+    }
+    const isOther = this.refuseUser(stream);
+    if (isOther === undefined) this.accept(request, stream, head, faults);
+    else refuseUpgrade(stream, isOther);
   }
 
   private accept(request: IncomingMessage, stream: Socket, head: Buffer, faults: AppliedFaults | undefined): void {
