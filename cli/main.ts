@@ -152,8 +152,21 @@ const program: CommandGroup = {
   footer: 'ws-stress --version prints the version.',
 };
 
+/**
+ * Lets a command whose reader has gone, as in `ws-stress list | head`, end as it would have, without what is left to print: a
+ * run still writes its results.
+ */
+const ignoreClosedPipes = (): void => {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+};
+
 /** The ws-stress command line; returns the exit code. */
 export const main = async (argv: string[]): Promise<number> => {
+  ignoreClosedPipes();
   if (argv[0] === '--version' || argv[0] === '-v') {
     console.log(packageVersion());
     return 0;

@@ -1,6 +1,7 @@
 import type { Interceptor, Outgoing, Received, Wire } from './fault-messages.ts';
 import { faultTable, type FaultDefinition } from './fault-table.ts';
 import { parsedJson } from '../lib/text/json.ts';
+import { closest } from '../lib/text/suggestion.ts';
 
 type Key = keyof typeof faultTable;
 type Numbered = `${string}:${string}`;
@@ -20,6 +21,19 @@ export const faultDescriptions = (): string[] =>
   Object.entries(definitions).map(
     ([name, { counts, description }]) => `${name}${counts === 'handshakes' ? '*' : ''}: ${description}`,
   );
+
+/** The names of all faults; that of one that takes a number ends with a colon. */
+export const faultNames = (): string[] => Object.keys(definitions).map((key) => key.replace(/:[A-Z]+$/, ':'));
+
+/** The name of a fault without the number that it takes. */
+const bare = (key: string): string => key.replace(/:.*$/, '');
+
+/** The fault whose name is nearest to the one in `text`, in words. */
+const nearestFault = (text: string): string => {
+  const near = closest(text.replace(/[:@].*$/, ''), Object.keys(definitions).map(bare));
+  const key = Object.keys(definitions).find((each) => bare(each) === near);
+  return key === undefined ? '' : `; did you mean ${key}?`;
+};
 
 /** One `--fault`: the fault, its number, and the first and last ordinal that it applies to. */
 interface FaultRequest {
@@ -41,8 +55,8 @@ const readFault = (text: string): FaultRequest | string => {
   const to = last !== undefined ? Number(last) : first === undefined || dash !== undefined ? Infinity : from;
   if (definition === undefined || from > to) {
     return (
-      `expected NAME[@N|@N-M|@N-], for example exit-3@2 or slow:500@3-, received ${JSON.stringify(text)}; ` +
-      `names: ${Object.keys(definitions).join(', ')}`
+      `expected NAME[@N|@N-M|@N-], for example exit-3@2 or slow:500@3-, received ${JSON.stringify(text)}` +
+      `${definition === undefined ? nearestFault(text) : ''} (names: ${Object.keys(definitions).join(', ')})`
     );
   }
   return { name, definition, number: Number(number?.slice(1) ?? 0), first: from, last: to };

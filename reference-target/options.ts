@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { parseDuration } from '../lib/load/settings.ts';
 import { allowListProblems } from './allow-list.ts';
 import { dialects, isDialectName, type DialectName } from './dialect.ts';
-import { faultProblems } from './faults.ts';
+import { faultNames, faultProblems } from './faults.ts';
 
 /** What an option takes: its unit, its default, how it is typed, and which values it may have. */
 interface Kind<Value> {
@@ -13,6 +13,10 @@ interface Kind<Value> {
   shownDefault: string;
   /** An empty value means something. */
   mayBeEmpty?: true;
+  /** Its values, where they are few. */
+  choices?: readonly string[];
+  /** What a shell completes its value with. */
+  completions?: readonly string[];
   /** The value of all that was typed for the option, or the problem with it. */
   read(typed: readonly string[]): { value: Value } | { problem: string };
   /** What is wrong with a value. */
@@ -69,10 +73,12 @@ const list = <Value>(
   problem: () => undefined,
 });
 
-const expectedDialect = `one of ${Object.keys(dialects).join(', ')}`;
+const dialectNames = Object.keys(dialects);
+const expectedDialect = `one of ${dialectNames.join(', ')}`;
 
 const dialect: Kind<DialectName> = {
-  unit: 'deployed|documented',
+  unit: dialectNames.join('|'),
+  choices: dialectNames,
   default: 'deployed',
   shownDefault: 'deployed',
   read: readOne(expectedDialect, (typed) => (isDialectName(typed) ? typed : undefined)),
@@ -219,7 +225,7 @@ const rows = {
   ),
   faults: row(
     'fault',
-    list<readonly string[]>('NAME[@RANGE]', [], 'none'),
+    { ...list<readonly string[]>('NAME[@RANGE]', [], 'none'), completions: faultNames() },
     'misbehave on purpose, to test clients; repeatable; see below',
   ),
 };

@@ -33,6 +33,39 @@ void test('commands, options, their values and scenario names complete what is b
   assert.ok(!(await complete('')).includes('__complete'));
 });
 
+void test('values of options, kept failures and runs complete too', async (t) => {
+  const folder = temporaryDirectory(t);
+  const run = path.join(folder, 'runs/nightly-1');
+  mkdirSync(run, { recursive: true });
+  writeFileSync(path.join(run, 'run.json'), '{}');
+  const command = { name: 'echo', class: 'simple', command: 'echo a', proof: { lines: ['a'] } };
+  mkdirSync(path.join(folder, 'recovery'));
+  const kept = {
+    version: 1,
+    name: 'echo-lost',
+    state: 'active',
+    test: 'single',
+    command,
+    fault: { kind: 'output-mismatch', detail: 'expected 1 line, received 0' },
+    settings: {},
+    firstSeen: { run: 'nightly-1', at: '2026-01-01T00:00:00.000Z' },
+    lastSeen: { run: 'nightly-1', at: '2026-01-01T00:00:00.000Z' },
+    counts: { failed: 1, sessions: 1, held: 0, heldInARow: 0 },
+  };
+  writeFileSync(path.join(folder, 'recovery/echo-lost.json'), JSON.stringify(kept));
+
+  assert.deepEqual(await complete('run', 'suite', '--commands', ''), ['posix', 'python', ':file']);
+  assert.deepEqual(await complete('run', 'suite', '--only', 'con'), ['concurrent', 'conformance']);
+  assert.deepEqual(await complete('run', 'suite', '--skip', 'concurrent,con'), ['concurrent,conformance']);
+  assert.deepEqual(await complete('target', '--dialect', ''), ['deployed', 'documented']);
+  assert.deepEqual(await complete('target', '--fault', 'lost-line'), ['lost-line-on-resume', 'lost-line']);
+  assert.ok((await complete('target', '--fault', 'slow')).includes('slow:'));
+  for (const each of ['show', 'retire', 'replay'])
+    assert.deepEqual(await complete('recovery', each, '--folder', folder, 'e'), ['echo-lost'], each);
+  for (const each of ['report', 'compare', 'export', 'baseline'])
+    assert.deepEqual(await complete(each, '--folder', folder, 'n'), ['nightly-1', ':file'], each);
+});
+
 void test('bash completes with the script', async (t) => {
   const base = temporaryDirectory(t);
   const { stdout: script } = await ws('completion', 'bash');

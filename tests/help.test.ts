@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
@@ -53,6 +54,20 @@ void test('a command that does not exist is named with the one that is near', as
   }
 });
 
+void test('help says the unit of a setting before its default', async () => {
+  const help = (await helpOf('run')).replaceAll(/\s+/g, ' ');
+  assert.match(help, /`timeout` with execute, in seconds\. Default: none is sent, and the service decides\./);
+  assert.match(help, /Default: all, into runs\/<id>\/, with ws-stress run; off with plain k6\. \[STRESS_RECORDS\]/);
+  assert.match(help, /needs --duration \(STRESS_DURATION\)/);
+});
+
+void test('a command whose reader has gone ends quietly', () => {
+  const script = `set -o pipefail; "$0" "$1" run --help | head -c 1 >&2; exit "\${PIPESTATUS[0]}"`;
+  const { status, stderr } = spawnSync('bash', ['-c', script, process.execPath, cli], { encoding: 'utf8' });
+  assert.equal(stderr, 'U');
+  assert.equal(status, 0);
+});
+
 void test('everything wrong with the options of a run comes in one message', async () => {
   const options = '--urll ws://127.0.0.1:9/ --vus --rate x --insecure=yes --token= --no-such=1 --headers';
   const { code, stdout, stderr } = await run('run', 'sngle', 'more', ...options.split(' '), '--', '--no-thresholds');
@@ -60,7 +75,7 @@ void test('everything wrong with the options of a run comes in one message', asy
   assert.equal(stdout, '');
   for (const problem of [
     /^Nothing was run\.$/m,
-    /expected a scenario \(single, .*\), received sngle; did you mean single\?/,
+    /expected a scenario, received sngle; did you mean single\? \(single, .*\)/,
     /expected one scenario, received also more$/m,
     /no such option: --urll; did you mean --url\?; --help lists them, and those of k6 follow --$/m,
     /--vus: expected a value, received the next option; a value that begins with - is written --vus=-…/,

@@ -220,7 +220,7 @@ test('an image says exactly which it is', () => {
 const refusals: [args: string[], told: RegExp][] = [
   [['concurrent'], /--image: expected the image of the runners/],
   [['concurrent', '--image', 'grafana/k6:latest'], /latest may be another image tomorrow/],
-  [['concurent', ...image], /expected a scenario .* did you mean concurrent\?/],
+  [['concurent', ...image], /expected a scenario, .* did you mean concurrent\?/],
   [['concurrent', ...image, '--parallelism', '3'], /--parallelism: rounds and cases follow one another/],
   [['concurrent', ...image, '--parallelism', '0'], /--parallelism: expected a whole number/],
   [['concurrent', ...image, '--parallelism', '3', '--vus', '2'], /expected at most a runner a VU, 2; received 3/],

@@ -84,6 +84,7 @@ void test('settings that a scenario or suite cannot follow are named', () => {
     conflicts('suite', { STRESS_ONLY: 'single,concurent' })[0] ?? '',
     /no scenario concurent; did you mean concurrent\?/,
   );
+  assert.equal(conflicts('suite', { STRESS_ONLY: 'concurent' }).length, 1);
   assert.match(conflicts('suite', { STRESS_SKIP: 'suite' })[0] ?? '', /suite has no scenario suite/);
   assert.match(
     conflicts('suite', { STRESS_ONLY: 'single', STRESS_SKIP: 'single' })[0] ?? '',

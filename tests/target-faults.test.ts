@@ -433,6 +433,13 @@ void test('an unknown fault is refused with a list of all faults', async () => {
     assert.deepEqual(others, []);
     assert.match(problem, /expected NAME.*for example.*received ".*names: tcp-silent, .*spaced-json/s, fault);
   }
+  for (const [fault, near] of [
+    ['lost-lin', 'lost-line'],
+    ['slow', 'slow:MS'],
+    ['exit-3:5', 'exit-3'],
+  ] as const)
+    assert.ok(faultProblems([fault])[0]?.includes(`; did you mean ${near}? (names:`), fault);
+  assert.doesNotMatch(faultProblems(['exit-3@2-1'])[0] ?? '', /did you mean/);
   await assert.rejects(startTarget({ port: 0, faults: ['nope', 'exit-3', 'nada'] }), (error) => {
     assert.ok(error instanceof TargetOptionsError);
     assert.equal(error.problems.length, 2);

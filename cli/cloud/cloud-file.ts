@@ -1,7 +1,7 @@
 import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import { settingsTable } from '../../lib/load/settings.ts';
+import { settingsTable, type SettingRow } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { runProblems } from '../run/run-inputs.ts';
@@ -69,14 +69,14 @@ const refusedSettings = (): Map<string, string> =>
   ]);
 
 /** The settings that cloud.json can give. */
-export const cloudSettings = (): { name: string; description: string }[] => {
+export const cloudSettings = (): SettingRow[] => {
   const refused = refusedSettings();
   return settingsTable().filter(({ name }) => !refused.has(name));
 };
 
 const settingProblems = (given: Readonly<Record<string, string>>): string[] => {
   const refused = refusedSettings();
-  const known = cloudSettings().map(({ name }) => name);
+  const known = cloudSettings().map(({ name }): string => name);
   return Object.keys(given).flatMap((name) => {
     const why = refused.get(name);
     if (why !== undefined) return [`${name}: ${why}`];
@@ -124,7 +124,7 @@ const readTest = (
   const test = { ...parsed.output, settings: { ...shared, ...own } };
   const unknown = settingProblems(own);
   // What the file's own settings are told of is not told again of each test.
-  const known = new Set(cloudSettings().map((row) => row.name));
+  const known = new Set<string>(cloudSettings().map(({ name }) => name));
   const env = Object.fromEntries(Object.entries(test.settings).filter(([setting]) => known.has(setting)));
   return {
     test,

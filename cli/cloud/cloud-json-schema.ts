@@ -1,6 +1,7 @@
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { isObject } from '../../lib/jsonrpc/messages.ts';
 import type { JsonSchema } from '../generate/schemas.ts';
+import { settingMeaning } from '../shared/settings-options.ts';
 import { cloudFileSchema, cloudSettings } from './cloud-file.ts';
 
 /** A part of a schema, by the names that lead to it. */
@@ -21,7 +22,7 @@ export const cloudSchema = (): JsonSchema => {
     type: 'object',
     additionalProperties: false,
     properties: Object.fromEntries(
-      cloudSettings().map(({ name, description }) => [name, { type: 'string', description }]),
+      cloudSettings().map((row) => [row.name, { type: 'string', description: settingMeaning(row) }]),
     ),
   };
   for (const path of [['properties'], ['properties', 'tests', 'items', 'properties']]) {

@@ -1,24 +1,40 @@
+import { shippedCommandSets } from '../../lib/load/settings.ts';
 import { optionsOf } from '../shared/command-help.ts';
 import type { CommandDeclaration, CommandGroup, OptionDeclaration } from '../shared/command.ts';
-import { scenarioNames } from '../shared/scenarios.ts';
+import { allScenarios, scenarioNames } from '../shared/scenarios.ts';
 
 /** What the shell completes itself. */
 const paths = { file: ':file', folder: ':folder' } as const;
 
-const valuesOf = ({ choices, takes }: OptionDeclaration): readonly string[] => {
+/** Lists of scenarios that begin as `current` does, each with one more scenario that is not in it yet. */
+const scenarioLists = (current: string): readonly string[] => {
+  const before = current.split(',').slice(0, -1);
+  return allScenarios()
+    .filter(({ name, scenarios }) => scenarios === undefined && !before.includes(name))
+    .map(({ name }) => [...before, name].join(','));
+};
+
+const valuesOf = ({ choices, completions, takes }: OptionDeclaration, current: string): readonly string[] => {
   if (choices !== undefined) return choices;
+  if (completions !== undefined) return completions;
+  if (takes === 'commands') return [...shippedCommandSets, paths.file];
+  if (takes === 'scenarios') return scenarioLists(current);
   if (takes === 'scenario') return scenarioNames();
   return takes === 'file' || takes === 'folder' ? [paths[takes]] : [];
 };
 
 /** What can follow a command's name and the words after it. */
-const ofCommand = (command: CommandDeclaration, before: readonly string[], current: string): readonly string[] => {
+const ofCommand = async (
+  command: CommandDeclaration,
+  before: readonly string[],
+  current: string,
+): Promise<readonly string[]> => {
   if (before.includes('--')) return [paths.file];
   const options = optionsOf(command);
   const optionIn = (word: string | undefined): OptionDeclaration | undefined =>
     word?.startsWith('--') === true ? options[word.slice(2)] : undefined;
   const last = optionIn(before.at(-1));
-  if (last?.takes !== undefined) return valuesOf(last);
+  if (last?.takes !== undefined) return valuesOf(last, current);
   if (current.startsWith('-')) {
     const left = Object.entries(options).filter(
       ([name, { repeatable }]) => repeatable === true || !before.includes(`--${name}`),
@@ -28,7 +44,8 @@ const ofCommand = (command: CommandDeclaration, before: readonly string[], curre
   const given = before.filter((word, index) => !word.startsWith('-') && !optionIn(before[index - 1])?.takes).length;
   const { arguments: taken = [] } = command;
   const argument = taken[given] ?? (taken.at(-1)?.variadic === true ? taken.at(-1) : undefined);
-  return [...(argument?.choices?.() ?? []), ...(argument?.isPath === true ? [paths.file] : [])];
+  const folder = before.includes('--folder') ? before[before.indexOf('--folder') + 1] : undefined;
+  return [...((await argument?.choices?.(folder ?? '.')) ?? []), ...(argument?.isPath === true ? [paths.file] : [])];
 };
 
 const after = async (group: CommandGroup, words: readonly string[], current: string): Promise<readonly string[]> => {

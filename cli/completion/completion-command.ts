@@ -10,6 +10,7 @@ const scripts = {
     case $line in
       :file) compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -f -- "$current")) ;;
       :folder) compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -d -- "$current")) ;;
+      *:) compopt -o nospace 2>/dev/null; COMPREPLY+=("$line") ;;
       *) COMPREPLY+=("$line") ;;
     esac
   done

@@ -117,7 +117,7 @@ const readAsked = (
       (testId.length === 0 || testId.length > 200) &&
         '--test-id: expected the id that marks the test, of 1 to 200 characters, such as nightly-42',
       !known &&
-        `--scenario: expected one whose sessions can be split (${splittable().join(', ')}); received ${scenario || 'none'}${suggestion(scenario, splittable())}`,
+        `--scenario: expected one whose sessions can be split; received ${scenario || 'none'}${suggestion(scenario, splittable())} (${splittable().join(', ')})`,
       (count < 1 || count > maxInstances) &&
         `--instances: expected how many k6 processes ran the test, from 1 to ${maxInstances}; received ${instances || 'nothing'}`,
       labelProblem('--test-label', testLabel),

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { metricsTable, type MetricRow } from '../../lib/load/metrics.ts';
+import { settingMeaning } from '../shared/settings-options.ts';
 import { settingsTable, type SettingRow } from '../../lib/load/settings.ts';
 import { cloudSchema } from '../cloud/cloud-json-schema.ts';
 import { k6Options, type K6Option } from '../run/k6-options.ts';
@@ -19,6 +20,9 @@ const table = (header: readonly string[], rows: readonly (readonly string[])[]):
 
 const code = (text: string): string => `\`${text}\``;
 
+/** A text that Markdown does not take for HTML. */
+const escaped = (text: string): string => text.replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
 const settingCells = (row: SettingRow): string[] => {
   const unit = row.unit === undefined ? '' : `, ${row.unit}`;
   return [
@@ -26,7 +30,7 @@ const settingCells = (row: SettingRow): string[] => {
     code(row.flag),
     `${row.type}${unit}`,
     row.default === undefined ? '' : code(row.default),
-    `${row.description}${row.secret === true ? '. Secret: never shown or recorded' : ''}`,
+    `${escaped(settingMeaning(row))}${row.secret === true ? '. Secret: never shown or recorded' : ''}`,
     code(row.example),
   ];
 };

@@ -76,7 +76,14 @@ const warn = (options: TargetOptions): void => {
   if (options.faults.length > 0) process.stderr.write(`active faults: ${options.faults.join(', ')}\n`);
 };
 
-const optionOf = ({ unit, description, shownDefault, mayBeEmpty }: OptionRow): OptionDeclaration =>
+const optionOf = ({
+  unit,
+  description,
+  shownDefault,
+  mayBeEmpty,
+  choices,
+  completions,
+}: OptionRow): OptionDeclaration =>
   unit === ''
     ? { description }
     : {
@@ -85,12 +92,14 @@ const optionOf = ({ unit, description, shownDefault, mayBeEmpty }: OptionRow): O
         repeatable: true,
         description: `${description} (default: ${shownDefault})`,
         ...(mayBeEmpty && { mayBeEmpty }),
+        ...(choices !== undefined && { choices }),
+        ...(completions !== undefined && { completions }),
       };
 
 export const targetCommand = declareCommand({
   description: `Runs the reference target: a service that runs shell commands for every client that may connect.
 
-Without a token these are your own processes on this machine, and root's. Where the system does not show whose a connection is (macOS), the target makes a token and prints it.`,
+Without a token, only your own and root's processes may connect. Where the system does not show whose a connection is (macOS), the target makes a token and prints it.`,
   options: Object.fromEntries(optionTable.map((row) => [row.name, optionOf(row)])),
   notes: () =>
     [

@@ -5,7 +5,7 @@ import { declareCommand } from '../shared/command.ts';
 import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { baselineDocument, baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
 import { unlike } from './run-differences.ts';
-import { readRun, runFolder, whyNoProof, type FoundRun } from './run-folder.ts';
+import { knownRunIds, readRun, runFolder, whyNoProof, type FoundRun } from './run-folder.ts';
 
 /** The runs that are named, and why some can't be a baseline. */
 const namedRuns = async (base: string, names: readonly string[]): Promise<{ runs: FoundRun[]; problems: string[] }> => {
@@ -47,7 +47,7 @@ export const baselineCommand = declareCommand({
   description: `Makes these runs the baseline of their scenario, with which ws-stress compare <run> compares others. Runs are given by their ids or folders; several runs of a scenario are one baseline. Without a run it shows the baselines.
 
 Exit code: 0; 2 a run can't be a baseline, or wrong options.`,
-  arguments: [{ name: 'run', variadic: true, isPath: true }],
+  arguments: [{ name: 'run', variadic: true, isPath: true, choices: knownRunIds }],
   options: { folder: resultsFolder, json: asJson },
   notDone: 'No baseline was set',
   examples: ['ws-stress baseline 20261124-163104-18eced'],

@@ -9,7 +9,7 @@ import { readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, maxValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
 import { alsoDifferent, unlike, type Difference } from './run-differences.ts';
-import { readRun, whyNoProof, type FoundRun } from './run-folder.ts';
+import { knownRunIds, readRun, whyNoProof, type FoundRun } from './run-folder.ts';
 import { readRunValues } from './run-values.ts';
 
 /** Several runs of one side are too many to be meant. */
@@ -110,8 +110,8 @@ export const compareCommand = declareCommand({
 
 Exit code: 0 no regression, 1 regression, 2 the runs can't be compared, or wrong options.`,
   arguments: [
-    { name: 'A', required: true, isPath: true },
-    { name: 'B', isPath: true },
+    { name: 'A', required: true, isPath: true, choices: knownRunIds },
+    { name: 'B', isPath: true, choices: knownRunIds },
   ],
   options: {
     folder: resultsFolder,

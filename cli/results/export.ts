@@ -2,14 +2,14 @@ import { messageOf } from '../../lib/text/errors.ts';
 import { declareCommand } from '../shared/command.ts';
 import { resultsFolder } from '../shared/common-options.ts';
 import { exportProblems, exportsAsked, writeExports } from './exports.ts';
-import { readRun } from './run-folder.ts';
+import { knownRunIds, readRun } from './run-folder.ts';
 import { problemsIn, refusalText } from '../shared/refusal.ts';
 
 export const exportCommand = declareCommand({
   description: `Writes the results of a run for other programs, in at least one of three formats. The run is given by its id or its folder; the default is the latest. - as the file is stdout.
 
 Exit code: 0; 1 the run can't be read or a file can't be written; 2 wrong options.`,
-  arguments: [{ name: 'run', isPath: true }],
+  arguments: [{ name: 'run', isPath: true, choices: knownRunIds }],
   options: {
     junit: { takes: 'file', description: 'JUnit XML: a test suite for each scenario, a test case for each criterion.' },
     markdown: { takes: 'file', description: "A summary in Markdown, for a pull request or a job's page." },

@@ -76,10 +76,14 @@ const retire = async (base: string, name: string, asJson: boolean): Promise<numb
   return 0;
 };
 
-const folder = { takes: 'folder', description: 'Where recovery/ is. Default: here.' } as const;
+const folder = { takes: 'folder', description: 'Where recovery/ is. Default: the current folder.' } as const;
 const json = { description: 'Print JSON.' } as const;
 
 const exitCode = 'Exit code: 0; 1 there is no such case or its file is broken, 2 wrong options.';
+
+/** The names of the kept failures, for completion. */
+const caseNames = async (base: string): Promise<readonly string[]> =>
+  (await readCases(path.resolve(base))).cases.map(({ name }) => name);
 
 const nameProblem = (name: string | undefined): string | false =>
   (name === undefined || !isCaseName(name)) &&
@@ -89,7 +93,7 @@ const nameProblem = (name: string | undefined): string | false =>
 const caseCommand = (description: string, act: (base: string, name: string, asJson: boolean) => Promise<number>) =>
   declareCommand({
     description: `${description}\n\n${exitCode}`,
-    arguments: [{ name: 'case', required: true }],
+    arguments: [{ name: 'case', required: true, choices: caseNames }],
     options: { folder, json },
     act: async ({ values, positionals: [name], problems: typed, refuse }) => {
       const problems = [...typed, ...problemsIn(nameProblem(name))];
@@ -111,7 +115,7 @@ const retireCase = caseCommand('Keeps a failure, but replays it no more.', retir
 
 const replayCase = declareCommand({
   description: `Runs the scenario recovery for all kept failures, or for the one that is named. Its options are those of ws-stress run, and so is its exit code.`,
-  arguments: [{ name: 'case' }],
+  arguments: [{ name: 'case', choices: caseNames }],
   ...runOptions,
   examples: ['ws-stress recovery replay --url ws://localhost:8003/ws/mcp'],
   act: async (given) => {

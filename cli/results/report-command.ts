@@ -10,7 +10,7 @@ import { readRecords } from './record-reader.ts';
 import { gatherReport, type ReportData } from './report-data.ts';
 import { loadDraw } from './report-draw.ts';
 import { problemsText, reportPage } from './report-page.ts';
-import { readRun, shownPath, type RunFolder } from './run-folder.ts';
+import { knownRunIds, readRun, shownPath, type RunFolder } from './run-folder.ts';
 
 const gather = async (folder: RunFolder, record: RunRecord): Promise<ReportData> => {
   const hasRecords = existsSync(folder.records);
@@ -43,7 +43,7 @@ export const reportCommand = declareCommand({
   description: `Writes the report of a run, one HTML file that needs neither network nor scripts: the verdict, criteria, rounds, charts of the sessions, and what failed. The run is given by its id or its folder; the default is the latest.
 
 Exit code: 0; 1 there is no such run, or a file can't be read or written; 2 wrong options.`,
-  arguments: [{ name: 'run', isPath: true }],
+  arguments: [{ name: 'run', isPath: true, choices: knownRunIds }],
   options: {
     out: { takes: 'file', description: "The file to write, - for stdout. Default: report.html in the run's folder." },
     folder: resultsFolder,

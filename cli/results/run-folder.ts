@@ -96,10 +96,15 @@ export const readRunRecord = async (file: string): Promise<RunRecord> => {
   }
 };
 
+/** The ids of the runs in a folder of results, in no particular order. */
+export const knownRunIds = async (base: string): Promise<string[]> => {
+  const names = await readdir(path.join(base, 'runs')).catch(() => []);
+  return names.filter((name) => isRunId(name) && existsSync(runFolder(base, name).run));
+};
+
 /** The ids of the runs in a folder of results, oldest first. */
 const runIds = async (base: string): Promise<string[]> => {
-  const names = await readdir(path.join(base, 'runs')).catch(() => []);
-  const there = names.filter((name) => isRunId(name) && existsSync(runFolder(base, name).run));
+  const there = await knownRunIds(base);
   const startOf = (id: string): Promise<string> =>
     readRunRecord(runFolder(base, id).run).then(
       ({ startedAt }) => startedAt,

@@ -52,7 +52,7 @@ const options = {
   ca: { ...certificates, group: 'Target service' },
   folder: {
     takes: 'folder',
-    description: 'Where the run writes its results: runs/<id>/ in this folder. Default: here.',
+    description: 'Where the run writes its results: runs/<id>/ in this folder. Default: the current folder.',
     group: 'Criteria and results',
   },
   junit: { takes: 'file', description: 'Write the verdict to this file as JUnit XML.', group: 'Criteria and results' },

@@ -11,6 +11,8 @@ export interface OptionDeclaration {
   mayBeEmpty?: true;
   /** Its values, where they are few. */
   choices?: readonly string[];
+  /** What completion offers for its value, where the values are more than `choices` could show. */
+  completions?: readonly string[];
   /** The heading under which help lists it. */
   group?: string;
 }
@@ -55,7 +57,8 @@ export interface ArgumentDeclaration {
   required?: true;
   /** Any number of them. */
   variadic?: true;
-  choices?: () => readonly string[];
+  /** What completion offers for it; `folder` is the value of --folder, or the current folder. */
+  choices?: (folder: string) => readonly string[] | Promise<readonly string[]>;
   /** It may be a file or folder, and is completed as such. */
   isPath?: true;
 }

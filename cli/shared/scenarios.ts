@@ -69,7 +69,7 @@ export const staleNote = (name: string): string | undefined => {
 export const scenarioProblem = (name: string, among: readonly string[] = scenarioNames()): string | undefined =>
   among.includes(name)
     ? undefined
-    : `expected a scenario (${among.join(', ')}), received ${name || 'none'}${suggestion(name, among)}`;
+    : `expected a scenario, received ${name || 'none'}${suggestion(name, among)} (${among.join(', ')})`;
 
 /** Where the bundle of a scenario is. */
 export const bundleOf = (name: string): string => path.join(bundles(), `${name}.js`);

@@ -16,15 +16,15 @@ export const settingsNamed = (
   own: (name: SettingRow['name']) => OwnWords = () => ({}),
 ): SettingOption[] => settingsTable().flatMap((row) => (names.includes(row.name) ? [{ row, ...own(row.name) }] : []));
 
-const descriptionOf = ({
-  row,
-  description,
-  isFlagOnly,
-  isRequired,
-  default: fallback = row.default,
-}: SettingOption): string => {
+/** A setting's description with its default, where that is not a value. */
+export const settingMeaning = ({ description, defaultInWords }: SettingRow): string =>
+  defaultInWords === undefined ? description : `${description}. Default: ${defaultInWords}`;
+
+const descriptionOf = ({ row, description, isFlagOnly, isRequired, default: ownDefault }: SettingOption): string => {
   const variable = isFlagOnly === true ? '' : ` [${row.name}]`;
-  const unit = row.unit === undefined ? '' : `, ${row.unit}`;
+  const unit = row.unit === undefined ? '' : `, in ${row.unit}`;
+  const inWords = description === undefined ? row.defaultInWords : undefined;
+  const fallback = ownDefault ?? inWords ?? row.default;
   const otherwise = isRequired === true ? ' Required.' : fallback === undefined ? '' : ` Default: ${fallback}.`;
   return `${description ?? `${row.description}${unit}`}.${otherwise}${variable}`;
 };

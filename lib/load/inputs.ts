@@ -129,12 +129,12 @@ export const settingConflicts = (
       .filter((name) => !members.includes(name))
       .map(
         (name) =>
-          `${spelled(setting)}: ${run.name} has no scenario ${name}${suggestion(name, members)}; it has ${members.join(', ')}`,
+          `${spelled(setting)}: ${run.name} has no scenario ${name}${suggestion(name, members)} (${members.join(', ')})`,
       );
+  const unknownNames = [...unknown(settings.only, 'STRESS_ONLY'), ...unknown(settings.skip, 'STRESS_SKIP')];
   return [
-    ...unknown(settings.only, 'STRESS_ONLY'),
-    ...unknown(settings.skip, 'STRESS_SKIP'),
-    ...(chosen.length === 0
+    ...unknownNames,
+    ...(chosen.length === 0 && unknownNames.length === 0
       ? [`${spelled('STRESS_ONLY')}, ${spelled('STRESS_SKIP')}: expected a scenario to be left; received none`]
       : []),
     ...timed.map(

@@ -7,6 +7,9 @@ import { expectedZones, parseZones, type CloudSettings, type ZoneShare } from '.
 /** A setting's name in k6's `-e` and in the environment. */
 export type SettingName = `STRESS_${string}`;
 
+/** The command sets that STRESS_COMMANDS can name; any other is a file. */
+export const shippedCommandSets = ['posix', 'python'] as const;
+
 /** The headings under which help lists settings, the most wanted first. */
 export const settingGroups = [
   'Target service',
@@ -28,6 +31,8 @@ interface Row {
   /** The largest count accepted, where it is not that of sessions. */
   max?: number;
   default?: string;
+  /** The default in help and docs, where it is not a value. */
+  defaultInWords?: string;
   unit?: string;
   description: string;
   /** Where the default is none. */
@@ -97,7 +102,8 @@ const rows = () =>
       limitedUrl: {
         type: 'url',
         description:
-          'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit. Default: STRESS_URL',
+          'A second instance of the service, with an allow-list and a small session limit, for command-validation and session-limit',
+        defaultInWords: 'that of --url (STRESS_URL)',
         example: 'ws://localhost:8013/ws/mcp',
         unrecorded: true,
       },
@@ -105,7 +111,8 @@ const rows = () =>
     ...inGroup('Scenarios and load', {
       rounds: {
         type: 'counts',
-        description: "Sessions of each round; a round's sessions open together. Default: the scenario's own",
+        description: "Sessions of each round; a round's sessions open together",
+        defaultInWords: "the scenario's own",
         example: '5,10,20',
       },
       vus: {
@@ -116,20 +123,20 @@ const rows = () =>
       },
       durationMs: {
         type: 'duration',
-        description: 'How long to open sessions; needs STRESS_VUS or STRESS_RATE',
+        description: 'How long to open sessions; needs --vus (STRESS_VUS) or --rate (STRESS_RATE)',
         example: '1m',
       },
       rate: {
         type: 'number',
-        unit: 'sessions/s',
-        description: 'Sessions to start per second, however slow the service is (open model); needs STRESS_DURATION',
+        description:
+          'Sessions to start per second, however slow the service is (open model); needs --duration (STRESS_DURATION)',
         example: '20',
       },
       fleet: {
         type: 'count',
         max: 10_000,
-        description:
-          'Sessions that each VU opens at once, over k6/websockets, for very many open sessions. Default: one',
+        description: 'Sessions that each VU opens at once, over k6/websockets, for very many open sessions',
+        defaultInWords: '1',
         example: '100',
       },
       pauseMs: {
@@ -163,7 +170,6 @@ const rows = () =>
       width: {
         type: 'count',
         max: 10_000_000,
-        unit: 'characters',
         default: '100',
         description: 'Number of x at the end of each of these lines',
         example: '1000',
@@ -189,6 +195,7 @@ const rows = () =>
         default: 'off',
         description:
           'Print a line of JSON for each session that failed, or for all, and for each case (docs/records.md)',
+        defaultInWords: 'all, into runs/<id>/, with ws-stress run; off with plain k6',
         example: 'all',
         unrecorded: true,
       },
@@ -200,7 +207,8 @@ const rows = () =>
       },
       runId: {
         type: 'name',
-        description: 'Id of the run in records and results. Default: a random one',
+        description: 'Id of the run in records and results',
+        defaultInWords: 'date, time and a random number',
         example: 'nightly-42',
         unrecorded: true,
       },
@@ -225,8 +233,8 @@ const rows = () =>
       executeTimeoutS: {
         type: 'count',
         unit: 'seconds',
-        description:
-          'Time limit for each command, sent as `timeout` with execute. Default: none is sent, and the service decides',
+        description: 'Time limit for each command, sent as `timeout` with execute',
+        defaultInWords: 'none is sent, and the service decides',
         example: '60',
       },
       recoveryTimeoutMs: {
@@ -250,8 +258,8 @@ const rows = () =>
       },
       maxSessions: {
         type: 'count',
-        unit: 'sessions',
-        description: "The service's session limit, for session-limit. Default: what its /health says",
+        description: "The service's session limit, for session-limit",
+        defaultInWords: 'what its /health says',
         example: '3',
       },
       memoryDurationMs: {
@@ -291,20 +299,23 @@ const rows = () =>
     ...inGroup('k6 and the rest', {
       cloudName: {
         type: 'text',
-        description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md). Default: from the scenario",
+        description: "Name of the run's load test in Grafana Cloud k6 (docs/cloud.md)",
+        defaultInWords: 'from the scenario',
         example: 'nightly',
         unrecorded: true,
       },
       cloudProject: {
         type: 'count',
         max: Number.MAX_SAFE_INTEGER,
-        description: "Id of the run's project in Grafana Cloud k6. Default: the stack's default project",
+        description: "Id of the run's project in Grafana Cloud k6",
+        defaultInWords: "the stack's default project",
         example: '123456',
         unrecorded: true,
       },
       cloudZones: {
         type: 'zones',
-        description: 'Load zones of Grafana Cloud k6, each with its percentage of the load. Default: its choice',
+        description: 'Load zones of Grafana Cloud k6, each with its percentage of the load',
+        defaultInWords: 'its choice',
         example: 'amazon:us:ashburn=60,amazon:de:frankfurt=40',
         unrecorded: true,
       },
@@ -477,7 +488,7 @@ const parsers = {
       : { expected: 'an address such as http://127.0.0.1:39001, without a path' },
   file: (text: string): Parsed<string> => ({ value: text }),
   commands: (text: string): Parsed<string> =>
-    text === 'posix' || text === 'python' || text.endsWith('.json')
+    shippedCommandSets.some((name) => name === text) || text.endsWith('.json')
       ? { value: text }
       : { expected: 'posix, python, or the path of a .json file' },
   choice: (text: string, { choices = [] }: Row): Parsed<string> =>
