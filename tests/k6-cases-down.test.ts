@@ -35,7 +35,7 @@ interface Row extends CasesEnd {
 }
 
 const notRestarted: Pick<CasesEnd, 'failing' | 'cases'> = {
-  failing: { [recoveryBreaking]: 'NOT RUN', [duration]: 'NOT RUN' },
+  failing: { [breaking]: 'NOT RUN', [recoveryBreaking]: 'NOT RUN', [duration]: 'NOT RUN' },
   cases: { closes: 'not-run', down: 'not-run', recovery: 'not-run' },
 };
 const notBack: Pick<CasesEnd, 'failing' | 'cases'> = {
@@ -45,20 +45,29 @@ const notBack: Pick<CasesEnd, 'failing' | 'cases'> = {
 const impatient = (): Record<string, string> => ({ STRESS_RECOVERY_TIMEOUT: '2s' });
 
 const rows: Row[] = [
-  { about: 'no helper', code: 0, verdict: 'PASS', ...notRestarted, told: /nobody can stop and start the service/ },
+  {
+    about: 'no helper',
+    code: 108,
+    verdict: 'NOT RUN',
+    ...notRestarted,
+    failing: {},
+    told: /nobody can stop and start the service/,
+  },
   {
     about: 'no helper, and the service is not there',
     settings: () => ({ STRESS_URL: nowhere }),
-    code: 0,
-    verdict: 'PASS',
+    code: 108,
+    verdict: 'NOT RUN',
     ...notRestarted,
+    failing: {},
   },
   {
     about: 'a helper that can do nothing of it',
     helper: () => ({ processId: () => process.pid }),
-    code: 0,
-    verdict: 'PASS',
+    code: 108,
+    verdict: 'NOT RUN',
     ...notRestarted,
+    failing: {},
   },
   {
     about: 'a service that goes and comes back',

@@ -107,7 +107,7 @@ test('settings are variables, files of theirs go with the bundle, and a secret i
       'K6_PROMETHEUS_RW_PASSWORD=prom/password',
       '--write-to',
       'http://prometheus:9090/api/v1/write',
-      '--subprotocol',
+      '--allowed-command',
       '$(HOSTNAME) $x',
       '--separate',
     ],
@@ -124,7 +124,7 @@ test('settings are variables, files of theirs go with the bundle, and a secret i
     STRESS_COMMANDS: '/test/commands.json',
     STRESS_THRESHOLDS: '/test/thresholds.json',
     // The kubelet makes `$` of it.
-    STRESS_SUBPROTOCOL: '$$(HOSTNAME) $$x',
+    STRESS_ALLOWED_COMMAND: '$$(HOSTNAME) $$x',
     STRESS_RUN_ID: { fieldRef: { fieldPath: "metadata.labels['k6_cr']" } },
     K6_OUT: 'experimental-prometheus-rw',
     K6_PROMETHEUS_RW_SERVER_URL: 'http://prometheus:9090/api/v1/write',
@@ -135,7 +135,7 @@ test('settings are variables, files of theirs go with the bundle, and a secret i
   });
   assert.deepEqual(
     spec.initializer.env.map(({ name }) => name),
-    ['STRESS_URL', 'STRESS_SUBPROTOCOL', 'STRESS_VUS', 'STRESS_COMMANDS', 'STRESS_THRESHOLDS'],
+    ['STRESS_URL', 'STRESS_VUS', 'STRESS_COMMANDS', 'STRESS_THRESHOLDS', 'STRESS_ALLOWED_COMMAND'],
   );
   assert.deepEqual(spec.runner.resources, {
     requests: { cpu: '1', memory: '185Mi' },
@@ -151,8 +151,8 @@ test('a runner asks for the memory that was measured for its sessions', () => {
 });
 
 test('k6’s options: plain ones as one string, others element by element, as nothing splits or expands them', async () => {
-  const plain = testRunOf((await render(['single', ...image, '--', '--tag', 'team=core', '--http-debug'])).stdout);
-  assert.equal(plain.spec.arguments, '--tag team=core --http-debug');
+  const plain = testRunOf((await render(['single', ...image, '--', '--tag', 'team=core', '--verbose'])).stdout);
+  assert.equal(plain.spec.arguments, '--tag team=core --verbose');
   assert.equal(plain.spec.args, undefined);
   const hostile = ['--tag', 'a=b c\'; $(touch x) `y` "*'];
   const exact = testRunOf((await render(['single', ...image, '--', ...hostile])).stdout);
