@@ -113,7 +113,10 @@ void test('a history that cannot be written is said, and the run goes on', async
   writeFileSync(path.join(base, 'history'), 'a file in its place');
   const said = t.mock.method(console, 'error', () => {});
   await rememberRun(runFolder(base, 'r1'), runRecord('r1'));
-  assert.match(String(said.mock.calls[0]?.arguments[0]), /^history: expected to append the run to .*; ws-stress history lacks this run$/);
+  assert.match(
+    String(said.mock.calls[0]?.arguments[0]),
+    /^history: expected to append the run to .*; ws-stress history lacks this run$/,
+  );
 });
 
 void test('a PASS is a success and a FAIL a failure; other verdicts are neither, and told', () => {

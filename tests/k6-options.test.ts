@@ -149,7 +149,6 @@ void test('with plain k6 the bundle refuses what it can see, and says what it ca
   const target = await startTarget({ port: 0, faults: ['exit-3'] });
   t.after(() => target.close());
   const refused = [
-    ['--throw'],
     ['--insecure-skip-tls-verify'],
     ['--summary-trend-stats', 'avg'],
     ['--min-iteration-duration', '1ms'],

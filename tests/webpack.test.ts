@@ -45,7 +45,7 @@ const comparisons: Comparison[] = [
       outcomes: { 'protocol-violation': 2 },
     },
   ]),
-  { name: 'service-down', faults: [], settings: {}, exitCode: 0, outcomes: { 'connect-failed': 1 } },
+  { name: 'service-down', faults: [], settings: {}, exitCode: 108, outcomes: { 'connect-failed': 1 } },
   {
     name: 'suite',
     faults: [],

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { flagsVariable, recordCopyVariable, settingGroups } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
+import { folded } from '../../lib/text/fold.ts';
 import { verdictLineOf } from '../results/verdict-text.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
@@ -355,9 +356,9 @@ const completed = async (
   const isExported = await exported(exports, finished, folder);
   if (byList !== undefined) process.stdout.write(byList.text);
   await after;
+  if (end.saturation !== undefined) console.error(folded(end.saturation));
   // Whoever reads the end of a log finds it there.
   console.log(verdictLineOf(finished, process.stdout.isTTY && !process.env.NO_COLOR));
-  if (end.saturation !== undefined) console.error(end.saturation);
   const code = exitCodeOf(finished, end, isSuite);
   const isLeft = expected === undefined || byList?.isLeft === true;
   return isExported && isLeft ? code : code || 1;

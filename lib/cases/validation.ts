@@ -64,7 +64,7 @@ export const hasAllowList = function* (session: Session): Script<boolean> {
 const describeRejection = ({ code, message }: Rejected): string => `rejected: ${code} ${excerpt(message)}`;
 
 const describeEnd = ({ exitCode, beginning, error }: CommandEnd): string => {
-  const output = beginning.length === 0 ? 'no output' : beginning.map(excerpt).join(', ');
+  const output = beginning.length === 0 ? 'no output' : beginning.map((line) => excerpt(line)).join(', ');
   return error === undefined ? `${output}, exit code ${exitCode}` : `${output}, then process.error ${excerpt(error)}`;
 };
 

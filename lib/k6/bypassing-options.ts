@@ -30,7 +30,6 @@ export const bypassingOptions = (actual: Readonly<Record<string, unknown>>, inse
       !sameTexts(actual.summaryTrendStats, trendStats),
       "--summary-trend-stats, K6_SUMMARY_TREND_STATS: expected the scenario's own, from which figures are read",
     ],
-    [!isNone(actual.throw), '--throw, K6_THROW: expected false, for what fails is recorded as an outcome'],
     [
       !isNone(actual.minIterationDuration),
       '--min-iteration-duration, K6_MIN_ITERATION_DURATION: expected none, for it changes the load',

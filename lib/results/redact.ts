@@ -50,7 +50,6 @@ const endedBehind = (text: string, index: number, secret: string): number => {
 
 /** Hides the beginnings of secrets where the text was cut off within them, and their ends where it begins anew. */
 const hideParts = (text: string, secrets: readonly string[]): string => {
-  if (text.length < shortestCut) return text;
   const places = [...text.matchAll(cuts)];
   const hidden: (readonly [from: number, to: number])[] = [];
   for (const secret of secrets) {
@@ -87,7 +86,8 @@ export const hide = (text: string, secrets: readonly string[]): string => {
       shown = secret.length < shortest ? hideWord(shown, secret) : shown.replaceAll(secret, '…');
     }
   }
-  return hideParts(shown, secrets);
+  // Whether it was cut off shows in its length before anything was hidden.
+  return text.length < shortestCut ? shown : hideParts(shown, secrets);
 };
 
 /** An outcome whose texts from outside show no secret; its kind, its codes and the reason of a refusal are ours. */
