@@ -55,10 +55,15 @@ const ticksNow = (): MachineTicks | undefined => {
   }
 };
 
-/** Watches the machine from now on; the returned function tells its load until then, where that can be seen. */
+/** In a shorter time the start of k6 alone keeps a small machine busy, milliseconds. */
+const minWatchedMs = 5000;
+
+/** Watches the machine from now on; the returned function gives its load until then, where that can be seen. */
 export const watchMachine = (): (() => MachineLoad | undefined) => {
+  const startedAt = performance.now();
   const from = ticksNow();
   return () => {
+    if (performance.now() - startedAt < minWatchedMs) return undefined;
     const to = ticksNow();
     return from && to && machineLoad(from, to);
   };
