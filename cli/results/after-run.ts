@@ -7,7 +7,7 @@ import { keepFailures } from './keep-failures.ts';
 import { writeReport } from './report-command.ts';
 import { shownPath, type RunFolder } from './run-folder.ts';
 
-/** The run is over, and its verdict is told whatever becomes of what it leaves: undefined where that failed. */
+/** Writes a result of a finished run; a failure is printed, changes no verdict, and returns undefined. */
 export const orReport = async <Left>(failure: string, leave: () => Promise<Left>): Promise<Left | undefined> => {
   try {
     return await leave();
@@ -17,7 +17,7 @@ export const orReport = async <Left>(failure: string, leave: () => Promise<Left>
   }
 };
 
-/** What a run leaves for its readers, made of its records. */
+/** Writes a run's history, files for machines, recovery cases and report from its records. */
 export const writeResults = async (folder: RunFolder, record: RunRecord): Promise<void> => {
   await rememberRun(folder, record);
   await orReport('junit.xml and summary.md could not be written', () => writeForMachines(folder, record));

@@ -62,7 +62,7 @@ export const standingOf = ({
   };
 };
 
-/** So many changes of a scenario are kept at most. */
+/** The most changes of a scenario that are kept. */
 const maxEvolutions = 50;
 
 const begun = (record: RunRecord): { scenario: ScenarioHistory; last: RunRecord } => ({

@@ -39,7 +39,7 @@ const cellText = (cell: string | number | undefined, kind: ResultTable['columns'
 
 type Printed = Pick<ResultTable, 'columns' | 'rows'>;
 
-/** A table whose first column is the status, where it has one; of so many rows at most. */
+/** A table with a limited number of rows; the status, if there is one, is its first column. */
 const table = ({ columns, rows }: Printed, most = maxRows): string[] => {
   if (rows.length === 0) return [];
   const order = [...columns.entries()].toSorted(

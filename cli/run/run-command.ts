@@ -220,7 +220,7 @@ const tokenBytes = 16;
 /** The second reference target's. */
 const limits = { maxSessions: 4, allow: ['echo', 'ls', 'sleep'] };
 
-/** What a run is, for what it leaves. */
+/** A run, as its results need it. */
 interface Asked {
   scenario: string;
   k6: K6;
@@ -364,7 +364,7 @@ const completed = async (
   return isExported && isLeft ? code : code || 1;
 };
 
-/** Writes what the options asked for; the run is over, and its verdict is told whatever becomes of these files. */
+/** Writes the files that the options name; a failure is printed and does not change the verdict. */
 const exported = async (exports: Exports, record: RunRecord, folder: RunFolder): Promise<boolean> => {
   try {
     await writeExports(exports, record, folder);

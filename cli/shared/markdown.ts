@@ -3,7 +3,7 @@ import { printable } from './printable.ts';
 // Marks of direction and separators of lines that no table takes.
 const invisible = /[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
 
-/** A text of whatever origin in Markdown, in a table's cell too: on one line, of at most so many characters, without any markup. */
+/** Any text for Markdown, in a table's cell too: one line without markup, of limited length. */
 export const markdownText = (text: string, maxLength = 160): string =>
   printable(text.replaceAll(invisible, ' '), maxLength)
     .replaceAll('&', '&amp;')

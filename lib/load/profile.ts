@@ -199,6 +199,6 @@ export const planLoad = (settings: Settings, tests: readonly ScenarioLoad[]): Pr
   return inTurn(shaped, fleet, longestMs, pauseMs);
 };
 
-/** Whether so many sessions of rounds, ended within so long, are all that this load asks for; less means that it was cut short. */
+/** Whether the sessions that ended in this time are all that the load asks for; fewer mean that the run was cut short. */
 export const isComplete = ({ rounds, durationMs }: Profile, ended: number, runMs: number): boolean =>
   durationMs === undefined ? ended >= rounds.reduce((sum, { sessions = 0 }) => sum + sessions, 0) : runMs >= durationMs;
