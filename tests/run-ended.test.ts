@@ -19,6 +19,8 @@ interface LongRun {
   base: string;
   /** k6's process. */
   k6: number;
+  /** The temporary folder of this run, as k6 was given it. */
+  folder: string;
   output: () => string;
   ended: Promise<number | null>;
   record: () => RunRecord;
@@ -28,12 +30,6 @@ const quickCommand = {
   version: 1,
   commands: [{ name: 'quick', class: 'simple', command: 'echo done', proof: { lines: ['done'] } }],
 };
-
-/** The temporary folders of runs; those of other runs of this machine may come and go. */
-const temporaryFolders = (): string[] =>
-  ['/dev/shm']
-    .filter((folder) => existsSync(folder))
-    .flatMap((folder) => readdirSync(folder).filter((name) => name.startsWith('ws-stress-run-')));
 
 const recordIn = (base: string): RunRecord => {
   const [id = ''] = readdirSync(path.join(base, 'runs'));
@@ -46,10 +42,10 @@ const startRun = async (t: TestContext, ...more: string[]): Promise<LongRun> => 
   const base = temporaryDirectory(t);
   const commands = path.join(base, 'commands.json');
   writeFileSync(commands, JSON.stringify(quickCommand));
-  // Tells its process id and becomes k6.
+  // Tells its process id and what it was given, and becomes k6.
   const k6 = path.join(base, 'k6');
   const script = `[ "$1" = version ] && { echo 'k6 v2.2.0'; exit; }
-echo $$ >"$K6_PID_FILE"
+{ echo $$; echo "$*"; env; } >"$K6_PID_FILE"
 exec '${await k6Path()}' "$@"
 `;
   writeFileSync(k6, `#!/bin/sh\n${script}`);
@@ -75,10 +71,13 @@ exec '${await k6Path()}' "$@"
     return id !== undefined && existsSync(file) && readFileSync(file, 'utf8').includes('\n');
   };
   await until('records', hasRecords).catch((error: unknown) => assert.fail(`${String(error)}: ${output}`));
+  const given = readFileSync(pidFile, 'utf8');
+  const folder = /\/[^\s=,]*ws-stress-run-\w+/.exec(given)?.[0] ?? assert.fail(`no temporary folder in ${given}`);
   return {
     child,
     base,
-    k6: Number(readFileSync(pidFile, 'utf8')),
+    k6: Number.parseInt(given),
+    folder,
     output: () => output,
     ended,
     record: () => recordIn(base),
@@ -99,7 +98,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 void test('k6 is killed: its sessions are kept, and the verdict is INVALID, exit 110', async (t) => {
-  const before = temporaryFolders();
   const run = await startRun(t);
   process.kill(run.k6, 'SIGKILL');
   assert.equal(await run.ended, 110, run.output());
@@ -107,18 +105,14 @@ void test('k6 is killed: its sessions are kept, and the verdict is INVALID, exit
   assert.equal(record.verdict, 'INVALID');
   assert.ok((record.outcomes.ok ?? 0) > 0 && record.total.successful > 0, JSON.stringify(record));
   assert.match(run.output(), /no run record of k6: [^\n]*SIGKILL ended k6[^]*\nINVALID: [^\n]*\n$/);
-  assert.deepEqual(
-    temporaryFolders().filter((name) => !before.includes(name)),
-    [],
-  );
+  assert.equal(existsSync(run.folder), false, 'the temporary folder is gone');
 });
 
 void test('ws-stress is killed: k6 ends the run, writes its record and deletes the temporary folder', async (t) => {
-  const before = temporaryFolders();
   const run = await startRun(t);
   run.child.kill('SIGKILL');
   await until('k6 has ended', async () => !(await isAlive(run.k6)));
-  await until('the temporary folder is gone', () => temporaryFolders().every((name) => before.includes(name)));
+  await until('the temporary folder is gone', () => !existsSync(run.folder));
   assert.equal(run.record().verdict, 'INVALID');
 });
 
