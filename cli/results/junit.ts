@@ -1,5 +1,5 @@
 import type { JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
-import { verdictLineOf } from './verdict-text.ts';
+import { saturationText, verdictLineOf } from './verdict-text.ts';
 import { quantity } from './quantities.ts';
 import { runFacts } from './result-tables.ts';
 
@@ -82,9 +82,11 @@ const properties = (record: RunRecord): string =>
   element(
     'properties',
     {},
-    [...runFacts(record), ...Object.entries(record.settings)].map(([name, value]) =>
-      element('property', { name, value }, []),
-    ),
+    [
+      ...runFacts(record),
+      ...(record.saturation ? [['warning', saturationText(record.saturation)] as const] : []),
+      ...Object.entries(record.settings),
+    ].map(([name, value]) => element('property', { name, value }, [])),
   );
 
 /** The cases of each suite: a criterion each, what differs from expected findings, and of an INVALID run the generator, which fell short. */

@@ -4,7 +4,7 @@ import { isNotAsked, noFailures, withoutRepeats, worstFirst, type Failures } fro
 import { markdownTable } from '../shared/markdown.ts';
 import { duration, minuteOf, none } from './quantities.ts';
 import { columnsOf, resultTables, type ResultTable } from './result-tables.ts';
-import { verdictLineOf } from './verdict-text.ts';
+import { saturationText, verdictLineOf } from './verdict-text.ts';
 
 /** A comment on a pull request has room for 65,536 characters. */
 const maxInAll = 65_000;
@@ -122,6 +122,7 @@ const expectedLines = ({ expected }: RunRecord, differences: ResultTable): strin
 
 /** A run record as a page of Markdown for a pull request or a job's page: verdict, what does not hold, rounds, failures, findings. */
 export const markdownSummary = (record: RunRecord, failures: Failures = noFailures()): string => {
+  const { saturation } = record;
   const { success, criteria, rounds, outcomes, cases, measured, expected, settings, facts } = resultTables(record);
   const notOk = { ...outcomes, rows: outcomes.rows.filter(([kind]) => kind !== 'ok') };
   const beforeFindings = [
@@ -129,6 +130,7 @@ export const markdownSummary = (record: RunRecord, failures: Failures = noFailur
     '',
     `${verdictLineOf(record)}. Run ${shownInMarkdown(record.run)}, ${minuteOf(record.startedAt)} UTC, ${duration(record.durationMs)}, against ${shownInMarkdown(record.url)}.`,
     '',
+    ...(saturation ? [`Warning: ${saturationText(saturation, shownInMarkdown)}`, ''] : []),
     ...tableSection(success),
     ...section(criteria.title, criteriaLines(criteria)),
     ...tableSection(rounds),

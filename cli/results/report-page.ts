@@ -22,7 +22,7 @@ import {
 } from './report-pictures.ts';
 import { colour, reportStyle, type ReportColour } from './report-style.ts';
 import { columnsOf, criteriaTable, resultTables, type Column, type ResultTable } from './result-tables.ts';
-import { meaningOfRun } from './verdict-text.ts';
+import { meaningOfRun, saturationText } from './verdict-text.ts';
 
 const statusClasses: Readonly<Record<string, string>> = { PASS: 'good', FAIL: 'bad', 'NO DATA': 'bad' };
 
@@ -457,6 +457,7 @@ export const reportPage = (data: ReportData, draw: Draw): string => {
           <p class="verdict">
             ${status(run.verdict)}: ${meaningOfRun(run)}. ${holding(run.criteria)} of ${criteria} hold${succeeded}.
           </p>
+          ${run.saturation && markup`<p>Warning: ${saturationText(run.saturation)}</p>`}
           <p class="quiet">
             Run ${run.run}, ${minuteOf(run.startedAt)} UTC, ${duration(run.durationMs)}, against ${run.url}
           </p>

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { flagsVariable, recordCopyVariable, settingGroups } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { folded } from '../../lib/text/fold.ts';
-import { verdictLineOf } from '../results/verdict-text.ts';
+import { saturationText, verdictLineOf } from '../results/verdict-text.ts';
 import { closingTable, readFailures } from './closing-table.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
 import { interruptedCode, takeSignals, type Interruption } from './interruption.ts';
@@ -338,6 +338,7 @@ const completed = async (
     ...(fingerprinted !== undefined && { bundle: fingerprinted }),
     machine: thisMachine(),
     ...(generator && { generator }),
+    ...(end.saturation && { saturation: end.saturation }),
   };
   const byList =
     expected &&
@@ -356,7 +357,7 @@ const completed = async (
   const isExported = await exported(exports, finished, folder);
   if (byList !== undefined) process.stdout.write(byList.text);
   await after;
-  if (end.saturation !== undefined) console.error(folded(end.saturation));
+  if (end.saturation !== undefined) console.error(folded(`warning: ${saturationText(end.saturation)}`));
   // Whoever reads the end of a log finds it there.
   console.log(verdictLineOf(finished, process.stdout.isTTY && !process.env.NO_COLOR));
   const code = exitCodeOf(finished, end, isSuite);

@@ -1,9 +1,9 @@
 import { constants } from 'node:os';
-import type { GeneratorFigures } from '../../lib/results/record-schema.ts';
+import type { GeneratorFigures, Saturation } from '../../lib/results/record-schema.ts';
 import { spawnGuarded } from '../shared/guarded-process.ts';
 import { watchGenerator } from './generator-watch.ts';
 import { interruptedCode, onAbort, type InterruptingSignal, type Interruption } from './interruption.ts';
-import { saturationWarning, watchMachine } from './machine-watch.ts';
+import { watchMachine } from './machine-watch.ts';
 
 /** k6 must not call out: no usage report, no download of extensions. */
 const quiet = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
@@ -16,8 +16,8 @@ export interface K6End {
   /** Milliseconds since 1970. */
   startedAtMs: number;
   generator: GeneratorFigures | undefined;
-  /** A warning where other processes left this machine too little time. */
-  saturation?: string | undefined;
+  /** Where others left this machine too little processor time. */
+  saturation?: Saturation | undefined;
 }
 
 export interface K6Run {
@@ -63,20 +63,18 @@ export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Prom
     const done = (): void => ends.forEach((end) => end());
     child.once('error', (error) => {
       done();
+      machine();
       reject(error);
     });
     child.once('exit', (code, signal) => {
       done();
       const ended = code ?? 128 + constants.signals[signal ?? 'SIGTERM'];
-      const generator = watched();
-      const load = generator && machine();
-      const seconds = (Date.now() - startedAtMs) / 1000;
       resolve({
         code: first.aborted && signal !== null ? interruptedCode : ended,
         signal: signal ?? undefined,
         startedAtMs,
-        generator,
-        saturation: load && saturationWarning(load, generator.cpuSeconds / generator.cores / seconds),
+        generator: watched(),
+        saturation: machine(),
       });
     });
   });

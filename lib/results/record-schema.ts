@@ -211,6 +211,28 @@ const generatorSchema = extensible({
 /** What k6 took of its machine over a run. */
 export type GeneratorFigures = v.InferOutput<typeof generatorSchema>;
 
+/** A part of a whole, 0 to 1. */
+const share = v.number();
+
+const saturationSchema = extensible({
+  /** Seconds in which the machine was short of processor time through others, of those that were watched. */
+  seconds: v.number(),
+  watchedSeconds: v.number(),
+  /** What other processes took of its processor time meanwhile; absent where they are not the reason. */
+  othersShare: v.optional(share),
+  /** What the hypervisor gave to other guests; absent where that is not the reason. */
+  stolenShare: v.optional(share),
+  /** Periods in which the CPU limit of the control group (container) stopped it; absent where that is not the reason. */
+  stoppedShare: v.optional(share),
+  /** Time watched in which something waited for a processor, and how many processes wanted one on average while saturated. */
+  waitedShare: v.optional(share),
+  runnable: v.optional(v.number()),
+  /** The other process that took most, and its share of all processor time of the run. */
+  busiest: v.optional(extensible({ pid: count, name: v.string(), share })),
+});
+/** How others than k6 and this product left a machine too little processor time. */
+export type Saturation = v.InferOutput<typeof saturationSchema>;
+
 const resultEntries = {
   /**
    * INVALID: the generator fell short, or the run was cut short, before anything was proven. NOT RUN and NOT APPLICABLE: nothing
@@ -258,5 +280,7 @@ export const runSchema = extensible({
   bundle: v.optional(v.string()),
   machine: v.optional(machineSchema),
   generator: v.optional(generatorSchema),
+  /** Absent where the machine had time to spare. */
+  saturation: v.optional(saturationSchema),
 });
 export type RunRecord = v.InferOutput<typeof runSchema>;
