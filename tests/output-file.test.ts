@@ -14,9 +14,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
-import { outputProblems, writeOutput } from '../cli/shared/output-file.ts';
+import { outputProblems, overwritingProblems, writeOutput } from '../cli/shared/output-file.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -169,4 +170,88 @@ void test('a folder that takes no new file is refused, and a file in it that may
   assert.equal(readFileSync(closed, 'utf8'), 'before');
   assert.ok(!existsSync(fresh));
   assert.deepEqual(readdirSync(folder).toSorted(), ['closed', 'open']);
+});
+
+void test('a file that a link names is replaced as a whole too, through any number of links', async (t) => {
+  const base = temporaryDirectory(t);
+  const [file, near, far, away] = ['file', 'near', 'far', 'away'].map((name) => path.join(base, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(file, 'before');
+  symlinkSync('file', near);
+  symlinkSync(near, far);
+  const { ino } = statSync(file);
+  await writeOutput(far, 'after');
+  assert.equal(readFileSync(file, 'utf8'), 'after');
+  assert.notEqual(statSync(file).ino, ino, 'a reader of the old file keeps it whole');
+  assert.ok(lstatSync(near).isSymbolicLink() && lstatSync(far).isSymbolicLink());
+
+  symlinkSync('not/there/yet', away);
+  assert.deepEqual(outputProblems({ '--out': away }), []);
+  await writeOutput(away, 'made by it');
+  assert.equal(readFileSync(path.join(base, 'not/there/yet'), 'utf8'), 'made by it');
+});
+
+void test('a file whose name is as long as a name can be is written', async (t) => {
+  const base = temporaryDirectory(t);
+  const name = 'a'.repeat(255);
+  await writeOutput(path.join(base, name), 'text');
+  assert.deepEqual(readdirSync(base), [name]);
+});
+
+void test('a named pipe that nothing reads is given up with the reason', async (t) => {
+  const pipe = path.join(temporaryDirectory(t), 'pipe');
+  assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+  await assert.rejects(
+    writeOutput(pipe, 'text'),
+    /could not be written: ENXIO.*; nothing reads this named pipe: start its reader before$/,
+  );
+  assert.ok(lstatSync(pipe).isFIFO());
+});
+
+void test('a file that is a mount of its own is written to', { skip: !isRoot && 'only root can mount' }, async (t) => {
+  const base = temporaryDirectory(t);
+  const [mounted, place] = [path.join(base, 'mounted'), path.join(base, 'place')];
+  writeFileSync(mounted, 'before');
+  writeFileSync(place, '');
+  const args = scriptIn(base, 'await writeOutput(process.argv[2], "after");');
+  const shell = `mount --bind "${mounted}" "${place}" || exit 77; "${process.execPath}" ${args.map((arg) => `"${arg}"`).join(' ')} "${place}"`;
+  const { code, stderr } = await runProgram('unshare', ['-m', 'sh', '-c', shell], { cwd: packageRoot });
+  if (code === 77 || /unshare/.test(stderr)) return t.skip('this system lets nobody mount');
+  assert.equal(code, 0, stderr);
+  assert.equal(readFileSync(mounted, 'utf8'), 'after');
+  assert.deepEqual(readdirSync(base).toSorted(), ['mounted', 'place', 'script.mts']);
+});
+
+void test('a folder by its name and a socket are refused beforehand', async (t) => {
+  const base = temporaryDirectory(t);
+  const server = createServer().listen(path.join(base, 'socket'));
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const [folder, socket] = outputProblems({
+    '--a': path.join(base, 'new/'),
+    '--b': path.join(base, 'socket'),
+  });
+  assert.match(folder ?? '', /^--a: .*new\/ names a folder; name a file in it$/);
+  assert.match(socket ?? '', /^--b: .*socket is a socket; name a file or a pipe$/);
+});
+
+void test('two options cannot name one file, nor one that is read', (t) => {
+  const base = temporaryDirectory(t);
+  const [file, link, fresh] = ['file', 'link', 'new'].map((name) => path.join(base, name)) as [string, string, string];
+  writeFileSync(file, '');
+  symlinkSync('file', link);
+  assert.deepEqual(overwritingProblems({ '--a': file, '--b': fresh, '--c': '-', '--d': '-', '--e': undefined }), []);
+  assert.deepEqual(overwritingProblems({ '--a': link }, { '--commands': file }), [
+    `--a: expected a file of its own, received that of --commands: ${link}`,
+  ]);
+  assert.deepEqual(overwritingProblems({ '--a': fresh, '--b': path.join(base, '.', 'new') }), [
+    `--b: expected a file of its own, received that of --a: ${fresh}`,
+  ]);
+  assert.equal(spawnSync('mkfifo', [path.join(base, 'pipe')]).status, 0);
+  const pipe = path.join(base, 'pipe');
+  assert.deepEqual(overwritingProblems({ '--a': pipe, '--b': pipe }), []);
 });

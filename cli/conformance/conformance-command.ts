@@ -5,7 +5,7 @@ import { secretsOf } from '../../lib/results/secrets.ts';
 import { probe } from './conformance-raw.ts';
 import { countFindings, reportMarkdown, reportText } from './conformance-report.ts';
 import { allCases, runConformance, type CaseReport } from './conformance-run.ts';
-import { outputProblems, writeOutput } from '../shared/output-file.ts';
+import { outputProblems, overwritingProblems, writeOutput } from '../shared/output-file.ts';
 import { runProblems } from '../run/run-inputs.ts';
 import { certificates, certificatesFile } from '../shared/common-options.ts';
 import { declareCommand, type SettingOption } from '../shared/command.ts';
@@ -73,6 +73,7 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
         all.map(({ name }) => name),
       ),
       ...outputProblems({ '--json': values.json, '--markdown': values.markdown }),
+      ...overwritingProblems({ '--json': values.json, '--markdown': values.markdown }),
       ...runProblems(env, undefined, ca, spellingOf(asked)),
     ];
     if (problems.length > 0) return refuse(problems);

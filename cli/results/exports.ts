@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
-import { outputProblems, writeOutput } from '../shared/output-file.ts';
+import { outputProblems, overwritingProblems, writeOutput } from '../shared/output-file.ts';
 import { noFailures, readFailures } from '../run/closing-table.ts';
 import { junitXml } from './junit.ts';
 import { markdownSummary } from './markdown-summary.ts';
@@ -25,8 +25,10 @@ export const exportsAsked = ({ junit, markdown, json }: Exports): [form: keyof t
   );
 
 /** What is wrong with the files that options name. */
-export const exportProblems = (values: Exports): string[] =>
-  outputProblems(Object.fromEntries(exportsAsked(values).map(([form, file]) => [`--${form}`, file])));
+export const exportProblems = (values: Exports): string[] => {
+  const files = Object.fromEntries(exportsAsked(values).map(([form, file]) => [`--${form}`, file]));
+  return [...outputProblems(files), ...overwritingProblems(files)];
+};
 
 /** Writes a run in the forms asked for, each that can be written; `-` is stdout. Throws why others can't. */
 export const writeExports = async (values: Exports, record: RunRecord, { records }: RunFolder): Promise<void> => {

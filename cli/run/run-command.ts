@@ -16,7 +16,7 @@ import { guardedEnvironment, k6OptionProblems, ownArguments, settingsTyped } fro
 import { startHelper } from './helper.ts';
 import { helperActions, helperOptions, helperProblems } from './helper-options.ts';
 import { messageOf } from '../../lib/text/errors.ts';
-import { outputProblems, writeOutput } from '../shared/output-file.ts';
+import { outputProblems, overwritingProblems, writeOutput } from '../shared/output-file.ts';
 import { dashboardEnvironment } from './dashboard.ts';
 import { runK6, type K6End } from './run-k6.ts';
 import { packageVersion } from '../shared/package-root.ts';
@@ -156,6 +156,22 @@ export const runScenario = async ({
       .filter(([, file]) => file === '-')
       .map(([option]) => `${option}: expected a file, received -: ws-stress export writes to stdout`),
     ...outputProblems({ '--junit': values.junit, '--markdown': values.markdown }),
+    ...overwritingProblems(
+      {
+        [spelled('STRESS_RESULT')]: env.STRESS_RESULT,
+        '--junit': values.junit,
+        '--markdown': values.markdown,
+        '--write-expect': values['write-expect'],
+      },
+      {
+        scenario: positionals[0],
+        [spelled('STRESS_COMMANDS')]: env.STRESS_COMMANDS,
+        [spelled('STRESS_THRESHOLDS')]: env.STRESS_THRESHOLDS,
+        [spelled('STRESS_RECOVERY')]: env.STRESS_RECOVERY,
+        '--ca': ca,
+        '--expect': values.expect,
+      },
+    ),
     ...ofExpected,
     ...runProblems(env, scenario, ca, spelled),
   ];

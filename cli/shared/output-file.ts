@@ -1,7 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, fstatSync, statSync, type Stats } from 'node:fs';
-import { chmod, lstat, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
+import { chmod, lstat, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { codeOf, innermostMessage } from '../../lib/text/errors.ts';
 
 /** What the user can do about an error of the system, by its code. */
@@ -15,6 +26,8 @@ const remedies: Readonly<Record<string, string>> = {
   ENOTDIR: 'name a file in a folder',
   ENOENT: 'name a file in a folder that exists or can be made',
   EPIPE: 'its reader ended before all was written',
+  ENXIO: 'nothing reads this named pipe: start its reader before',
+  EAGAIN: 'the reader of this named pipe has stopped reading',
 };
 
 /** Makes a folder and those above it. Not `recursive`: below /proc that never ends (Node 20). */
@@ -57,7 +70,8 @@ const writeToStream = (stream: NodeJS.WriteStream, text: string): Promise<void> 
 
 /** Writes beside the file and moves the result over it: a reader finds the old file or the new one, whole. */
 const replace = async (file: string, text: string, mode: number | undefined): Promise<void> => {
-  const temporary = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  // Not made of the file's name, which may be as long as a name can be.
+  const temporary = path.join(path.dirname(file), `.${process.pid}-${randomBytes(4).toString('hex')}.tmp`);
   try {
     await writeFile(temporary, text, { flag: 'wx' });
     if (mode !== undefined) await chmod(temporary, mode);
@@ -68,10 +82,54 @@ const replace = async (file: string, text: string, mode: number | undefined): Pr
   }
 };
 
-/** Codes of an error that tells that a folder takes no new file; a file in it may still be written. */
-const takesNoFile = new Set(['EACCES', 'EPERM', 'EROFS']);
+/** Codes of an error that tells that a folder takes no new file, or that a file is a mount; it may still be written. */
+const takesNoFile = new Set(['EACCES', 'EPERM', 'EROFS', 'EBUSY']);
 
-const write = async (file: string, text: string): Promise<void> => {
+/** What stays as it is for this long has no reader that reads. */
+const patienceMs = 5000;
+
+/** Writes without blocking, for an open that waits for a reader could not be interrupted. */
+const writeToPipe = async (file: string, text: string): Promise<void> => {
+  const bytes = Buffer.from(text);
+  let givesUpAtMs = performance.now() + patienceMs;
+  const patiently = async <Done>(attempt: () => Promise<Done>, code: string): Promise<Done> => {
+    for (;;) {
+      try {
+        const done = await attempt();
+        givesUpAtMs = performance.now() + patienceMs;
+        return done;
+      } catch (error) {
+        if (codeOf(error) !== code || performance.now() > givesUpAtMs) throw error;
+        await delay(20);
+      }
+    }
+  };
+  const pipe = await patiently(() => open(file, constants.O_WRONLY | constants.O_NONBLOCK), 'ENXIO');
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += (await patiently(() => pipe.write(bytes, at), 'EAGAIN')).bytesWritten;
+    }
+  } finally {
+    await pipe.close();
+  }
+};
+
+/** The most links that Linux follows for one name. */
+const maxLinks = 40;
+
+/** What a name means in the end. A link of /proc is kept, for it leads to an open file, which need not have a name. */
+const linked = (file: string, links = 0): string => {
+  try {
+    if (links === maxLinks || !lstatSync(file).isSymbolicLink()) return file;
+    const folder = realpathSync(path.dirname(file));
+    return folder.startsWith('/proc/') ? file : linked(path.resolve(folder, readlinkSync(file)), links + 1);
+  } catch {
+    return file;
+  }
+};
+
+const write = async (name: string, text: string): Promise<void> => {
+  const file = linked(name);
   const entry = await orUndefined(lstat(file));
   if (entry === undefined) {
     await makeFolder(path.dirname(path.resolve(file)));
@@ -80,7 +138,8 @@ const write = async (file: string, text: string): Promise<void> => {
   const written = await orUndefined(stat(file));
   const stream = written && streamOf(written);
   if (stream !== undefined) return writeToStream(stream, text);
-  // A device, a pipe and a link stay what they are; of a file with several names, all keep their content in common.
+  if (written?.isFIFO() === true) return writeToPipe(file, text);
+  // A device and a link of /proc stay what they are; of a file with several names, all keep their content in common.
   if (!entry.isFile() || entry.nlink > 1) return writeFile(file, text);
   try {
     await replace(file, text, entry.mode & 0o7777);
@@ -110,14 +169,18 @@ const reasonOf = (error: unknown): string => {
 };
 
 /** Why a file can't be written, as far as that can be known beforehand; undefined where it can. */
-const outputProblem = (file: string): string | undefined => {
+const outputProblem = (name: string): string | undefined => {
+  const file = linked(name);
   try {
-    if (statSync(file).isDirectory()) return `${file} is a folder; name a file in it`;
+    const found = statSync(file);
+    if (found.isDirectory()) return `${name} is a folder; name a file in it`;
+    if (found.isSocket()) return `${name} is a socket; name a file or a pipe`;
     accessSync(file, constants.W_OK);
     return undefined;
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') return reasonOf(error);
   }
+  if (/[/\\]$/.test(name)) return `${name} names a folder; name a file in it`;
   return folderProblem(path.dirname(path.resolve(file)));
 };
 
@@ -138,3 +201,35 @@ export const outputProblems = (files: Readonly<Record<string, string | undefined
     const problem = file === undefined || file === '' || file === '-' ? undefined : outputProblem(file);
     return problem === undefined ? [] : [`${option}: expected a file that can be written: ${problem}`];
   });
+
+/** Tells files apart, whatever their names; undefined where several can be written to one, as to a pipe. */
+const identityOf = (name: string): string | undefined => {
+  const file = linked(name);
+  try {
+    const found = statSync(file);
+    return found.isFile() ? `${found.dev}:${found.ino}` : undefined;
+  } catch {
+    return path.resolve(file);
+  }
+};
+
+/** What is wrong with files that would be written over each other, or over a file that is read, each by its option. */
+export const overwritingProblems = (
+  outputs: Readonly<Record<string, string | undefined>>,
+  inputs: Readonly<Record<string, string | undefined>> = {},
+): string[] => {
+  const taken = new Map<string, string>();
+  const isTakenBy = (option: string, file: string | undefined): string | undefined => {
+    const identity = file === undefined || file === '' || file === '-' ? undefined : identityOf(file);
+    if (identity === undefined) return undefined;
+    const by = taken.get(identity);
+    if (by === undefined) taken.set(identity, option);
+    return by;
+  };
+  for (const [option, file] of Object.entries(inputs))
+    if (file !== undefined && existsSync(file)) isTakenBy(option, file);
+  return Object.entries(outputs).flatMap(([option, file]) => {
+    const by = isTakenBy(option, file);
+    return by === undefined ? [] : [`${option}: expected a file of its own, received that of ${by}: ${file ?? ''}`];
+  });
+};
