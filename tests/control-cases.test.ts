@@ -77,7 +77,7 @@ const faults: { fault: string; names: string[]; kind: FindingKind; received: Reg
     fault: 'ignore-pause',
     names: ['pause-twice', 'resume-twice', 'cancel-while-paused', 'execute-while-paused'],
     kind: 'breaking',
-    received: /expected no output for 300 ms, received line|expected the process to run on/,
+    received: /expected no output for \d+ ms, received line|expected the process to run on/,
   },
   {
     fault: 'ignore-resume',

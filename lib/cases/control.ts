@@ -10,8 +10,11 @@ import type { Case, Finding, FindingKind } from './case.ts';
 
 const section = 'protocol: control';
 
-/** How long a paused process must stay silent, after a grace for what was under way, milliseconds. */
+/** How long a paused process must stay silent at least, after a grace for what was under way, milliseconds. */
 const silentMs = 300;
+
+/** Lines of a command that shall be paused, before it is. */
+const linesBefore = 2;
 
 /** After CANCEL further executes are tried at these times: SIGTERM may take effect late, SIGKILL comes after 10 s. */
 const triesAtMs = [0, 500, 1500, 3000, 5000, 8000, 10_500, 12_000];
@@ -39,14 +42,22 @@ const ask = (session: Session, type: string): Script<Response> => session.reques
 /** A command that has printed a few lines and runs on. */
 const running = function* (session: Session): Script<Execution> {
   const run = yield* session.execute(counting);
-  yield* run.reaches(2);
+  yield* run.reaches(linesBefore);
   return run;
 };
 
-const paused = function* (session: Session): Script<Execution> {
+interface Paused {
+  run: Execution;
+  /** Waits for output that a process which is not paused would have printed meanwhile. */
+  staysSilent: () => Script;
+}
+
+const paused = function* (session: Session): Script<Paused> {
   const run = yield* running(session);
+  // A machine that is slow with the first lines is slow with the next one.
+  const slowMs = Math.round(linesBefore * run.ageMs);
   yield* session.control('PAUSE');
-  return run;
+  return { run, staysSilent: () => run.staysSilentFor(Math.max(silentMs, slowMs)) };
 };
 
 /** A process that was resumed runs on soon, and to its end. */
@@ -56,8 +67,8 @@ const goesOn = function* (run: Execution): Script {
 };
 
 /** A paused process stays so, is resumed, and runs to its end with all its lines. */
-const resumes = function* (session: Session, run: Execution): Script {
-  yield* run.staysSilentFor(silentMs);
+const resumes = function* (session: Session, { run, staysSilent }: Paused): Script {
+  yield* staysSilent();
   yield* session.control('RESUME');
   yield* goesOn(run);
 };
@@ -130,9 +141,9 @@ const needless = (): readonly Case[] => [
     section,
     expected: 'a second PAUSE is answered, and changes nothing: silence, and one RESUME lets the process run on',
     *script(session) {
-      const run = yield* paused(session);
+      const held = yield* paused(session);
       const again = yield* ask(session, 'PAUSE');
-      return yield* unharmed(resumes(session, run), evaluateNeedless(again, 'paused'), describeResponse(again));
+      return yield* unharmed(resumes(session, held), evaluateNeedless(again, 'paused'), describeResponse(again));
     },
   },
   {
@@ -150,8 +161,8 @@ const needless = (): readonly Case[] => [
     section,
     expected: 'a second RESUME is answered, and changes nothing',
     *script(session) {
-      const run = yield* paused(session);
-      yield* run.staysSilentFor(silentMs);
+      const { run, staysSilent } = yield* paused(session);
+      yield* staysSilent();
       yield* session.control('RESUME');
       const again = yield* ask(session, 'RESUME');
       return yield* unharmed(goesOn(run), evaluateNeedless(again, 'resumed'), describeResponse(again));
@@ -165,8 +176,8 @@ const cancels = (): readonly Case[] => [
     section,
     expected: 'CANCEL ends a paused process too: a further execute is accepted within 12 s',
     *script(session) {
-      const run = yield* paused(session);
-      yield* run.staysSilentFor(silentMs);
+      const { staysSilent } = yield* paused(session);
+      yield* staysSilent();
       return yield* hasEnded(session, `result ${JSON.stringify(yield* session.control('CANCEL'))}`);
     },
   },
@@ -208,9 +219,9 @@ const seconds = (): readonly Case[] => [
     section: 'protocol: execute',
     expected: 'execute while a process is paused is rejected by -32602, and the first is unharmed when it is resumed',
     *script(session) {
-      const run = yield* paused(session);
+      const held = yield* paused(session);
       const { kind, received } = yield* second(session);
-      return yield* unharmed(resumes(session, run), kind, received);
+      return yield* unharmed(resumes(session, held), kind, received);
     },
   },
 ];

@@ -42,6 +42,11 @@ export class Execution {
     return this.run.lines;
   }
 
+  /** Milliseconds since the command was sent. */
+  get ageMs(): number {
+    return this.all.now() - this.run.sentAt;
+  }
+
   /** Waits until the process has completed, then holds it to the command's proof; ends the session where it fails. */
   *completes(): Script {
     const { run } = this;
