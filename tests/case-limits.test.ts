@@ -78,6 +78,9 @@ const waits = (each: Case, limits: SessionLimits, answer: Answering = () => []):
   return { ms, finding: run.finding(memory.result), executed };
 };
 
+/** Commands are accepted and print nothing. */
+const accepts: Answering = ({ id, method }) => (method === 'execute' ? [service.started(id)] : []);
+
 for (const [table, cases] of Object.entries(tables)) {
   void test(`${table}: each case waits for an answer as long as --ack-timeout says`, () => {
     for (const each of cases) {
@@ -90,7 +93,6 @@ for (const [table, cases] of Object.entries(tables)) {
   if (table === 'conformance') continue;
 
   void test(`${table}: each case that runs a command waits for its output as long as --message-timeout says`, () => {
-    const accepts: Answering = ({ id, method }) => (method === 'execute' ? [service.started(id)] : []);
     for (const each of cases) {
       const [short, long] = [4000, 40_000].map((ms) => waits(each, limitsOf(70_000, ms), accepts)) as [Waited, Waited];
       if (!short.executed) continue;
@@ -99,8 +101,14 @@ for (const [table, cases] of Object.entries(tables)) {
   });
 }
 
-const ended = (outcome: Outcome, more: Partial<SessionResult> = {}): SessionResult =>
-  ({ outcome, durationMs: 0, messagesReceived: 0, controls: [], commands: [], ...more }) as SessionResult;
+const ended = (outcome: Outcome, more: Partial<SessionResult> = {}): SessionResult => ({
+  outcome,
+  durationMs: 0,
+  messagesReceived: 0,
+  controls: [],
+  commands: [],
+  ...more,
+});
 
 const timeout: Outcome = { kind: 'timeout', phase: 'acknowledgement', detail: 'nothing' };
 
@@ -115,13 +123,15 @@ void test('cases wait as the settings say until a service has hung three times, 
   assert.deepEqual(patience.limits, limitsOf(9000, 50_000));
 });
 
+/** How long an answer is waited for after a service has hung, by the settings and by how long a connection took; milliseconds. */
+const hung = (ackTimeoutMs: number, connectedMs: number): number => {
+  const patience = new CasePatience(limitsOf(ackTimeoutMs, 9000));
+  patience.learn(ended({ kind: 'ok' }, { connectedMs }));
+  for (let hangs = 0; hangs < 3; hangs++) patience.learn(ended(timeout));
+  return patience.limits.ackTimeoutMs;
+};
+
 void test('a service that is quick is given five seconds after it hung, one that is slow never more than the settings say', () => {
-  const hung = (ackTimeoutMs: number, connectedMs: number): number => {
-    const patience = new CasePatience(limitsOf(ackTimeoutMs, 9000));
-    patience.learn(ended({ kind: 'ok' }, { connectedMs }));
-    for (let hangs = 0; hangs < 3; hangs++) patience.learn(ended(timeout));
-    return patience.limits.ackTimeoutMs;
-  };
   assert.equal(hung(60_000, 10), 5000);
   assert.equal(hung(60_000, 20_000), 60_000);
   assert.equal(hung(2000, 10), 2000);

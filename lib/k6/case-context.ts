@@ -1,17 +1,12 @@
 import exec from 'k6/execution';
 import { runCase, type Case, type Finding } from '../cases/case.ts';
+import { CasePatience } from '../cases/patience.ts';
 import type { ReplayCase } from '../commands/recovery-index.ts';
 import type { Settings } from '../load/settings.ts';
 import type { SkipReason } from '../load/thresholds.ts';
 import type { RunIdentity } from '../results/run.ts';
 import { describeOutcome } from '../session/outcome.ts';
-import {
-  connectFailed,
-  type Script,
-  type Session,
-  type SessionLimits,
-  type SessionResult,
-} from '../session/session.ts';
+import { connectFailed, type Script, type Session, type SessionResult } from '../session/session.ts';
 import { reportCaseSession, reportFinding, reportInconclusive, reportSkipped, type CaseName } from './case-results.ts';
 import { addCaseFigure, countCasesAsked } from './case-metrics.ts';
 import { now } from './clock.ts';
