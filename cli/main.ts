@@ -1,3 +1,4 @@
+import { plainLines } from '../lib/text/visible.ts';
 import { withShownUrls } from '../lib/load/settings.ts';
 import { messageOf } from '../lib/text/errors.ts';
 import type { CommandEntry, CommandGroup } from './shared/command.ts';
@@ -178,7 +179,7 @@ export const main = async (argv: string[]): Promise<number> => {
     }
     return await runCommandLine(['ws-stress'], program, argv);
   } catch (error) {
-    console.error(`ws-stress: ${withShownUrls(messageOf(error))}`);
+    console.error(`ws-stress: ${plainLines(withShownUrls(messageOf(error)))}`);
     return error instanceof SetupError ? error.exitCode : 1;
   }
 };

@@ -5,7 +5,7 @@ import { printable } from '../cli/shared/printable.ts';
 import { OutputCheck } from '../lib/commands/output-check.ts';
 import { parseCommandSet } from '../lib/commands/command-set.ts';
 import { excerpt, excerptsOfDifference, parseMessage } from '../lib/jsonrpc/messages.ts';
-import { plain } from '../lib/text/fold.ts';
+import { plain } from '../lib/text/visible.ts';
 
 void test('an excerpt shows what can not be seen', () => {
   for (const code of [

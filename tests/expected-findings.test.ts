@@ -371,9 +371,9 @@ test('what a service says is one cell of a table, whatever it holds', () => {
     ['a|b', String.raw`a\|b`],
     ['`a` *b* _c_', '\\`a\\` \\*b\\* \\_c\\_'],
     ['<b>&[x](y)\\', String.raw`&lt;b&gt;&amp;\[x\](y)\\`],
-    ['one\ntwo\r\n\tthree', 'one two three'],
-    ['\u001b[31mred\u0000', String.raw`\[31mred`],
-    ['left\u202eright\u2028next', 'left right next'],
+    ['one\ntwo\r\n\tthree', String.raw`one\\ntwo\\r\\n\\tthree`],
+    ['\u001b[31mred\u0000', String.raw`\\u001b\[31mred\\u0000`],
+    ['left\u202eright\u2028next', String.raw`left\\u202eright\\u2028next`],
     ['x'.repeat(500), `${'x'.repeat(160)}…`],
   ];
   for (const [text, shown] of cells) assert.equal(markdownText(text), shown);

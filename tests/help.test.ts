@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import { columns, folded, plain } from '../lib/text/fold.ts';
+import { columns, folded } from '../lib/text/fold.ts';
+import { plain } from '../lib/text/visible.ts';
 import { runProgram } from './k6.ts';
 
 const cli = path.join(packageRoot, 'cli/ws-stress.mjs');
@@ -108,5 +109,5 @@ void test('a line is broken at blanks alone, what follows stands further in, and
 });
 
 void test('what others wrote does not move a terminal’s cursor', () => {
-  assert.equal(plain('a\u001b[2Jb\r\nc\u009bd'), 'a [2Jb c d');
+  assert.equal(plain('a\u001b[2Jb\r\nc\u009bd'), String.raw`a\u001b[2Jb\r\nc\u009bd`);
 });

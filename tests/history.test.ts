@@ -245,7 +245,7 @@ void test('HISTORY.md shows hostile texts as text, and its pictures are in histo
   const file = await writeHistory(base, scenarios);
   const text = readFileSync(file, 'utf8');
   assert.doesNotMatch(text, /<script|<img|^# Heading/m);
-  assert.match(text, /service: cc\\_executor 1\.0\.0 → &lt;img src=x&gt; 1\\\|2 \\# Heading/);
+  assert.match(text, /service: cc\\_executor 1\.0\.0 → &lt;img src=x&gt; 1\\\|2\\\\n\\# Heading/);
   const pictures = readdirSync(path.join(base, 'history')).filter((name) => name.endsWith('.svg'));
   assert.equal(pictures.length, 2);
   for (const name of pictures) assert.ok(text.includes(`](history/${name})`), name);

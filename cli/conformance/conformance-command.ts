@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { parseSettings, shownUrl } from '../../lib/load/settings.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { hide } from '../../lib/results/redact.ts';
@@ -103,7 +104,7 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
     process.stdout.write(reportText(report, values.verbose === true));
     if (values.json !== undefined) {
       const document = { type: 'conformance', version: 1, url: shownUrl(url), counts, ...report };
-      await writeOutput(values.json, `${JSON.stringify(document, undefined, 2)}\n`);
+      await writeOutput(values.json, `${visibleJson(document, 2)}\n`);
     }
     if (values.markdown !== undefined) await writeOutput(values.markdown, reportMarkdown(report, shownUrl(url)));
     return (counts.breaking ?? 0) > 0 || report.downAfter !== undefined ? 99 : 0;

@@ -1,9 +1,7 @@
 import { findingKinds } from '../../lib/cases/case.ts';
 import type { CaseReport, ConformanceReport } from './conformance-run.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
-import { printable } from '../shared/printable.ts';
-
-const shownCharacters = 300;
+import { outcomeCharacters, printable } from '../shared/printable.ts';
 
 /** The worst first. */
 const order: readonly CaseReport['finding'][] = [...findingKinds.toReversed(), 'NOT RUN'];
@@ -32,8 +30,8 @@ export const reportText = (report: ConformanceReport, verbose: boolean): string 
   return [
     ...rows.flatMap(({ name, section, expected, received, finding }) => [
       `${finding.padEnd(10)}  ${name.padEnd(width)}  ${section}`,
-      `            expected  ${printable(expected, shownCharacters)}`,
-      ...(finding === 'NOT RUN' ? [] : [`            received  ${printable(received, shownCharacters)}`]),
+      `            expected  ${printable(expected, outcomeCharacters)}`,
+      ...(finding === 'NOT RUN' ? [] : [`            received  ${printable(received, outcomeCharacters)}`]),
     ]),
     ...(rows.length > 0 ? [''] : []),
     ...downText(report),
@@ -56,8 +54,8 @@ export const reportMarkdown = (report: ConformanceReport, url: string): string =
         finding,
         `\`${name}\``,
         section,
-        markdownText(expected, shownCharacters),
-        markdownText(received, shownCharacters),
+        markdownText(expected, outcomeCharacters),
+        markdownText(received, outcomeCharacters),
       ]),
     ),
     '',

@@ -1,8 +1,9 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { parseSettings } from '../../lib/load/settings.ts';
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import { hide, hideInOutcome } from '../../lib/results/redact.ts';
 import { secretsOf } from '../../lib/results/secrets.ts';
-import { printable } from '../shared/printable.ts';
+import { outcomeCharacters, printable } from '../shared/printable.ts';
 import { processIdProblems } from '../shared/process-figures.ts';
 import { readinessOf, type Readiness } from './readiness.ts';
 import { runProblems } from '../run/run-inputs.ts';
@@ -69,7 +70,7 @@ Exit code: 0 the service runs commands, 1 no service answers or it runs none, 2 
     const facts = withoutSecrets(found, secretsOf(settings));
     const scenarios = readinessOf(facts, allScenarios());
     if (values.json === true) {
-      console.log(JSON.stringify({ type: 'doctor', version: 1, ...facts, scenarios }, undefined, 2));
+      console.log(visibleJson({ type: 'doctor', version: 1, ...facts, scenarios }, 2));
     } else {
       if (facts.handshakeMs !== undefined) console.log(reportText(facts, scenarios));
       if (facts.problem !== undefined) console.error(facts.problem);
@@ -109,7 +110,6 @@ const withoutSecrets = (facts: ServiceFacts, secrets: readonly string[]): Servic
 };
 
 const labelWidth = 16;
-const shownCharacters = 200;
 
 const line = (label: string, ...texts: (string | undefined)[]): string[] => {
   const [first = 'not known', ...others] = texts.filter((text) => text !== undefined);
@@ -152,7 +152,7 @@ const greetingText = ({ version, capabilities, sessionId }: Greeting): string =>
 const commandText = ({ command }: ServiceFacts): string => {
   if (command === undefined) return 'not tried';
   const { outcome, ackMs, firstOutputMs, durationMs } = command;
-  if (outcome.kind !== 'ok') return printable(describeOutcome(outcome), shownCharacters);
+  if (outcome.kind !== 'ok') return printable(describeOutcome(outcome), outcomeCharacters);
   const times = `acknowledged after ${milliseconds(ackMs)}, first output ${milliseconds(firstOutputMs)}, completed ${milliseconds(durationMs)}`;
   return `\`${command.command}\` ran: ${times}`;
 };

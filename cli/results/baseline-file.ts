@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -52,5 +53,5 @@ export const baselineDocument = (baseline: Baseline): v.InferOutput<typeof schem
 
 /** Writes the baseline of a folder of results. */
 export const writeBaseline = async (base: string, baseline: Baseline): Promise<void> => {
-  await writeOutput(baselineFile(base), `${JSON.stringify(baselineDocument(baseline), undefined, 2)}\n`);
+  await writeOutput(baselineFile(base), `${visibleJson(baselineDocument(baseline), 2)}\n`);
 };

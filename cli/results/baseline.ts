@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import path from 'node:path';
 import { messageOf } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
@@ -68,7 +69,7 @@ Exit code: 0; 2 a run can't be a baseline, or wrong options.`,
         await writeBaseline(base, set);
       }
       const baseline = await readBaseline(base);
-      console.log(values.json === true ? JSON.stringify(baselineDocument(baseline)) : shown(base, baseline));
+      console.log(values.json === true ? visibleJson(baselineDocument(baseline)) : shown(base, baseline));
       return 0;
     } catch (error) {
       return refuse([messageOf(error)]);

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../../lib/text/errors.ts';
@@ -146,9 +147,7 @@ Exit code: 0 no regression, 1 regression, 2 the runs can't be compared, or wrong
       const told = await compare(a, b, Number(tolerance), differences);
       if (values.markdown !== undefined) await writeOutput(values.markdown, comparisonDocument(told));
       console.log(
-        values.json === true
-          ? JSON.stringify({ type: 'comparison', version: 1, ...told }, undefined, 2)
-          : comparisonText(told),
+        values.json === true ? visibleJson({ type: 'comparison', version: 1, ...told }, 2) : comparisonText(told),
       );
       return told.verdict === 'regression' ? 1 : 0;
     } catch (error) {

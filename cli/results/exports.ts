@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
@@ -12,7 +13,7 @@ import type { RunFolder } from './run-folder.ts';
 const forms = {
   junit: junitXml,
   markdown: markdownSummary,
-  json: (record: RunRecord): string => `${JSON.stringify(record, undefined, 2)}\n`,
+  json: (record: RunRecord): string => `${visibleJson(record, 2)}\n`,
 } as const;
 
 /** The file for each form that is asked for. */

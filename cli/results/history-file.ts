@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
@@ -26,7 +27,7 @@ export const appendRun = async (base: string, record: RunRecord): Promise<void> 
     const { size } = await file.stat();
     const last = Buffer.alloc(1, newline);
     if (size > 0) await file.read(last, 0, 1, size - 1);
-    const line = Buffer.from(`${last[0] === newline ? '' : '\n'}${JSON.stringify(record)}\n`);
+    const line = Buffer.from(`${last[0] === newline ? '' : '\n'}${visibleJson(record)}\n`);
     const { bytesWritten } = await file.write(line);
     if (bytesWritten < line.length) throw new Error(`only ${bytesWritten} of ${line.length} bytes could be written`);
   } finally {

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import path from 'node:path';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { printable } from '../shared/printable.ts';
@@ -55,7 +56,7 @@ Exit code: 0; 1 the history can't be read or written; 2 wrong options.`,
     if (values.write === true) console.error(`written: ${await writeHistory(base, all)}`);
     if (values.json === true) {
       const told = scenarios.map((each) => ({ ...each, ...standingOf(each), runs: each.runs.slice(-Number(last)) }));
-      console.log(JSON.stringify({ type: 'history', version: 1, scenarios: told }, undefined, 2));
+      console.log(visibleJson({ type: 'history', version: 1, scenarios: told }, 2));
     } else if (scenarios.length === 0) {
       console.log(`no run is in ${historyFile(base)} yet: ws-stress run <scenario> appends one at its end`);
     } else {

@@ -1,3 +1,5 @@
+import { cutTo, plain } from '../../lib/text/visible.ts';
+
 /** Text that is HTML already: what `markup` makes. */
 export class Markup {
   readonly text: string;
@@ -18,25 +20,8 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-// What a browser would not show, or what turns the text around it.
-const unseen =
-  // oxlint-disable-next-line no-control-regex -- they are what is made visible
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-
-const pictured = (character: string): string => {
-  const code = character.charCodeAt(0);
-  // Unicode has pictures of the first control characters.
-  return code < 0x20 ? String.fromCharCode(0x24_00 + code) : `\\u${code.toString(16).padStart(4, '0')}`;
-};
-
 /** A text that came from elsewhere, of at most so many characters, with what could not be seen in it made visible. */
-export const visible = (text: string, maxLength = 500): string => {
-  const shown = (text.length > maxLength ? `${text.slice(0, maxLength)}…` : text).replaceAll(
-    /\p{Surrogate}/gu,
-    '\ufffd',
-  );
-  return shown.replaceAll(unseen, pictured);
-};
+export const visible = (text: string, maxLength = 500): string => cutTo(plain(text), maxLength);
 
 const rendered = (content: Content): string => {
   if (content === undefined || content === false) return '';

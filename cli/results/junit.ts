@@ -1,25 +1,18 @@
+import { plain } from '../../lib/text/visible.ts';
 import type { JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
 import { saturationText, verdictLineOf } from './verdict-text.ts';
 import { quantity } from './quantities.ts';
 import { runFacts } from './result-tables.ts';
-
-// Some of what XML 1.0 can't hold at all, not even as a reference, and half a surrogate pair.
-// oxlint-disable-next-line no-control-regex -- they are what is taken out
-const forbidden = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu;
 
 const references: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
   '"': '&quot;',
-  '\t': '&#9;',
-  '\n': '&#10;',
-  '\r': '&#13;',
 };
 
-/** A text as XML 1.0 can hold it, within an attribute too; characters that it forbids become U+FFFD. */
-const xmlText = (text: string): string =>
-  text.replaceAll(forbidden, '\ufffd').replaceAll(/[&<>"\t\n\r]/g, (each) => references[each] ?? each);
+/** A text of whatever origin as XML 1.0 can hold it, within an attribute too: it forbids much of what can't be seen. */
+const xmlText = (text: string): string => plain(text).replaceAll(/[&<>"]/g, (each) => references[each] ?? each);
 
 const element = (name: string, attributes: Readonly<Record<string, string>>, children: readonly string[]): string => {
   const start = [name, ...Object.entries(attributes).map(([key, value]) => `${key}="${xmlText(value)}"`)].join(' ');

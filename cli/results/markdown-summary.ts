@@ -2,6 +2,7 @@ import { describeOutcome } from '../../lib/session/outcome.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { isNotAsked, noFailures, withoutRepeats, worstFirst, type Failures } from '../run/closing-table.ts';
 import { markdownTable } from '../shared/markdown.ts';
+import { outcomeCharacters, printable } from '../shared/printable.ts';
 import { duration, minuteOf, none } from './quantities.ts';
 import { columnsOf, resultTables, type ResultTable } from './result-tables.ts';
 import { saturationText, verdictLineOf } from './verdict-text.ts';
@@ -12,17 +13,17 @@ const maxInAll = 65_000;
 /** Most rows of a table that has no room of its own. */
 const maxRows = 60;
 
+/** Their outcomes are long. */
+const maxSessions = 20;
+
 const maxCharacters = 200;
 
 /**
  * A text of whatever origin as Markdown and HTML show it and nothing else: no markup, no link, no mention. Everything that
  * could begin one is written as a character reference.
  */
-export const shownInMarkdown = (text: string): string => {
-  const short = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;
-  const escaped = short
-    .replaceAll(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
-    .trim()
+export const shownInMarkdown = (text: string, most = maxCharacters): string => {
+  const escaped = printable(text, most)
     .replaceAll(/[^\p{L}\p{M}\p{N} ,;=/.%+…-]/gu, (each) => `&#${each.codePointAt(0)};`)
     // What stands on its two sides would otherwise be put together to an address of mail.
     .replaceAll('&#64;', '&#64;<!-- -->')
@@ -34,7 +35,7 @@ export const shownInMarkdown = (text: string): string => {
 const cellText = (cell: string | number | undefined, kind: ResultTable['columns'][number]['kind']): string => {
   if (cell === undefined) return none;
   if (kind === 'time') return (Number(cell) / 1000).toFixed(2);
-  return kind === 'status' || typeof cell === 'number' ? String(cell) : shownInMarkdown(cell);
+  return kind === 'status' || typeof cell === 'number' ? String(cell) : shownInMarkdown(cell, outcomeCharacters);
 };
 
 type Printed = Pick<ResultTable, 'columns' | 'rows'>;
@@ -137,7 +138,7 @@ export const markdownSummary = (record: RunRecord, failures: Failures = noFailur
     ...section('Sessions that were not ok', table(notOk)),
     ...tableSection(cases),
     ...tableSection(measured),
-    ...section('Failed sessions', table(failedSessions(failures))),
+    ...section('Failed sessions', table(failedSessions(failures), maxSessions)),
     ...section(expected.title, expectedLines(record, expected)),
   ];
   const behindFindings = [

@@ -5,7 +5,7 @@ import { commandProblems } from '../../lib/commands/command-set.ts';
 import { isCaseName, maxRecoveryCases, type ReplayCase } from '../../lib/commands/recovery-index.ts';
 import { extensible, outcomeSchema } from '../../lib/results/record-schema.ts';
 import { describeOutcome, type Outcome } from '../../lib/session/outcome.ts';
-import { printable } from '../shared/printable.ts';
+import { outcomeCharacters, printable } from '../shared/printable.ts';
 import { checkVersion1, parseJson } from './parse-record.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -104,7 +104,8 @@ const faultOf = (outcome: Outcome): Outcome => ({
 });
 
 /** The fault of a case in words. */
-export const faultText = ({ fault }: Pick<RecoveryCase, 'fault'>): string => printable(describeOutcome(fault), 300);
+export const faultText = ({ fault }: Pick<RecoveryCase, 'fault'>): string =>
+  printable(describeOutcome(fault), outcomeCharacters);
 
 /** A case as a run replays it. */
 export const replayOf = (kept: RecoveryCase): ReplayCase => ({

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -31,7 +32,7 @@ const row = (kept: RecoveryCase): string => {
 
 const list = async (base: string, asJson: boolean): Promise<number> => {
   const { cases, problems } = await readCases(base);
-  if (asJson) console.log(JSON.stringify(cases, undefined, 2));
+  if (asJson) console.log(visibleJson(cases, 2));
   else if (cases.length === 0) console.log('no recovery cases: no run has left a failure here');
   else for (const each of cases) console.log(row(each));
   for (const { problem } of problems) console.error(`ws-stress: ${printable(problem, 400)}`);
@@ -41,7 +42,7 @@ const list = async (base: string, asJson: boolean): Promise<number> => {
 const show = async (base: string, name: string, asJson: boolean): Promise<number> => {
   const found = await find(base, name);
   if (!found) return 1;
-  if (asJson) console.log(JSON.stringify(found, undefined, 2));
+  if (asJson) console.log(visibleJson(found, 2));
   else {
     const { state, test, command, firstSeen, lastSeen, counts, settings, trace = [] } = found;
     const lines = [
@@ -49,7 +50,7 @@ const show = async (base: string, name: string, asJson: boolean): Promise<number
       ['state', state],
       ['scenario', test],
       ['command', `${command.name} (${command.class}): ${command.command}`],
-      ['proof', JSON.stringify(command.proof)],
+      ['proof', visibleJson(command.proof)],
       ['fault', faultText(found)],
       ['first seen', `${firstSeen.at} in ${firstSeen.run}`],
       ['last seen', `${lastSeen.at} in ${lastSeen.run}`],
@@ -72,7 +73,7 @@ const retire = async (base: string, name: string, asJson: boolean): Promise<numb
     removed: [],
   }));
   const retired = { ...found, state: 'retired' } as const;
-  console.log(asJson ? JSON.stringify(retired, undefined, 2) : `${name}: retired, replayed no more`);
+  console.log(asJson ? visibleJson(retired, 2) : `${name}: retired, replayed no more`);
   return 0;
 };
 

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,7 +14,7 @@ export const recoveryIndex = (base: string): string => path.join(recoveryFolder(
 
 /** The index of these cases, as a run replays it. */
 export const indexText = (cases: readonly RecoveryCase[]): string =>
-  `${JSON.stringify({ version: 1, cases: cases.map(replayOf) }, undefined, 2)}\n`;
+  `${visibleJson({ version: 1, cases: cases.map(replayOf) }, 2)}\n`;
 
 /** The cases of a folder of results by name, and what is wrong with files that are none. */
 export interface StoredCases {
@@ -61,7 +62,7 @@ export const changeCases = async <Changes extends { written: readonly RecoveryCa
     }
     for (const each of changes.written) {
       after.set(each.name, each);
-      await writeOutput(path.join(folder, `${each.name}.json`), `${JSON.stringify(each, undefined, 2)}\n`);
+      await writeOutput(path.join(folder, `${each.name}.json`), `${visibleJson(each, 2)}\n`);
     }
     await writeOutput(
       recoveryIndex(base),

@@ -1,6 +1,6 @@
 import { describeOutcome } from '../../lib/session/outcome.ts';
 import { folded } from '../../lib/text/fold.ts';
-import { printable } from '../shared/printable.ts';
+import { outcomeCharacters, printable } from '../shared/printable.ts';
 import { readRecords } from '../results/record-reader.ts';
 import type { FindingRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 
@@ -79,7 +79,7 @@ const messageLines = (trace: readonly string[] = [], indent: number): string[] =
 
 const sessionLines = ({ round, session, case: name, commands, outcome, trace }: SessionRecord): string[] => [
   folded(
-    `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${printable(commands[0]?.name ?? 'no command', 60)}): ${printable(describeOutcome(outcome), 300)}`,
+    `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${printable(commands[0]?.name ?? 'no command', 60)}): ${printable(describeOutcome(outcome), outcomeCharacters)}`,
   ),
   ...messageLines(trace, 6),
 ];
@@ -90,8 +90,8 @@ const findingLines = (record: FindingRecord): string[] => {
   return [
     ...[
       `  ${finding.padEnd(14)} ${test} ${printable(name, 120)}  (${section})`,
-      ...(isAsked ? [`${' '.repeat(17)}expected ${printable(expected, 300)}`] : []),
-      `${' '.repeat(17)}${isAsked ? 'received' : 'because'} ${printable(received, 300)}`,
+      ...(isAsked ? [`${' '.repeat(17)}expected ${printable(expected, outcomeCharacters)}`] : []),
+      `${' '.repeat(17)}${isAsked ? 'received' : 'because'} ${printable(received, outcomeCharacters)}`,
     ].map((line) => folded(line)),
     ...messageLines(trace, 19),
   ];

@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 import * as v from 'valibot';
 import type {
@@ -281,7 +282,7 @@ export const parseExpected = (json: string): ExpectedFindings => {
 const rowText = (row: object): string => {
   const members = Object.entries(row)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+    .map(([name, value]) => `${visibleJson(name)}: ${visibleJson(value)}`);
   const line = `    { ${members.join(', ')} }`;
   // As prettier has it, where lines may have 120 characters.
   return line.length < 120 ? line : `    {\n${members.map((each) => `      ${each}`).join(',\n')}\n    }`;

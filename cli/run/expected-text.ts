@@ -1,13 +1,13 @@
 import type { ExpectedComparison, ExpectedDifference } from '../../lib/results/record-schema.ts';
 import { folded } from '../../lib/text/fold.ts';
-import { printable } from '../shared/printable.ts';
+import { outcomeCharacters, printable } from '../shared/printable.ts';
 import type { ExpectedFindings } from './expected-findings.ts';
 
 const differenceLines = (kind: string, { scenario, name, expected, received }: ExpectedDifference): string[] =>
   [
     `  ${kind.padEnd(9)} ${printable(`${scenario} ${name}`.trim(), 200)}`,
-    `            expected ${printable(expected, 300)}`,
-    `            received ${printable(received, 300)}`,
+    `            expected ${printable(expected, outcomeCharacters)}`,
+    `            received ${printable(received, outcomeCharacters)}`,
   ].map((line) => folded(line));
 
 const countOf = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;

@@ -1,3 +1,4 @@
+import { plain, plainLines, visibleJson } from '../../lib/text/visible.ts';
 import { wantsLimitedInstance } from '../../lib/load/scenario-facts.ts';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -333,7 +334,7 @@ const completed = async (
   await orReport(`${folder.records} could not be read`, async () => {
     if (!existsSync(folder.records)) return;
     const failures = await readFailures(folder.records, end.code === interruptedCode);
-    for (const line of failures.other) console.error(line);
+    for (const line of failures.other) console.error(plain(line));
     process.stdout.write(closingTable(failures, isSuite ? 3 : Infinity));
   });
   const { generator } = end;
@@ -363,9 +364,9 @@ const completed = async (
     ));
   const finished = byList?.record ?? ownRecord;
   try {
-    await writeOutput(folder.run, `${JSON.stringify(finished, undefined, 2)}\n`);
+    await writeOutput(folder.run, `${visibleJson(finished, 2)}\n`);
   } catch (error) {
-    console.error(messageOf(error));
+    console.error(plainLines(messageOf(error)));
     // What k6 left there may be a part of a record.
     await readRunRecord(folder.run).catch(() => rm(folder.run, { force: true }).catch(() => {}));
   }
@@ -387,7 +388,7 @@ const exported = async (exports: Exports, record: RunRecord, folder: RunFolder):
     await writeExports(exports, record, folder);
     return true;
   } catch (error) {
-    console.error(`${messageOf(error)}; ws-stress export ${record.run} writes it again`);
+    console.error(`${plainLines(messageOf(error))}; ws-stress export ${record.run} writes it again`);
     return false;
   }
 };

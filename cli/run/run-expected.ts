@@ -1,3 +1,4 @@
+import { visibleJson } from '../../lib/text/visible.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -87,7 +88,7 @@ export const addFrameFindings = async (
   const { run, marker } = record;
   const lines = findings.map(
     (each) =>
-      `${JSON.stringify({ type: 'finding', version: 1, run, marker, test: counts.test, ...each } satisfies FindingRecord)}\n`,
+      `${visibleJson({ type: 'finding', version: 1, run, marker, test: counts.test, ...each } satisfies FindingRecord)}\n`,
   );
   await appendFile(folder.records, lines.join(''));
   for (const { finding: kind } of findings) {

@@ -1,11 +1,8 @@
 import { printable } from './printable.ts';
 
-// Marks of direction and separators of lines that no table takes.
-const invisible = /[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
-
 /** Any text for Markdown, in a table's cell too: one line without markup, of limited length. */
 export const markdownText = (text: string, maxLength = 160): string =>
-  printable(text.replaceAll(invisible, ' '), maxLength)
+  printable(text, maxLength)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

@@ -1,4 +1,5 @@
-import { isObject, type Incoming } from '../jsonrpc/messages.ts';
+import { excerpt, isObject, type Incoming } from '../jsonrpc/messages.ts';
+import { visible } from '../text/visible.ts';
 import { describeOutcome, type Outcome } from '../session/outcome.ts';
 import type { Finding } from './case.ts';
 
@@ -34,7 +35,7 @@ export interface Answer {
 /** An id as it is told; long ones are cut. */
 const shownId = (id: unknown): string => {
   if (id === undefined) return 'without id';
-  const text = JSON.stringify(id);
+  const text = visible(JSON.stringify(id));
   return text.length > 40 ? `with id ${text.slice(0, 20)}… of ${text.length} characters` : `with id ${text}`;
 };
 
@@ -109,7 +110,7 @@ export const expectedWords = (accepts: readonly Answer[], closes: readonly numbe
 const describeReply = (reply: Incoming): string => {
   switch (reply.kind) {
     case 'error':
-      return `error ${reply.error.code} ${JSON.stringify(reply.error.message.slice(0, 80))} ${shownId(reply.id)}`;
+      return `error ${reply.error.code} ${excerpt(reply.error.message)} ${shownId(reply.id)}`;
     case 'result':
       return `a result ${shownId(reply.id)}`;
     case 'request':

@@ -1,9 +1,10 @@
+import { visibleJson } from '../text/visible.ts';
 import { withoutMark } from '../text/byte-order-mark.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { classForm, longestClass, maxClasses, type Command, type Proof } from './command.ts';
 
 /** A value in an error message. */
-export const show = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
+export const show = (value: unknown): string => (value === undefined ? 'nothing' : visibleJson(value));
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value >= 0;
 

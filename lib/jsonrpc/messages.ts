@@ -1,3 +1,5 @@
+import { visible } from '../text/visible.ts';
+
 /** An id of a request, as JSON-RPC 2.0 §4 allows it. */
 export type Id = string | number | null;
 
@@ -31,28 +33,39 @@ export const serialiseNotification = (method: string, params: object): string =>
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** What JSON shows as it is and a reader can't see, or a terminal obeys: C1 controls, blanks of other widths, marks of direction, BOM. */
-const escapeInvisible = (text: string): string =>
-  text.replaceAll(
-    // oxlint-disable-next-line no-control-regex, no-misleading-character-class -- they are what is escaped
-    /[\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]|\udb40[\udc00-\udfff]/g,
-    (found) =>
-      [...Array(found.length).keys()].map((at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
-  );
-
 const excerptLength = 80;
+
+/** Escapes take room: an excerpt is no longer than this, so that nobody has to cut it off. */
+const shownLength = 120;
+
+const shown = (text: string): string => visible(JSON.stringify(text));
+
+const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00;
 
 /** 80 characters of a text, its first where no other begin is given, on one line and all of them visible, for an error message. */
 export const excerpt = (text: string, from = 0): string => {
-  const line = escapeInvisible(JSON.stringify(text.slice(from, from + excerptLength)));
-  return `${from > 0 ? '…' : ''}${line}${text.length > from + excerptLength ? '…' : ''}`;
+  let part = text.slice(from, from + excerptLength);
+  let line = shown(part);
+  while (line.length > shownLength) {
+    part = part.slice(0, -1);
+    line = shown(part);
+  }
+  const end = from + part.length;
+  if (end < text.length && isHigh(text.charCodeAt(end - 1))) line = shown(part.slice(0, -1));
+  return `${from > 0 ? '…' : ''}${line}${text.length > end ? '…' : ''}`;
 };
 
 /** Two texts that differ, each as an excerpt that has the first difference in it. */
 export const excerptsOfDifference = (expected: string, received: string): [expected: string, received: string] => {
   let same = 0;
   while (same < expected.length && expected[same] === received[same]) same++;
-  const from = same < excerptLength - 10 ? 0 : same - excerptLength / 2;
+  if (same > 0 && isHigh(expected.charCodeAt(same - 1))) same--;
+  let from = 0;
+  if (same >= excerptLength - 10 || shown(expected.slice(0, same)).length > excerptLength - 10) {
+    from = same;
+    while (from > 0 && shown(expected.slice(from - 1, same)).length <= excerptLength / 2 + 2) from--;
+    if (from > 0 && from < same && isHigh(expected.charCodeAt(from - 1))) from++;
+  }
   return [excerpt(expected, from), excerpt(received, from)];
 };
 

@@ -4,7 +4,7 @@ import { findingRecord, sessionRecord, type SessionPlace } from '../results/reco
 import { hideInTrace } from '../results/redact.ts';
 import type { SessionResult } from '../session/session.ts';
 import { countCaseSession, countFinding, skipCase } from './case-metrics.ts';
-import { stopOnGeneratorFailure, traceText, type ResultSink } from './result-sink.ts';
+import { stopOnGeneratorFailure, type ResultSink } from './result-sink.ts';
 
 /** What a case is called, and where it is written what must happen. */
 export type CaseName = Pick<Case, 'name' | 'section' | 'expected'>;
@@ -36,7 +36,7 @@ export const reportFinding = (
   if (isExpected) return;
   const { name, section, expected } = asked;
   const what = `${scenario} ${name}: ${finding.kind} (${section}): expected ${expected}; received ${hide(finding.received)}`;
-  print(what + traceText(hideInTrace(trace, hidden.secrets)));
+  print(what, hideInTrace(trace, hidden.secrets));
 };
 
 /** Cases that were not asked, and why. */

@@ -1,3 +1,4 @@
+import { visibleJson } from '../text/visible.ts';
 import exec from 'k6/execution';
 import type { Options } from 'k6/options';
 import { cloudOptions } from '../load/cloud.ts';
@@ -201,7 +202,7 @@ export const makeLifecycle = ({
       ...result,
       ...(success && { success }),
     };
-    const record = `${JSON.stringify(file, undefined, 2)}\n`;
+    const record = `${visibleJson(file, 2)}\n`;
     const copy = __ENV[recordCopyVariable];
     return { stdout: text, [settings.result]: record, ...(copy && { [copy]: record }) };
   };

@@ -1,5 +1,6 @@
 import { openWebSocket } from './connect.ts';
 import { hide } from '../results/redact.ts';
+import { plain } from '../text/visible.ts';
 import { parsedJson } from '../text/json.ts';
 import { ask, httpHeaders } from './http.ts';
 import { askHandshake } from './service.ts';
@@ -78,7 +79,7 @@ export const preflight = (
   const failure = tryHandshake(settings, health);
   if (failure === undefined) {
     if (health.problem === undefined) return { info: health.info };
-    const warning = `GET /health of ${shownUrl(url)} is not answered properly: ${hide(health.problem, secrets)}; its sessions work, but its name and version are not known.`;
+    const warning = `GET /health of ${shownUrl(url)} is not answered properly: ${plain(hide(health.problem, secrets))}; its sessions work, but its name and version are not known.`;
     return { info: health.info, warning };
   }
   // Of a connection through a proxy k6/ws shows the address alone; the HTTP client says that it was the proxy's.
@@ -87,5 +88,5 @@ export const preflight = (
     { ...failure, reason },
     { url, setting, spelled, proxy: proxyOf(url, __ENV), answersOnIPv6: answersOnIPv6(settings, failure) },
   );
-  return hide(text, secrets);
+  return plain(hide(text, secrets));
 };

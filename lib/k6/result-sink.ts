@@ -5,6 +5,7 @@ import { sessionRecord, type Hidden, type SessionPlace } from '../results/record
 import { hide, hideInOutcome, hideInTrace } from '../results/redact.ts';
 import type { RunIdentity } from '../results/run.ts';
 import type { SessionResult } from '../session/session.ts';
+import { plain } from '../text/visible.ts';
 import { countGeneratorFailures, countSession, type SessionTags } from './metrics.ts';
 import type { Plan } from './run-plan.ts';
 
@@ -16,17 +17,13 @@ export interface ResultSink {
   readonly hidden: Hidden;
   /** A session of a round; the console shows the VU's first failure of each kind. */
   session: (result: SessionResult, place: SessionPlace, tags: SessionTags, command: Command) => void;
-  /** Prints a message on the console, unless records are printed there. */
-  print: (message: string) => void;
-  /** A text from outside, without secrets. */
+  /** Prints a message on the console, unless records are printed there, and the trace below it. */
+  print: (message: string, trace?: readonly string[]) => void;
+  /** A text from outside, without secrets and fit for a console. */
   hide: (text: string) => string;
   /** Writes a record, where such are asked for. */
   record: (isFailure: boolean, text: () => string) => void;
 }
-
-/** A trace as lines below what it belongs to. */
-export const traceText = (trace: readonly string[] | undefined): string =>
-  trace === undefined ? '' : `\n    ${trace.join('\n    ')}`;
 
 /** Ends the run where the generator or a script failed, not the service. */
 export const stopOnGeneratorFailure = (
@@ -35,11 +32,11 @@ export const stopOnGeneratorFailure = (
 ): void => {
   if (isGeneratorLimit(outcome)) {
     countGeneratorFailures(1);
-    const shown = describeOutcome(hideInOutcome(outcome, secrets));
+    const shown = plain(describeOutcome(hideInOutcome(outcome, secrets)));
     exec.test.fail(`INVALID: this machine has no more connections to give: ${shown}`);
   }
   if (bug !== undefined) {
-    exec.test.fail(`a script failed, not the service: ${describeOutcome(hideInOutcome(outcome, secrets))}`);
+    exec.test.fail(`a script failed, not the service: ${plain(describeOutcome(hideInOutcome(outcome, secrets)))}`);
     throw bug;
   }
 };
@@ -51,9 +48,9 @@ export const createResultSink = ({ settings: { records }, hidden }: Plan, run: R
     run,
     vu: exec.vu.idInTest,
     hidden,
-    hide: (text) => hide(text, hidden.secrets),
-    print: (message) => {
-      if (records === 'off') console.warn(message);
+    hide: (text) => plain(hide(text, hidden.secrets)),
+    print: (message, trace = []) => {
+      if (records === 'off') console.warn([message, ...trace].map(plain).join('\n    '));
     },
     record: (isFailure, text) => {
       if (records === 'all' || (isFailure && records === 'failures')) console.log(text());
@@ -67,7 +64,7 @@ export const createResultSink = ({ settings: { records }, hidden }: Plan, run: R
         const { test, round, session } = place;
         const shown = describeOutcome(hideInOutcome(outcome, hidden.secrets));
         const what = `${test} round ${round} session ${session} (${command.name}): ${shown}`;
-        sink.print(what + traceText(hideInTrace(result.trace, hidden.secrets)));
+        sink.print(what, hideInTrace(result.trace, hidden.secrets));
       }
       stopOnGeneratorFailure(result, sink);
     },

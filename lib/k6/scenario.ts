@@ -160,7 +160,7 @@ const runCases = async (
   const notRunBecause = await cases?.(plan, name, sink, () => [...shared].slice(1) as ReplayCase[]);
   // A gate that rests on this scenario alone must not open.
   if (isAlone && rounds.length === 0 && notRunBecause !== undefined)
-    exec.test.abort(`${name}: NOT RUN: ${notRunBecause}`);
+    exec.test.abort(`${name}: NOT RUN: ${sink.hide(notRunBecause)}`);
 };
 
 /** Sleeps until so many iterations have ended, however, and then for the pause between rounds. */

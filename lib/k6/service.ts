@@ -1,4 +1,5 @@
 import { isObject } from '../jsonrpc/messages.ts';
+import { plain } from '../text/visible.ts';
 import { parsedJson } from '../text/json.ts';
 import { noReading, quantities, readMemory, type MemoryReading } from '../memory/reading.ts';
 import { parseUrl, type Settings } from '../load/settings.ts';
@@ -54,9 +55,9 @@ const askHelper = ({ helperUrl, helperToken }: Settings, method: 'GET' | 'POST',
 
 /** What the helper says is wrong. */
 const errorOf = ({ status, body }: Answer): string => {
-  if (status === 0) return body;
+  if (status === 0) return plain(body);
   const [, error] = /^\{"error":(".*")\}$/.exec(body) ?? [];
-  return error === undefined ? `status ${status}: ${body.slice(0, 200)}` : String(JSON.parse(error));
+  return error === undefined ? `status ${status}: ${plain(body.slice(0, 200))}` : plain(String(JSON.parse(error)));
 };
 
 /** The helper of the settings, if they name one; throws where it does not answer. */

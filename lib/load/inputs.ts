@@ -1,5 +1,5 @@
 import { withoutMark } from '../text/byte-order-mark.ts';
-import { plain } from '../text/fold.ts';
+import { plain } from '../text/visible.ts';
 import { parseCommandSet } from '../commands/command-set.ts';
 import type { Command } from '../commands/command.ts';
 import { recoveryIndexProblems, type ReplayCase } from '../commands/recovery-index.ts';

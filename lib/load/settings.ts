@@ -1,3 +1,4 @@
+import { plain } from '../text/visible.ts';
 import { suggestion } from '../text/suggestion.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { parsedJson } from '../text/json.ts';
@@ -681,5 +682,5 @@ export const parseSettings = (
 export const refusal = (problems: readonly string[]): string =>
   [
     `${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} wrong; nothing was run.`,
-    ...problems.map((problem) => `  - ${problem}`),
+    ...problems.map((problem) => `  - ${plain(problem)}`),
   ].join('\n');

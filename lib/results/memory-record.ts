@@ -1,10 +1,11 @@
+import { visibleJson } from '../text/visible.ts';
 import type { MemorySample } from '../memory/trend.ts';
 import type { MemoryRecord } from './record-schema.ts';
 import type { RunIdentity } from './run.ts';
 
 /** The memory record: one line of JSON a load under which the service's memory was watched. */
 export const memoryRecord = (run: RunIdentity, test: string, caseName: string, watched: WatchedMemory): string =>
-  JSON.stringify({
+  visibleJson({
     type: 'memory',
     version: 1,
     run: run.id,

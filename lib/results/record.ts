@@ -1,3 +1,4 @@
+import { visibleJson } from '../text/visible.ts';
 import type { Case } from '../cases/case.ts';
 import type { Command } from '../commands/command.ts';
 import type { SessionResult } from '../session/session.ts';
@@ -35,7 +36,7 @@ export const sessionRecord = (
   hidden: Hidden = nothing,
   command?: Command,
 ): string =>
-  JSON.stringify({
+  visibleJson({
     type: 'session',
     version: 1,
     run: run.id,
@@ -73,7 +74,7 @@ export const findingRecord = (
   finding: { kind: FindingRecord['finding']; received: string },
   { trace, hidden = nothing }: { trace?: string[] | undefined; hidden?: Hidden } = {},
 ): string =>
-  JSON.stringify({
+  visibleJson({
     type: 'finding',
     version: 1,
     run: run.id,

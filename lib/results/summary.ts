@@ -1,5 +1,6 @@
 import { shownUrl } from '../load/settings.ts';
-import { folded, plain } from '../text/fold.ts';
+import { folded } from '../text/fold.ts';
+import { plain } from '../text/visible.ts';
 import type { RunIdentity } from './run.ts';
 import type { Figures, Findings, JudgedCriterion, Measurement, RunResult, SuccessCriterion } from './record-schema.ts';
 import { criterionStatuses } from './criterion-status.ts';

@@ -15,13 +15,3 @@ export const folded = (line: string, indent = line.search(/\S/) + 4): string => 
   if (at < 0) return line;
   return `${line.slice(0, at).trimEnd()}\n${folded(' '.repeat(indent) + line.slice(at).trimStart(), indent)}`;
 };
-
-// oxlint-disable-next-line no-control-regex -- they may move a terminal's cursor, or worse
-const controls = /[\u0000-\u001f\u007f-\u009f]+/g;
-
-/** A text in which a CI system finds no command: GitHub obeys `::error::` at the begin of a line, which folding can make of any word, and `##[`. */
-export const withoutCiCommands = (text: string): string =>
-  text.replaceAll(/(?<=^|\s)::/g, String.raw`\u003a:`).replaceAll('##[', String.raw`#\u0023[`);
-
-/** A text of others' making on one line, without what a terminal or a CI system would obey. */
-export const plain = (text: string): string => withoutCiCommands(text.replaceAll(controls, ' '));
