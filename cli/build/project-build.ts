@@ -14,6 +14,7 @@ import { withLock } from '../shared/lock.mjs';
 import { packageRoot } from '../shared/package-root.ts';
 import { currentProject, type Project } from '../shared/project.ts';
 import { forgetScenarios, shippedScenarios } from '../shared/scenarios.ts';
+import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 
 /** Why the scenarios of a project could not be built, a line a problem. */
 export class BuildError extends Error {
@@ -117,7 +118,7 @@ const readThresholds = (
   if (!existsSync(file)) return { thresholds: shipped, warnings: [] };
   let own: unknown;
   try {
-    own = JSON.parse(readFileSync(file, 'utf8'));
+    own = JSON.parse(withoutMark(readFileSync(file, 'utf8')));
   } catch (error) {
     throw new BuildError([`thresholds.json: expected JSON: ${innermostMessage(error)}`]);
   }

@@ -5,6 +5,7 @@ import { isObject } from '../../lib/jsonrpc/messages.ts';
 import { innermostMessage, messageOf } from '../../lib/text/errors.ts';
 import { declareCommand, type Options } from '../shared/command.ts';
 import { packageRoot, packageVersion } from '../shared/package-root.ts';
+import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 
 const template = path.join(packageRoot, 'docs/examples/project');
 
@@ -79,7 +80,7 @@ const completedManifest = (file: string): string => {
   if (!existsSync(file)) return `${JSON.stringify(wanted, undefined, 2)}\n`;
   let own: unknown;
   try {
-    own = JSON.parse(readFileSync(file, 'utf8'));
+    own = JSON.parse(withoutMark(readFileSync(file, 'utf8')));
   } catch (error) {
     throw new Error(`${file}: expected JSON: ${innermostMessage(error)}`, { cause: error });
   }

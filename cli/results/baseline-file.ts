@@ -9,6 +9,7 @@ import { innermostMessage } from '../../lib/text/errors.ts';
 import { issueText } from '../shared/schema-issue.ts';
 import { historyFolder } from './history-file.ts';
 import { writeOutput } from '../shared/output-file.ts';
+import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 
 /** The file of a folder of results that says which runs others are held against. */
 export const baselineFile = (base: string): string => path.join(historyFolder(base), 'baseline.json');
@@ -35,7 +36,7 @@ export const readBaseline = async (base: string): Promise<Baseline> => {
   if (!existsSync(file)) return new Map();
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(file, 'utf8'));
+    value = JSON.parse(withoutMark(await readFile(file, 'utf8')));
   } catch (error) {
     throw new Error(`${file}: expected a baseline: ${innermostMessage(error)}; ${remedy}`, { cause: error });
   }

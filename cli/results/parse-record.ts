@@ -10,6 +10,7 @@ import {
   type SessionRecord,
 } from '../../lib/results/record-schema.ts';
 import { issueText } from '../shared/schema-issue.ts';
+import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 
 /** A record of any type that a run leaves beside its run record. */
 export type DetailRecord = SessionRecord | FindingRecord | MemoryRecord;
@@ -26,7 +27,7 @@ export class RecordProblem extends Error {}
 /** Parses JSON; throws a RecordProblem that says what was expected. */
 export const parseJson = (text: string, expected: string): unknown => {
   try {
-    return JSON.parse(text);
+    return JSON.parse(withoutMark(text));
   } catch {
     throw new RecordProblem(`expected a ${expected}, a JSON object; received no JSON, or a part of it`);
   }

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 import { type DetailRecord, RecordProblem, parseRecord } from './parse-record.ts';
 
 /** A line of a file, or that it is longer than any record. */
@@ -54,7 +55,7 @@ export const readRecords = async function* (file: string): AsyncGenerator<Read> 
       };
       continue;
     }
-    const text = line.text.replace(/\r$/, '');
+    const text = withoutMark(line.text).replace(/\r$/, '');
     if (text === '') continue;
     // k6 writes what it has to say beside the records.
     if (!text.startsWith('{')) {

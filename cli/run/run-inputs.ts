@@ -17,7 +17,12 @@ const readFile = (file: string): string => {
 const caProblems = (file: string): string[] => {
   const expected = '--ca: expected a file of PEM certificates, such as ./ca.pem';
   try {
-    return readFile(file).includes('-----BEGIN CERTIFICATE-----') ? [] : [`${expected}; ${file} holds none`];
+    const text = readFile(file);
+    if (text.startsWith('\ufeff-----BEGIN'))
+      return [
+        `${expected}; k6 overlooks a certificate behind a byte order mark, with which ${file} begins: save it without`,
+      ];
+    return text.includes('-----BEGIN CERTIFICATE-----') ? [] : [`${expected}; ${file} holds none`];
   } catch (error) {
     return [`${expected}; ${innermostMessage(error)}`];
   }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { isObject } from '../../lib/jsonrpc/messages.ts';
 import { packageRoot } from './package-root.ts';
+import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 
 /** A folder with scenarios of its own, beside a package.json that names this package. */
 export interface Project {
@@ -16,7 +17,7 @@ const packageName = 'websocket-mcp-stress';
 
 const namesThisPackage = (folder: string): boolean => {
   try {
-    const manifest: unknown = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+    const manifest: unknown = JSON.parse(withoutMark(readFileSync(path.join(folder, 'package.json'), 'utf8')));
     if (!isObject(manifest)) return false;
     const { dependencies, devDependencies, peerDependencies } = manifest;
     return [dependencies, devDependencies, peerDependencies].some(

@@ -4,6 +4,7 @@ import { isObject } from '../jsonrpc/messages.ts';
 import { parsedJson } from '../text/json.ts';
 import { isReservedHeader, isToken, mergeHeaders, parseSubprotocols, subprotocolHeader } from './headers.ts';
 import { expectedZones, parseZones, type CloudSettings, type ZoneShare } from './cloud.ts';
+import { withoutMark } from '../text/byte-order-mark.ts';
 
 /** A setting's name in k6's `-e` and in the environment. */
 export type SettingName = `STRESS_${string}`;
@@ -435,7 +436,7 @@ const isFieldValue = (text: string): boolean => !/[\u0000-\u0008\u000a-\u001f\u0
 const expectedSubprotocols = 'a subprotocol, or different ones separated by commas,';
 
 const parseHeaders = (text: string): Record<string, string> | string => {
-  const value = parsedJson(text);
+  const value = parsedJson(withoutMark(text));
   if (!isObject(value)) return 'a JSON object of texts';
   for (const [name, field] of Object.entries(value)) {
     if (!isToken(name)) return `header names of letters, digits and hyphens (not ${JSON.stringify(name)})`;

@@ -12,7 +12,7 @@ const unseen =
 const short: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r' };
 
 /** Characters as JSON escapes them, whatever they are. */
-export const escaped = (characters: string): string => {
+const escaped = (characters: string): string => {
   let text = '';
   for (let at = 0; at < characters.length; at++) {
     text += short[characters[at] ?? ''] ?? `\\u${characters.charCodeAt(at).toString(16).padStart(4, '0')}`;
@@ -34,7 +34,7 @@ export const cutTo = (text: string, most: number): string => {
  * A text in which a CI system finds no command: GitHub obeys `::error::` at the begin of a line, which folding can make of any word,
  * and `##[`, Azure `##vso[`.
  */
-export const withoutCiCommands = (text: string): string =>
+const withoutCiCommands = (text: string): string =>
   text.replaceAll(/(?<=^|\s)::/g, String.raw`\u003a:`).replaceAll(/##(?=\w*\[)/g, String.raw`#\u0023`);
 
 /** A text of others on one line, without what a reader can't see and what a terminal or a CI system would obey. */
