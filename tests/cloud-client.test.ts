@@ -75,7 +75,7 @@ void test('5xx is asked again, each time later, and given up at last', async (t)
 
   cloud.instead = () => gone;
   const { message, status } = await failure(api.project(cloud.project));
-  assert.equal(message, 'GET /cloud/v6/projects/4711: status 502: <html> [31mBad gateway</html>; 5 tries');
+  assert.equal(message, 'GET /cloud/v6/projects/4711: status 502: <html>\\u001b[31mBad gateway</html>; 5 tries');
   assert.equal(status, 502);
   assert.deepEqual(waits.slice(3), [1000, 2000, 4000, 8000]);
 });
@@ -98,7 +98,7 @@ void test('an answer that is no JSON, or another than the API has, is told', asy
     unpublished: true,
   });
   const { message } = await failure(api.project(cloud.project));
-  assert.equal(message, 'GET /cloud/v6/projects/4711: status 200: expected JSON; received "<html> [2JLog in …"');
+  assert.equal(message, 'GET /cloud/v6/projects/4711: status 200: expected JSON; received "<html>\\u001b[2JLog in …"');
 
   cloud.instead = () => ({ status: 200, body: { value: [{ id: 'one' }] }, unpublished: true });
   const other = await failure(api.loadTests(cloud.project, new Set(['a'])));

@@ -247,7 +247,7 @@ void test('a project that is not there, and options that the cloud would not run
   assert.equal(many.code, 2);
   assert.match(
     many.stderr,
-    /"Nightly": the cloud would not run it: .*status 400: Too many VUs\. \[31m; vus: at most 10/,
+    /"Nightly": the cloud would not run it: .*status 400: Too many VUs\.\\u001b\[31m; vus: at most 10/,
   );
   assert.deepEqual(cloud.writes, []);
   assert.deepEqual(cloud.violations, []);

@@ -278,7 +278,7 @@ void test('the report has what is wrong, the worst first, and nothing that moves
       '            received  f',
       'deviating   odd   RFC 1 §2',
       '            expected  b',
-      '            received  c | d [2J<b>',
+      String.raw`            received  c | d\u001b[2J<b>`,
       '',
       '3 cases: 1 breaking, 1 deviating, 1 conforming',
       '',
@@ -287,7 +287,7 @@ void test('the report has what is wrong, the worst first, and nothing that moves
   assert.match(reportText(report, true), /\nconforming {2}fine {2}RFC 1 §1\n/);
   assert.match(
     reportMarkdown(report, 'ws://x'),
-    /\n\| deviating \| `odd` \| RFC 1 §2 \| b \| c \\\| d \\\[2J&lt;b&gt; \|\n/,
+    /\n\| deviating \| `odd` \| RFC 1 §2 \| b \| c \\\| d\\\\u001b\\\[2J&lt;b&gt; \|\n/,
   );
 });
 

@@ -269,7 +269,7 @@ void test('what a service answers otherwise is told, and does not hide the rest'
   assert.equal(facts.dialect, undefined);
   assert.deepEqual(facts.deviations, [
     'a control without a process is answered with a result: result {"status":"resumed"}; an error is due',
-    'an unknown method ends the session: protocol-violation: expected the id of a request in each response, received -32600 what [2J? without id',
+    'an unknown method ends the session: protocol-violation: expected the id of a request in each response, received -32600 what\\u001b[2J? without id',
   ]);
   assert.equal(facts.memory, undefined);
 });

@@ -152,7 +152,7 @@ const wrongAnswers: [what: string, status: number, body: string, told: RegExp][]
     'is a web page',
     200,
     '<html>\u001b[2J',
-    /expected Prometheus's query API at .*; received status 200 and "<html> \[2J"/,
+    /expected Prometheus's query API at .*; received status 200 and "<html>\\u001b\[2J"/,
   ],
   ['leads elsewhere', 302, '', /received status 302/],
   ['has no such path', 404, 'not found', /received status 404 .*is there a path missing/],
@@ -160,7 +160,7 @@ const wrongAnswers: [what: string, status: number, body: string, told: RegExp][]
     'says an error',
     422,
     '{"status":"error","error":"too \\u001b[31m much"}',
-    /could not answer a query \(status 422\): too {2}\[31m much/,
+    /could not answer a query \(status 422\): too \\u001b\[31m much/,
   ],
   [
     'answers in another form',

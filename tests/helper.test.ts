@@ -231,7 +231,7 @@ void test('a command that fails: its exit code and the last line of its stderr',
     'echo first >&2; echo "no such unit\u001b[31m" >&2; echo out; exit 3',
     'exit 4',
   );
-  await assert.rejects(stop(), { message: '--stop-command exited with 3: no such unit [31m' });
+  await assert.rejects(stop(), { message: '--stop-command exited with 3: no such unit\\u001b[31m' });
   await assert.rejects(start(), { message: '--start-command exited with 4' });
   const killed = commandsFor(t, 'kill -KILL $$', 'no-such-program-here');
   await assert.rejects(killed.stop(), { message: '--stop-command was ended by SIGKILL' });

@@ -53,7 +53,7 @@ export const createApi = (access: CloudAccess, world: ClientWorld) => {
     const where = `${method} ${path.replace(/\?.*/, '')}: status ${answer.status}`;
     if (value === undefined) {
       const text = hide(new TextDecoder().decode(answer.body.subarray(0, 500)), secrets);
-      throw new CloudError(`${where}: expected JSON; received ${JSON.stringify(printable(text, 200))}`, answer.status);
+      throw new CloudError(`${where}: expected JSON; received "${printable(text, 200)}"`, answer.status);
     }
     const result = v.safeParse(schema, value);
     if (result.success) return result.output;

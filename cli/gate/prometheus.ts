@@ -86,7 +86,7 @@ const ask = async ({ url, authorization }: Connection, query: string, atS?: numb
   }
   if (status !== 200 || answer?.status !== 'success') {
     throw new GateError(
-      `expected Prometheus's query API at ${address}; received status ${status} and ${JSON.stringify(printable(text, 100))}; is there a path missing in --prometheus?`,
+      `expected Prometheus's query API at ${address}; received status ${status} and "${printable(text, 100)}"; is there a path missing in --prometheus?`,
     );
   }
   return answer.data;

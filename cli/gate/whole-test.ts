@@ -3,6 +3,7 @@ import type { Settings } from '../../lib/load/settings.ts';
 import { parseExpression, type Criterion } from '../../lib/load/thresholds.ts';
 import { runMarker, type RunIdentity } from '../../lib/results/run.ts';
 import { figureSelectors, evaluateRun, type MetricValues } from '../../lib/results/verdict.ts';
+import { cutTo, visible } from '../../lib/text/visible.ts';
 import { printable } from '../shared/printable.ts';
 import { askNumber, askSamples, askTime, askVector, GateError, type Connection } from './prometheus.ts';
 import { agreements, beginnings, gaugesOf, questionsFor, type Series } from './promql.ts';
@@ -52,7 +53,7 @@ const findMachines = async (
   series: Series,
 ): Promise<{ names: string[]; beganMs: number }> => {
   const { testLabel, testId, instanceLabel, instances, scenario } = test;
-  const marked = `${testLabel}=${JSON.stringify(printable(testId, 100))}`;
+  const marked = `${testLabel}=${visible(JSON.stringify(cutTo(testId, 100)))}`;
   const begun = await askSamples(connection, beginnings(series), series.atS);
   if (begun.length === 0) {
     throw new GateError(
