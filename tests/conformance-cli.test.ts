@@ -373,7 +373,7 @@ void test('TLS: both kinds of case verify the service, by an authority that is n
   ];
   const unknown = await conformance(...args);
   assert.equal(unknown.code, 1);
-  assert.match(unknown.stderr, /No service answers at wss:.*certificate cannot be verified \(.*--ca FILE/);
+  assert.match(unknown.stderr, /No connection to the service at wss:.*certificate cannot be verified \(.*--ca FILE/);
   for (const more of [['--insecure'], ['--ca', certificate]]) {
     const { code, stdout, stderr } = await conformance(...args, ...more);
     assert.equal(code, 0, stderr);

@@ -11,6 +11,13 @@ const received = (status: number, location = ''): string =>
 
 /** What k6 2.2.0 (k6/http and k6/ws) and Node 20 say, and what it means. */
 const texts: readonly [kind: string, text: string, advice: RegExp][] = [
+  ['blocked-by-k6', 'IP (127.0.0.1) is in a blacklisted range (127.0.0.0/8)', /K6_BLACKLIST_IPS/],
+  ['blocked-by-k6', 'hostname (localhost) is in a blocked pattern (localhost)', /K6_BLOCK_HOSTNAMES/],
+  [
+    'local-address',
+    'dial tcp 10.9.9.9:0->127.0.0.1:1: bind: cannot assign requested address',
+    /Check K6_LOCAL_IPS, --local-ips/,
+  ],
   ['refused', 'dial tcp 127.0.0.1:1: connect: connection refused', /Start the service there.*--url ws:/],
   ['refused', 'connect ECONNREFUSED 127.0.0.1:1', /Start the service there.*--url ws:/],
   ['no-such-host', 'lookup no-such-host.invalid: no such host', /Start the service/],
@@ -88,6 +95,7 @@ const texts: readonly [kind: string, text: string, advice: RegExp][] = [
   ['path', received(200), /Check the path/],
   ['denied', received(401), /Check the path and the token \(--token …\) or headers \(--headers …\)/],
   ['denied', received(403), /Check the path and the token \(--token …\) or headers \(--headers …\)/],
+  ['interim', received(103), /interim response/],
   ['busy', received(429), /limits how often/],
   ['unavailable', received(503), /not ready or has no room/],
   ['server-error', received(502), /log/],
@@ -98,7 +106,10 @@ for (const [kind, text, advice] of texts) {
     const context = { url: /no-tls|certificate/.test(kind) ? secure : url, spelled: flagOf };
     assert.equal(meaningOf(failureFrom(text), context).kind, kind);
     const whole = explainFailure(failureFrom(text), context);
-    assert.match(whole, /^(?:No service answers at|The service at) wss?:\/\/service\.example:8003\/ws\/mcp\?…/);
+    assert.match(
+      whole,
+      /^(?:No service answers at|No connection to the service at|The service at) wss?:\/\/service\.example:8003\/ws\/mcp\?…/,
+    );
     assert.match(whole, advice);
     assert.match(whole, /[^.]\.$/);
     assert.doesNotMatch(whole, /hidden/);

@@ -99,7 +99,10 @@ void test('ws-stress run gives the same verdict and exit code whatever k6 finds 
   t.after(() => target.close());
   const base = temporaryDirectory(t);
   const config = path.join(base, 'k6.json');
-  writeFileSync(config, JSON.stringify({ linger: true, noSetup: true, throw: true, discardResponseBodies: true }));
+  writeFileSync(
+    config,
+    JSON.stringify({ linger: true, paused: true, noSetup: true, throw: true, discardResponseBodies: true }),
+  );
   const bypass = {
     K6_NO_THRESHOLDS: 'true',
     K6_NO_SETUP: 'true',

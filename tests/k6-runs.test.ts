@@ -285,7 +285,7 @@ describe('runs with plain k6', { concurrency: 6 }, () => {
         try {
           const refused = await runBundle('single', secure);
           assert.equal(refused.code, 108);
-          assert.match(refused.stderr, /test aborted: No service answers at wss:.*certificate/);
+          assert.match(refused.stderr, /test aborted: No connection to the service at wss:.*certificate/);
           const unverified = await runBundle('single', secure, { STRESS_INSECURE: 'true' });
           assert.equal(unverified.code, 0, unverified.stderr);
           assert.match(unverified.stderr, /level=warning msg="STRESS_INSECURE: the TLS certificate/);

@@ -144,7 +144,7 @@ void test('the package, installed elsewhere, works', async (t) => {
     const { code, stdout, stderr } = await wsStress('run', 'jobs', '--with-target');
     assert.equal(code, 0, stdout + stderr);
     assert.match(stderr, /built dist\/jobs\.js/);
-    assert.doesNotMatch(stderr, /warning(?!: (this machine|the hypervisor))/);
+    assert.doesNotMatch(stderr, /warning(?!: (this machine|the hypervisor))/i);
     const broken = await startTarget({ port: 0, faults: ['ignore-pause'] });
     t.after(() => broken.close());
     const failed = await wsStress('run', './scenarios/jobs.ts', '--url', broken.url);

@@ -105,6 +105,20 @@ void test('ws-stress init', async (t) => {
     assert.equal(broken.code, 2);
     assert.match(broken.stderr, /package\.json: expected JSON/);
   });
+
+  await t.test('what could be written before an error is not denied', async (t) => {
+    const { run, write, folder } = await projectIn(temporaryDirectory(t));
+    write('.github', 'a file');
+    const nothing = await run('init');
+    assert.equal(nothing.code, 2);
+    assert.match(nothing.stderr, /Nothing was written\.\n {2}- \S*load-tests\.yml could not be written: ENOTDIR/);
+    mkdirSync(path.join(folder, 'sub'));
+    writeFileSync(path.join(folder, 'sub/scenarios'), 'a file');
+    const some = await run('init', 'sub');
+    assert.equal(some.code, 1);
+    assert.match(some.stdout, /wrote sub/);
+    assert.match(some.stderr, /jobs\.ts could not be written: E.*\nThe files above are written; --force replaces/);
+  });
 });
 
 void test('a project is built when needed, run by name or file, and judged by its own criteria', async (t) => {
@@ -117,7 +131,7 @@ void test('a project is built when needed, run by name or file, and judged by it
     const first = await run('run', 'jobs', '--url', target.url, '--rounds', '1');
     assert.equal(first.code, 0, first.stdout + first.stderr);
     assert.match(first.stderr, /built dist\/jobs\.js/);
-    assert.doesNotMatch(first.stderr, /warning(?!: (this machine|the hypervisor))/);
+    assert.doesNotMatch(first.stderr, /warning(?!: (this machine|the hypervisor))/i);
     const second = await run('run', './scenarios/jobs.ts', '--url', target.url, '--rounds', '1');
     assert.equal(second.code, 0, second.stdout + second.stderr);
     assert.doesNotMatch(second.stderr, /built/);

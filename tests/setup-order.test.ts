@@ -49,6 +49,15 @@ void test('K6_BIN takes precedence over everything else', async (t) => {
   assert.deepEqual(result, { k6: { path: K6_BIN, version: '2.1.0', source: 'K6_BIN' }, shown: '' });
 });
 
+void test('a variable that k6 rejects says nothing about the program', async (t) => {
+  const fixture = setupFixture(t);
+  const fails = `#!/bin/sh\n[ -z "$K6_SECRET_SOURCE" ] || exit 255\n${k6Script('2.1.0')}`;
+  writeExecutable(join(fixture.bin, 'k6'), fails);
+  const result = await runEnsureK6(fixture, { env: { ...fixture.env, K6_SECRET_SOURCE: 'wrong' } });
+  assert.ok('k6' in result, result.shown);
+  assert.equal(result.k6.version, '2.1.0');
+});
+
 const BAD_K6_BINS: [what: string, write: (path: string) => void, message: RegExp][] = [
   ['does not exist', () => undefined, /there is no .*my-k6/],
   ['is a directory', (path) => mkdirSync(path), /my-k6 is not an executable file/],

@@ -14,7 +14,7 @@ import { targetFor } from './target-client.ts';
 
 /** The explanation in an output, without a library's own words. */
 const whyOf = (stderr: string): string =>
-  (/(?:No service answers at|The service at) [^\n]*/.exec(stderr)?.[0] ?? '')
+  (/(?:No service answers at|No connection to the service at|The service at) [^\n]*/.exec(stderr)?.[0] ?? '')
     .replaceAll('\\"', '"')
     .replace(/"$/, '')
     .replace(/ \(.*\)\. /, '. ');
@@ -104,6 +104,8 @@ void describe('doctor (Node) and run (k6) agree', { concurrency: 3 }, () => {
     ['a denial', '401 Unauthorized', /the token \(--token …\)/],
     ['another path', '404 Not Found', /Check the path\.$/],
     ['no room', '503 Service Unavailable', /status 503 .* not ready/],
+    ['an interim response', '103 Early Hints\r\nLink: </a>', /status 103 .*k6 takes an interim response/],
+    ['large headers', `404 Not Found\r\nX-Large: ${'x'.repeat(100_000)}`, /Check the path\.$/],
     [
       'a 101 that is none',
       '101 Switching Protocols',
@@ -118,6 +120,12 @@ void describe('doctor (Node) and run (k6) agree', { concurrency: 3 }, () => {
       assert.match(said.why, why);
     });
   }
+
+  void test('on an answer whose lines end in a line feed alone', async (t) => {
+    const answer = answering('404 Not Found')().replaceAll('\r', '');
+    const url = await rawServiceFor(t, { answer: () => answer, opened: () => undefined });
+    assert.match((await bothOn(url)).why, /status 404 instead of 101.*Check the path\.$/);
+  });
 
   void test('on headers: each is sent the same, beyond Latin-1 too, and a list of subprotocols', async (t) => {
     const seen: IncomingHttpHeaders[] = [];
@@ -165,12 +173,14 @@ void describe('doctor (Node) and run (k6) agree', { concurrency: 3 }, () => {
     const dead = { HTTP_PROXY: 'http://127.0.0.1:1' };
     assert.match((await bothOn(url, [], dead)).why, /the proxy of HTTP_PROXY is not there: 127\.0\.0\.1:1/);
     assert.match((await bothOn(url, [], { ...dead, NO_PROXY: '.invalid' })).why, /name of its host cannot be resolved/);
+    assert.match((await bothOn(url, [], { HTTP_PROXY: ':::no address' })).why, /name of its host cannot be resolved/);
     assert.equal((await bothOn(target.url, [], dead)).works, true);
   });
 
-  void test('on a service whose /health is no HTTP, and one that never answers it', async (t) => {
+  void test('on a service whose /health is no HTTP, one that switches protocols, and one that never answers it', async (t) => {
     const target = await targetFor(t);
-    for (const health of ['HTTP/1.1 200 OK\r\nBad Header\r\n\r\n{}', undefined]) {
+    const switching = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
+    for (const health of ['HTTP/1.1 200 OK\r\nBad Header\r\n\r\n{}', switching, undefined]) {
       const server = createTcpServer((client) => {
         client.on('error', () => undefined);
         client.once('data', (data) => {
@@ -186,6 +196,7 @@ void describe('doctor (Node) and run (k6) agree', { concurrency: 3 }, () => {
       const url = `ws://127.0.0.1:${await listening(t, server)}/ws/mcp`;
       const { works, stderr } = await bothOn(url, ['--ack-timeout', '2s']);
       assert.equal(works, true, stderr);
+      if (health === switching) continue;
       assert.match(stderr, /GET \/health of ws:[^ ]+ is not answered properly: .*its sessions work/);
     }
   });

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isObject } from '../../lib/jsonrpc/messages.ts';
 import { innermostMessage, messageOf } from '../../lib/text/errors.ts';
 import { declareCommand, type Options } from '../shared/command.ts';
+import { writeOutput } from '../shared/output-file.ts';
 import { packageRoot, packageVersion } from '../shared/package-root.ts';
 import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 
@@ -35,14 +35,17 @@ export const initCommand = declareCommand({
       all.push(messageOf(error));
     }
     if (all.length > 0 || manifest === undefined) return refuse(all);
+    let written = 0;
     try {
       for (const { name, text } of [...files, { name: 'package.json', text: manifest }]) {
-        await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
-        await writeFile(path.join(folder, name), text);
+        await writeOutput(path.join(folder, name), text);
+        written++;
         console.log(`wrote ${path.join(to, name)}`);
       }
     } catch (error) {
-      return refuse([innermostMessage(error)]);
+      if (written === 0) return refuse([messageOf(error)]);
+      console.error(`${messageOf(error)}\nThe files above are written; --force replaces them when you try again.`);
+      return 1;
     }
     console.log(nextSteps(to));
     return 0;

@@ -339,4 +339,4 @@ export const guardedEnvironment = (env: NodeJS.ProcessEnv): { env: NodeJS.Proces
 };
 
 /** What ws-stress gives to k6 whatever a configuration file says. */
-export const ownArguments: readonly string[] = ['--linger=false'];
+export const ownArguments: readonly string[] = ['--linger=false', '--paused=false'];

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { chosenScenarios, readCriteria, readInputs, settingConflicts, type Inputs } from '../../lib/load/inputs.ts';
 import { asVariables, type Spelling } from '../../lib/load/settings.ts';
 import { knownScenarios } from '../../lib/load/thresholds.ts';
@@ -8,6 +8,8 @@ import { defaultThresholds, scenarioNamed, scenariosOf } from '../shared/scenari
 
 const readFile = (file: string): string => {
   try {
+    // k6 reads it again, and waiting for a pipe's writer could not be interrupted.
+    if (statSync(file).isFIFO()) throw new Error('it is a pipe, and it is read more than once: save it in a file');
     return readFileSync(file, 'utf8');
   } catch (error) {
     throw new Error(`: ${innermostMessage(error)}`, { cause: error });

@@ -37,9 +37,13 @@ export const isSupportedK6 = (version: K6Version): boolean => {
   return version.major > 2 || (version.major === 2 && !isBefore200);
 };
 
+/** A variable that k6 rejects, such as a wrong K6_SECRET_SOURCE, fails a run; it says nothing about the program. */
+const withoutK6Options = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('K6_')));
+
 /** Runs `<path> version` and checks the answer. */
 export const inspectK6 = async (path: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Inspected> => {
-  const run = await runGroup(path, ['version'], { env, signal, timeoutMs: VERSION_TIMEOUT_MS });
+  const run = await runGroup(path, ['version'], { env: withoutK6Options(env), signal, timeoutMs: VERSION_TIMEOUT_MS });
   if (run.failure !== undefined) {
     return { usable: false, reason: `${path} does not run: "${path} version" ${run.failure}${quoted(run.stderr)}` };
   }

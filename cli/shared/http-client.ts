@@ -3,7 +3,7 @@ import https from 'node:https';
 import { withoutSubprotocol } from '../../lib/load/headers.ts';
 import { parseUrl } from '../../lib/load/settings.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
-import { creating, headersAsSent, type Connection } from './node-connect.ts';
+import { asLenientAsK6, creating, headersAsSent, type Connection } from './node-connect.ts';
 
 /** An answer over HTTP, or why there is none. */
 export type HttpAnswer = { status: number; body: string; problem?: never } | { status?: never; problem: string };
@@ -18,6 +18,7 @@ export const askHttp = async (connection: Connection, path: string, timeoutMs: n
     headers: headersAsSent(withoutSubprotocol(connection.headers)),
     signal,
     createConnection: creating(connection, timeoutMs) as never,
+    ...asLenientAsK6,
   };
   try {
     return await new Promise((resolve, reject) => {
@@ -31,6 +32,11 @@ export const askHttp = async (connection: Connection, path: string, timeoutMs: n
         response.once('end', () => resolve({ status: response.statusCode ?? 0, body }));
       });
       request.once('error', reject);
+      // Node leaves such a connection to whoever listens.
+      request.once('upgrade', ({ statusCode }, socket) => {
+        socket.destroy();
+        resolve({ status: statusCode ?? 0, body: '' });
+      });
     });
   } catch (error) {
     return { problem: signal.aborted ? `no answer within ${timeoutMs} ms` : innermostMessage(error) };

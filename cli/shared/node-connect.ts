@@ -38,6 +38,9 @@ export const headersAsSent = (headers: Readonly<Record<string, string>>): Record
     Object.entries(headers).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]),
   );
 
+/** Of a request over HTTP: Go takes lines that end in a line feed alone, and 1 MiB of headers. */
+export const asLenientAsK6 = { insecureHTTPParser: true, maxHeaderSize: 1_048_576 } as const;
+
 const isCertificate = (pem: string): boolean => {
   try {
     return new X509Certificate(pem).subject !== undefined;

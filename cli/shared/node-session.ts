@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { WebSocket, type RawData } from 'ws';
 import { describeRefusedHandshake } from '../../lib/load/connection.ts';
 import { badUpgrade, connectionEnd, framingViolation } from '../../lib/session/connection-end.ts';
@@ -12,7 +12,7 @@ import {
   type SessionSocket,
 } from '../../lib/session/session.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
-import { creating, headersAsSent, type Connection } from './node-connect.ts';
+import { asLenientAsK6, creating, headersAsSent, type Connection } from './node-connect.ts';
 
 /** A service that does not answer the close frame is not waited for longer. */
 const closeTimeoutMs = 2_000;
@@ -48,6 +48,15 @@ export const runOverNode = (
       perMessageDeflate: false,
       handshakeTimeout: limits.ackTimeoutMs,
       createConnection: creating(connection, limits.ackTimeoutMs) as never,
+      ...asLenientAsK6,
+      finishRequest: (request: ClientRequest) => {
+        // k6 takes it for the final response.
+        request.once('information', ({ statusCode }) => {
+          failure = describeRefusedHandshake(statusCode, undefined);
+          socket.terminate();
+        });
+        request.end();
+      },
     });
 
     const after = (ms: number, act: () => void): void => {

@@ -59,6 +59,8 @@ export const proxyOf = (url: string, env: Environment): Proxy | undefined => {
   if (isExcepted(host, port, env.NO_PROXY || env.no_proxy || '')) return undefined;
   const proxyUrl = /^(?:https?|socks5h?):\/\//i.test(value) ? value : `http://${value}`;
   const behindUser = proxyUrl.replace(/^[a-z0-9]+:\/\/(?:[^/?#]*@)?/i, '').replace(/[/?#][^]*$/, '');
+  // Go, and so k6, ignores what is no address.
+  if (!/^(?:\[[^\]]*\]|[^:[\]\s]+)(?::\d*)?$/.test(behindUser)) return undefined;
   return { variable, url: proxyUrl, authority: behindUser };
 };
 
@@ -129,6 +131,22 @@ const schemed = (url: string, scheme: string): string => shownUrl(url).replace(/
 
 /** The texts of Go (k6), of OpenSSL and of Node for one thing that can go wrong; the first row that matches explains it. */
 const reasons = (): readonly [kind: string, texts: RegExp, explain: Explain][] => [
+  [
+    'blocked-by-k6',
+    /is in a blacklisted range|is in a blocked pattern/i,
+    saying(
+      "k6's own options forbid it",
+      "Check K6_BLACKLIST_IPS, K6_BLOCK_HOSTNAMES, --blacklist-ip, --block-hostnames and k6's configuration file",
+    ),
+  ],
+  [
+    'local-address',
+    /bind: /,
+    saying(
+      'this machine lacks the address to connect from',
+      "Check K6_LOCAL_IPS, --local-ips and k6's configuration file",
+    ),
+  ],
   [
     'certificate-expired',
     /certificate has expired|certificate is not yet valid/i,
@@ -216,6 +234,15 @@ const ofStatus = (status: number, location: string | undefined): [kind: string, 
       }),
     ];
   }
+  if (status < 200) {
+    return [
+      'interim',
+      saying(
+        '',
+        'k6 takes an interim response (status 1xx) for the final one: let the service, or a proxy before it, send none',
+      ),
+    ];
+  }
   if (status === 429) return ['busy', saying('', 'It limits how often it is asked: wait, or raise its limit')];
   if (status === 503) {
     return ['unavailable', saying('', "It, or a proxy before it, is not ready or has no room: see the service's log")];
@@ -263,6 +290,9 @@ export const meaningOf = (failure: ConnectionFailure, context: FailureContext): 
   return { kind: row[0], ...explain(whole) };
 };
 
+/** Kinds of failure for which nobody was asked, or the one who was did answer. */
+const isNoAbsence = /^(?:blocked-by-k6|local-address|no-tls|tls-port|proxy-.*|.*certificate.*)$/;
+
 /** Why no session could be opened, and what to do: the same for k6 and Node but for the library's own words, in brackets. */
 export const explainFailure = (failure: ConnectionFailure, context: FailureContext): string => {
   const { setting = 'STRESS_URL', spelled = asVariables } = context;
@@ -270,10 +300,11 @@ export const explainFailure = (failure: ConnectionFailure, context: FailureConte
   const at = `${shownUrl(context.url)}${which}`;
   const { status, reason } = failure;
   if (reason.startsWith('bad opening handshake')) return `The service at ${at} refuses a connection: ${reason}.`;
-  const { what, advice } = meaningOf(failure, context);
+  const { kind, what, advice } = meaningOf(failure, context);
   if (status !== undefined) {
     return `The service at ${at} refuses a connection: it answered the opening handshake with status ${status} instead of 101. ${advice}.`;
   }
   const whole = what === '' ? reason : `${what} (${reason})`;
-  return `No service answers at ${at}: ${whole}. ${advice}.`;
+  const headline = isNoAbsence.test(kind) ? 'No connection to the service' : 'No service answers';
+  return `${headline} at ${at}: ${whole}. ${advice}.`;
 };

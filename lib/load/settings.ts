@@ -399,12 +399,19 @@ export const parseDuration = (text: string): number | undefined => {
   return total;
 };
 
+const isDottedQuad = (host: string): boolean => {
+  const parts = host.split('.');
+  return parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256);
+};
+
 /** The parts of a ws:// or wss:// address, or undefined where it is none. `origin` is of http:// or https://. */
 export const parseUrl = (url: string): { secure: boolean; host: string; origin: string } | undefined => {
   const [, scheme, host, port] =
     /^(wss?):\/\/(\[[0-9a-f:.]+\]|[^\s/?#:@[\]]+)(?::(\d{1,5}))?(?:[/?][^\s#]*)?$/i.exec(url) ?? [];
   if (scheme === undefined || host === undefined) return undefined;
   if (/%(?![0-9a-f]{2})/i.test(url)) return undefined;
+  // Node takes 127.1 and 0x7f000001 for addresses, k6 for names.
+  if (/(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(host) && !isDottedQuad(host)) return undefined;
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return undefined;
   const secure = scheme.toLowerCase() === 'wss';
   const authority = port === undefined ? host : `${host}:${port}`;
