@@ -1,7 +1,7 @@
 import { plain, plainLines, visibleJson } from '../../lib/text/visible.ts';
 import { wantsLimitedInstance } from '../../lib/load/scenario-facts.ts';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
@@ -289,9 +289,22 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
   }
 };
 
-/** A folder that is not on the disk of the results, where there is one: in memory, as Linux has it. */
+/** More than a run record takes, bytes. */
+const roomForRecord = 4 * 2 ** 20;
+
+const hasRoom = async (folder: string): Promise<boolean> => {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize >= roomForRecord;
+  } catch {
+    return false;
+  }
+};
+
+/** A folder that is not on the disk of the results, where there is one with room: in memory, as Linux has it. */
 const temporaryFolder = async (): Promise<string | undefined> => {
   for (const parent of ['/dev/shm', tmpdir()]) {
+    if (parent !== tmpdir() && !(await hasRoom(parent))) continue;
     const made = await mkdtemp(path.join(parent, 'ws-stress-run-')).catch(() => undefined);
     if (made !== undefined) return made;
   }
