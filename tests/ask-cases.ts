@@ -8,7 +8,7 @@ import { targetFor } from './target-client.ts';
 /** Short, for what a faulty service never answers. */
 export const impatient = { ackTimeoutMs: 2000, messageTimeoutMs: 2000, sessionTimeoutMs: 30_000 };
 /** For a service that answers all, on a machine that has much else to do. */
-export const patient = { ackTimeoutMs: 10_000, messageTimeoutMs: 10_000, sessionTimeoutMs: 30_000 };
+export const patient = { ackTimeoutMs: 30_000, messageTimeoutMs: 30_000, sessionTimeoutMs: 120_000 };
 
 /** What a case came to, and how long it took, milliseconds. */
 export interface Answer extends Finding {

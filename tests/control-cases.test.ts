@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { controlCases } from '../lib/cases/control.ts';
 import type { Case, FindingKind } from '../lib/cases/case.ts';
 import { count, countToThirty } from '../lib/commands/count.ts';
-import { askTarget, casesNamed, impatient } from './ask-cases.ts';
+import { askTarget, casesNamed, impatient, patient } from './ask-cases.ts';
 
 const dialects = ['deployed', 'documented'] as const;
 const cases = controlCases();
@@ -157,12 +157,14 @@ const faults: { fault: string; names: string[]; kind: FindingKind; received: Reg
 ];
 
 // Beside each other, for they wait more than they work.
-void describe('each fault fails the cases that are meant for it', { concurrency: 8, timeout: 180_000 }, () => {
+void describe('each fault fails the cases that are meant for it', { concurrency: 8, timeout: 600_000 }, () => {
   for (const { fault, names, kind, received, within = 10_000 } of faults) {
     for (const dialect of dialects) {
       void test(`${fault} is ${kind} (${dialect})`, async (t) => {
         // Only what answers late is to be waited for no longer than usual.
-        const limits = fault.startsWith('slow-control') ? impatient : { ...impatient, ackTimeoutMs: 10_000 };
+        const limits = fault.startsWith('slow-control')
+          ? impatient
+          : { ...impatient, ackTimeoutMs: patient.ackTimeoutMs };
         const answers = await askTarget(t, casesNamed(cases, names), { dialect, faults: [fault] }, limits);
         for (const answer of answers) {
           assert.equal(answer.kind, kind, `${answer.name}: ${answer.received}`);

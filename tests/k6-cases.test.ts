@@ -143,6 +143,7 @@ const limitRows: CasesRow[] = [
   }),
   limit({
     faults: ['limit-hang'],
+    settings: { STRESS_ACK_TIMEOUT: '5s' },
     ...fails,
     failing: { [breaking]: 'FAIL', timeouts: 'FAIL' },
     cases: { 'beyond-limit': 'breaking' },

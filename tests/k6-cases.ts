@@ -68,11 +68,7 @@ export const runCases = async (
   settings: Readonly<Record<string, string>> = {},
   k6Args: readonly string[] = [],
 ): Promise<K6Run> =>
-  runBundle(scenario, url, { STRESS_RECORDS: 'failures', STRESS_ACK_TIMEOUT: '5s', ...settings }, [
-    '--log-format',
-    'raw',
-    ...k6Args,
-  ]);
+  runBundle(scenario, url, { STRESS_RECORDS: 'failures', ...settings }, ['--log-format', 'raw', ...k6Args]);
 
 /** What the cases of a run came to that do not conform, by name. */
 const casesIn = ({ stderr }: K6Run): Record<string, CaseEnd> => {

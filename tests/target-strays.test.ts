@@ -9,7 +9,12 @@ import { cliPath } from './k6.ts';
 
 const options = { skip: !existsSync('/proc/self/environ') && 'this system does not show the environment of processes' };
 
-/** Processes that sleep this number of seconds, which only one test uses. */
+let used = 0;
+
+/** A number of seconds that no other test uses, nor one of another run on this machine. */
+const ownSeconds = (): number => 1_000_000 + process.pid * 100 + (used += 1);
+
+/** Processes that sleep this number of seconds. */
 const sleeping = (seconds: number): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && commandLineOf(name) === `sleep\0${seconds}\0`)
@@ -24,7 +29,8 @@ const commandLineOf = (pid: string): string => {
 };
 
 /** Ends what a test that fails would leave behind. */
-const endAfter = (t: TestContext, seconds: number): number => {
+const endAfter = (t: TestContext): number => {
+  const seconds = ownSeconds();
   t.after(() => {
     for (const pid of sleeping(seconds)) process.kill(pid, 'SIGKILL');
   });
@@ -35,10 +41,10 @@ const startStrays = (count: number, seconds: number): string =>
   `i=0; while [ $i -lt ${count} ]; do setsid sleep ${seconds} >/dev/null 2>&1 & i=$((i+1)); done`;
 
 void test('processes that left the group are counted, and end with their command', options, async (t) => {
-  const seconds = endAfter(t, 70_001);
+  const seconds = endAfter(t);
   const target = await targetFor(t);
   const [client, other] = [await connect(t, target), await connect(t, target)];
-  const otherSeconds = endAfter(t, 70_002);
+  const otherSeconds = endAfter(t);
   await other.start(`${startStrays(1, otherSeconds)}; sleep 300`);
   await client.start(`${startStrays(4, seconds)}; sleep 300`);
   await until('all to be counted', () => target.stats().children === 7);
@@ -50,24 +56,24 @@ void test('processes that left the group are counted, and end with their command
 });
 
 for (const [how, command] of [
-  ['setsid in the background', 'setsid sleep 70003 >/dev/null 2>&1 &'],
-  ['setsid twice', 'setsid sh -c "setsid sleep 70003 & sleep 0.1" >/dev/null 2>&1 &'],
+  ['setsid in the background', 'setsid sleep SECONDS >/dev/null 2>&1 &'],
+  ['setsid twice', 'setsid sh -c "setsid sleep SECONDS & sleep 0.1" >/dev/null 2>&1 &'],
   [
     'setsid with an empty environment, while its parent lives',
-    'env -i setsid sh -c "sleep 70003 & wait" >/dev/null 2>&1 & sleep 2',
+    'env -i setsid sh -c "sleep SECONDS & wait" >/dev/null 2>&1 & sleep 2',
   ],
 ] as const) {
   void test(`a process that left the group ends with its command: ${how}`, options, async (t) => {
-    endAfter(t, 70_003);
+    const seconds = endAfter(t);
     const client = await connect(t, await targetFor(t));
-    await client.start(command);
+    await client.start(command.replace('SECONDS', String(seconds)));
     await client.notification('process.completed');
-    await until('its end', () => sleeping(70_003).length === 0);
+    await until('its end', () => sleeping(seconds).length === 0);
   });
 }
 
 void test('processes that left the group end with their session', options, async (t) => {
-  const seconds = endAfter(t, 70_004);
+  const seconds = endAfter(t);
   const target = await targetFor(t, { killGraceMs: 100 });
   const client = await connect(t, target);
   await client.start(`${startStrays(3, seconds)}; sleep 300`);
@@ -78,7 +84,7 @@ void test('processes that left the group end with their session', options, async
 });
 
 void test('--max-children limits processes that left the group too', options, async (t) => {
-  const seconds = endAfter(t, 70_005);
+  const seconds = endAfter(t);
   const target = await targetFor(t, { maxChildren: 3 });
   const [client, other] = [await connect(t, target), await connect(t, target)];
   await client.start(`${startStrays(20, seconds)}; sleep 300`);
@@ -89,7 +95,7 @@ void test('--max-children limits processes that left the group too', options, as
 });
 
 void test('processes that left the group end with the target', options, async (t) => {
-  const seconds = endAfter(t, 70_006);
+  const seconds = endAfter(t);
   const target = await targetFor(t);
   const client = await connect(t, target);
   await client.start(`${startStrays(30, seconds)}; sleep 300`);
@@ -99,7 +105,7 @@ void test('processes that left the group end with the target', options, async (t
 });
 
 void test('processes that left the group end even if the target is killed', options, async (t) => {
-  const seconds = endAfter(t, 70_007);
+  const seconds = endAfter(t);
   const child = spawn(process.execPath, [cliPath, 'target', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));
   const [line] = (await within('the address', once(child.stdout.setEncoding('utf8'), 'data'))) as [string];

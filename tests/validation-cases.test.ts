@@ -49,7 +49,7 @@ test('no case says in its command what shows that it was run', () => {
 });
 
 for (const dialect of dialects) {
-  test(`${dialect}: whether there is an allow-list is told by what runs`, { timeout: 30_000 }, async (t) => {
+  test(`${dialect}: whether there is an allow-list is told by what runs`, { timeout: 120_000 }, async (t) => {
     const told = async (options: Partial<TargetOptions>): Promise<string> => {
       const [answer] = await askTarget(t, [hasList], { dialect, ...options });
       return answer?.received ?? '';
@@ -64,7 +64,7 @@ for (const dialect of dialects) {
   });
 
   for (const allowed of allow) {
-    test(`${dialect}: a list that holds conforms in all, asked for ${allowed}`, { timeout: 30_000 }, async (t) => {
+    test(`${dialect}: a list that holds conforms in all, asked for ${allowed}`, { timeout: 120_000 }, async (t) => {
       const answers = await askTarget(t, validationCases(allowed), { dialect, allow }, patient);
       for (const { name, kind, received } of answers) assert.equal(kind, 'conforming', `${name}: ${received}`);
       assert.deepEqual(
@@ -134,11 +134,11 @@ const faults: { fault: string; failing: readonly string[]; kind: FindingKind; re
 // Beside each other, for they wait more than they work.
 void describe(
   'each fault fails the cases that are meant for it, and no other',
-  { concurrency: 8, timeout: 180_000 },
+  { concurrency: 4, timeout: 900_000 },
   () => {
     for (const { fault, failing, kind, received } of faults) {
       for (const dialect of dialects) {
-        void test(`${fault} is ${kind} (${dialect})`, { timeout: 90_000 }, async (t) => {
+        void test(`${fault} is ${kind} (${dialect})`, { timeout: 300_000 }, async (t) => {
           const asked = fault === 'no-ack' ? casesNamed(cases, failing) : cases;
           const answers = await askTarget(
             t,
