@@ -6,7 +6,7 @@ import { parseThresholds } from '../lib/load/thresholds.ts';
 import { successCriteria } from '../lib/results/success-criteria.ts';
 import { evaluateRun, type Metrics } from '../lib/results/verdict.ts';
 import type { CriterionStatus } from '../lib/results/criterion-status.ts';
-import type { JudgedCriterion } from '../lib/results/record-schema.ts';
+import type { Figures, JudgedCriterion } from '../lib/results/record-schema.ts';
 
 const shipped: unknown = JSON.parse(readFileSync(new URL('../thresholds.json', import.meta.url), 'utf8'));
 
@@ -35,8 +35,11 @@ const judged = (
     return criterion;
   });
 
-const statuses = (criteria: readonly JudgedCriterion[], tests: readonly string[] = testNames): CriterionStatus[] =>
-  successCriteria(criteria, scenarios, tests).map(({ status }) => status);
+const statuses = (
+  criteria: readonly JudgedCriterion[],
+  tests: readonly string[] = testNames,
+  rounds: readonly Figures[] = [],
+): CriterionStatus[] => successCriteria(criteria, scenarios, tests, rounds).map(({ status }) => status);
 
 const all = (status: CriterionStatus): CriterionStatus[] => Array.from({ length: 6 }, () => status);
 
@@ -89,6 +92,29 @@ for (const [what, of, expected] of failures) {
   }
 }
 
+const rounds = (failed: number, timedOut: number): Figures[] => [
+  { test: 'high-output', label: '1 session', successful: 1, failed: 0, timedOut: 0 },
+  { test: 'high-output', label: '4 sessions at once', successful: 0, failed, timedOut },
+];
+
+test('high output that merely took too long says nothing of memory: NO DATA; lost sessions or output do', () => {
+  const slow = judged(testNames, ({ test: name, selector }) =>
+    name === 'high-output' && /^(session_success|timeouts)/.test(selector) ? 'FAIL' : undefined,
+  );
+  const memoryOf = (criteria: readonly JudgedCriterion[], figures: Figures[]): CriterionStatus | undefined =>
+    statuses(criteria, testNames, figures)[3];
+  assert.equal(memoryOf(slow, rounds(4, 4)), 'NO DATA');
+  assert.equal(memoryOf(slow, rounds(4, 3)), 'FAIL', 'one failed in another way');
+  assert.equal(memoryOf(slow, rounds(0, 0)), 'FAIL');
+  const lost = slow.map((each): JudgedCriterion =>
+    each.selector.includes('outcome:closed') && each.test === 'high-output' ? { ...each, status: 'FAIL' } : each,
+  );
+  assert.equal(memoryOf(lost, rounds(4, 4)), 'FAIL', 'a case lost its connection');
+  const hung = judged(testNames, ({ selector }) => (selector === 'timeouts{test:high-output}' ? 'FAIL' : undefined));
+  assert.ok(hung.some(({ status }) => status === 'FAIL'));
+  assert.equal(memoryOf(hung, []), 'PASS', 'a timeout of a case is slowness');
+});
+
 test('the worst part decides, and is told', () => {
   const criteria = judged(testNames, ({ test: name, selector }) =>
     selector.includes('case:leak')
@@ -97,7 +123,7 @@ test('the worst part decides, and is told', () => {
         ? 'FAIL'
         : undefined,
   );
-  const [, , , memory] = successCriteria(criteria, scenarios, testNames);
+  const [, , , memory] = successCriteria(criteria, scenarios, testNames, []);
   assert.deepEqual([memory?.status, memory?.decidedBy?.test], ['FAIL', 'high-output']);
 });
 

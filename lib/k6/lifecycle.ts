@@ -178,7 +178,7 @@ export const makeLifecycle = ({
             'k6 judged no thresholds (--no-thresholds or K6_NO_THRESHOLDS): its exit code does not follow the verdict.',
           ]),
     ];
-    const success = facts.scenarios && successCriteria(result.criteria, scenarios, names);
+    const success = facts.scenarios && successCriteria(result.criteria, scenarios, names, result.rounds);
     const service = [setupData?.service.name, setupData?.service.version]
       .filter((each) => typeof each === 'string')
       .join(' ');

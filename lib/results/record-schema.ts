@@ -123,6 +123,8 @@ const figuresSchema = extensible({
   label: v.string(),
   successful: count,
   failed: count,
+  /** How many of those that failed timed out; absent of the whole run, and in older records. */
+  timedOut: v.optional(count),
   avgMs: maybeMs,
   minMs: maybeMs,
   maxMs: maybeMs,

@@ -1,15 +1,24 @@
 import type { ScenarioFacts, SuccessCriterionId } from '../load/scenario-facts.ts';
 import { parseExpression } from '../load/thresholds.ts';
 import { criterionStatuses } from './criterion-status.ts';
-import type { JudgedCriterion, SuccessCriterion } from './record-schema.ts';
+import type { Figures, JudgedCriterion, SuccessCriterion } from './record-schema.ts';
 
 const metricOf = ({ selector }: JudgedCriterion): string => selector.replace(/\{.*/, '');
+
+/** What is lost where memory runs out: sessions, their output, or what cases find. Timeouts show slowness alone. */
+const showsMemory: ReadonlySet<string> = new Set(['session_success', 'sessions', 'protocol_violations', 'findings']);
 
 /** Each success criterion: its title, the criteria of thresholds.json that it consists of, and the ones that say most about it. */
 const table: Readonly<
   Record<
     SuccessCriterionId,
-    { title: string; includes: (criterion: JudgedCriterion, isServed: boolean) => boolean; saysMost: RegExp }
+    {
+      title: string;
+      includes: (criterion: JudgedCriterion, isServed: boolean) => boolean;
+      saysMost: RegExp;
+      /** Sessions that took too long, and failed in no other way, say nothing of it. */
+      isNotOfTime?: true;
+    }
   >
 > = {
   'single-sessions': {
@@ -29,8 +38,9 @@ const table: Readonly<
   },
   'output-memory': {
     title: "High output doesn't cause memory issues",
-    includes: (_, isServed) => isServed,
+    includes: (each, isServed) => isServed && showsMemory.has(metricOf(each)),
     saysMost: /case:leak/,
+    isNotOfTime: true,
   },
   'no-crashes': {
     title: 'No crashes or hangs',
@@ -60,16 +70,24 @@ const nearest = (criteria: readonly JudgedCriterion[]): JudgedCriterion | undefi
   return first;
 };
 
+/** Whether sessions of a test's rounds failed, and all of these by timing out. */
+const merelyTimedOut = (rounds: readonly Figures[], test: string): boolean => {
+  const failing = rounds.filter((round) => round.test === test && round.failed > 0);
+  return failing.length > 0 && failing.every(({ failed, timedOut }) => timedOut === failed);
+};
+
 /**
  * The six success criteria of the stress test, by the criteria of a suite's run: each is the worst of its parts, and NOT RUN
- * where a scenario that serves it was left out. `scenarios` are all of the suite, `chosen` those that were run.
+ * where a scenario that serves it was left out. `scenarios` are all of the suite, `chosen` those that were run, and `rounds`
+ * what became of their sessions.
  */
 export const successCriteria = (
   judged: readonly JudgedCriterion[],
   scenarios: readonly ScenarioFacts[],
   chosen: readonly string[],
+  rounds: readonly Figures[],
 ): SuccessCriterion[] =>
-  Object.entries(table).map(([id, { title, includes, saysMost }]) => {
+  Object.entries(table).map(([id, { title, includes, saysMost, isNotOfTime }]) => {
     const serving = scenarios.flatMap(({ name, serves }) =>
       (serves[id as SuccessCriterionId] ?? []).map((metric) => ({ name, metric })),
     );
@@ -77,13 +95,22 @@ export const successCriteria = (
     const isIdle = ({ test, status }: JudgedCriterion): boolean =>
       status.startsWith('NOT ') &&
       scenarios.some(({ name, needs }) => name === test && needs.includes('kept-failures'));
-    const mine = judged.filter(
-      (each) =>
-        includes(
-          each,
-          serving.some(({ name }) => name === each.test),
-        ) && !isIdle(each),
-    );
+    const mine = judged
+      .filter(
+        (each) =>
+          includes(
+            each,
+            serving.some(({ name }) => name === each.test),
+          ) && !isIdle(each),
+      )
+      .map((each): JudgedCriterion => {
+        const isSlowness =
+          isNotOfTime === true &&
+          each.status === 'FAIL' &&
+          metricOf(each) === 'session_success' &&
+          merelyTimedOut(rounds, each.test);
+        return isSlowness ? { ...each, status: 'NO DATA' } : each;
+      });
     const missing = serving.filter(
       ({ name, metric }) => !mine.some((each) => each.test === name && metricOf(each) === metric),
     );

@@ -89,6 +89,7 @@ const figures = (
   label: string,
   success: MetricValues | undefined,
   duration: MetricValues | undefined,
+  timeouts?: MetricValues,
 ): Figures => {
   const { passes = 0, fails = 0 } = success?.values ?? {};
   const values = duration?.values ?? {};
@@ -98,6 +99,7 @@ const figures = (
     label,
     successful: passes,
     failed: fails,
+    ...(timeouts && { timedOut: timeouts.values.count ?? 0 }),
     avgMs: timed ? values.avg : undefined,
     minMs: timed ? values.min : undefined,
     maxMs: timed ? values.max : undefined,
@@ -138,7 +140,9 @@ export const casesAsked = 'evidence{of:cases}';
 
 /** Every submetric that `evaluateRun` reads beside the criteria's; k6 keeps only those that its thresholds name. */
 export const figureSelectors = (criteria: readonly Criterion[], parts: RunParts): string[] => [
-  ...parts.rounds.flatMap((round) => [ofRound('session_success', round), ofRound('session_duration', round)]),
+  ...parts.rounds.flatMap((round) =>
+    ['session_success', 'session_duration', 'timeouts'].map((metric) => ofRound(metric, round)),
+  ),
   ...outcomeKinds.map(ofOutcome),
   ...parts.cases.flatMap((test) => findingKinds.map((kind) => ofFinding(test, kind))),
   ...figuresIn(parts).flatMap((each) => [ofMeasurable(each), ofFigure(each.test, each.metric)]),
@@ -227,6 +231,7 @@ export const evaluateRun = (
         round.label,
         metrics[ofRound('session_success', round)],
         metrics[ofRound('session_duration', round)],
+        metrics[ofRound('timeouts', round)],
       ),
     ),
     total: figures('', 'all', metrics.session_success, metrics.session_duration),
