@@ -11,17 +11,17 @@ export const { definition, options, setup, handleSummary, run } = scenario('comm
     const cases = validationCases(allowedCommand);
     const target = limitedUrl ?? url;
     let isListed = false;
-    const { outcome } = context.session(
+    const result = context.session(
       allowList.name,
       function* (session) {
         isListed = yield* hasAllowList(session);
       },
       target,
     );
-    if (outcome.kind !== 'ok') {
-      const received = describeOutcome(outcome);
-      context.report(allowList, 'breaking', received);
-      context.skip(cases, 'not-run', `no session shows whether there is an allow-list: ${received}`);
+    if (result.outcome.kind !== 'ok') {
+      context.report(allowList, ...context.pace.evaluateFailure(result));
+      const reason = `no session shows whether there is an allow-list: ${describeOutcome(result.outcome)}`;
+      context.skip(cases, 'not-run', reason);
     } else if (isListed) {
       context.ask(cases, target);
     } else if (limitedUrl !== undefined) {

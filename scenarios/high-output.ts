@@ -37,7 +37,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('high
     context.ask([slowReaderCase(python, context.now, stalled)]);
 
     if (before === undefined) context.skip([unreadMemory], 'not-run', noFigures);
-    else if (!judged) context.skip([unreadMemory], 'not-run', 'the output ended before the long pause of its reader');
+    else if (!judged) context.skip([unreadMemory], 'not-run', 'the session ended before the long pause of its reader');
     else if (judged.isHeldBack === undefined) context.inconclusive(unreadMemory, judged.told);
     else context.report(unreadMemory, judged.isHeldBack ? 'conforming' : 'breaking', judged.told);
   }),

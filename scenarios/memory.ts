@@ -12,7 +12,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('memo
   usesVus: true,
   serves: { 'output-memory': ['findings'] },
   figures: [{ label: 'memory a session', metric: 'session_growth', of: 'avg' }],
-  casesMs: ({ memoryDurationMs, sessionTimeoutMs }) => maxTimes * (memoryDurationMs + sessionTimeoutMs) + settlesMs,
+  casesMs: (settings) => maxTimes * (settings.memoryDurationMs + settings.sessionTimeoutMs) + settlesMs(settings),
   cases: askCases(async (context) => {
     const read = memoryReader(context.settings);
     if (!read) return context.skip([leak, leftovers], 'not-run', noFigures);
@@ -20,14 +20,13 @@ export const { definition, options, setup, handleSummary, run } = scenario('memo
     const { judgement, samples, ...load } = await watchMemory(context, read);
     context.record((run) => memoryRecord(run, 'memory', leak.name, { ...judgement, samples }));
     if (judgement.slopeBytes !== undefined) context.figure('session_growth', leak, judgement.slopeBytes);
-    const finding = leakFinding(judgement, load);
-    if (finding.kind) context.report(leak, finding.kind, finding.received);
-    else context.inconclusive(leak, finding.received);
+    const { kind, received } = leakFinding(judgement, load);
+    context.report(leak, kind, received);
 
     if (!countsLeftovers(before)) {
       return context.skip([leftovers], 'not-run', 'nobody counts its sessions or child processes');
     }
-    const left = await context.eventually(settlesMs, () => leftOver(before, read()));
+    const left = await context.eventually(settlesMs(context.settings), () => leftOver(before, read()));
     context.report(leftovers, left === undefined ? 'conforming' : 'breaking', left ?? 'nothing is left');
   }),
 });

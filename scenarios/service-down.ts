@@ -24,14 +24,14 @@ export const { definition, options, setup, handleSummary, run } = scenario('serv
       return;
     }
     const { endsBy } = await openStreams(context, closes.name);
-    context.report(closes, ...evaluateCloses(await endsBy(helper.stop, 10_000)));
+    context.report(closes, ...evaluateCloses(await endsBy(helper.stop, 10_000), context.pace));
     context.report(down, ...evaluateRefused(await tries(context, down.name)));
 
     const startedAt = Date.now();
     const failure = helper.start();
-    const { outcome, tookMs } = await untilBack(context, recovery.name, startedAt);
-    if (outcome.kind === 'ok') context.figure('recovery_duration', recovery, tookMs);
-    context.report(recovery, ...evaluateBack(outcome, tookMs, failure));
+    const { result, tookMs } = await untilBack(context, recovery.name, startedAt);
+    if (result.outcome.kind === 'ok') context.figure('recovery_duration', recovery, tookMs);
+    context.report(recovery, ...evaluateBack(result, tookMs, failure, context.pace));
   }),
 });
 

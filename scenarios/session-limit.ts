@@ -2,7 +2,6 @@ import { evaluateCount, evaluateEnds, evaluateFill, evaluateRefusals, limitCases
 import { createSessionPool, reportNotFilled } from '../lib/k6/session-pool.ts';
 import { scenario } from '../lib/k6/scenario.ts';
 import { askCases } from '../lib/k6/case-context.ts';
-import { sessionsOf } from '../lib/k6/service.ts';
 
 export const { definition, options, setup, handleSummary, run } = scenario('session-limit', {
   question: 'Is the session limit kept cleanly: refusals by error and close, nobody disturbed, every slot free again?',
@@ -13,7 +12,7 @@ export const { definition, options, setup, handleSummary, run } = scenario('sess
     const { held, others, limit, problem, fill, expectFreeSlot } = pool;
     if (problem !== undefined) return context.skip(Object.values(limitCases), 'not-run', problem);
     const full = await fill(limit - others - 1);
-    if (full !== undefined && (held.length === 0 || !/session limit/.test(full))) {
+    if (full && (held.length === 0 || full.outcome.kind !== 'rejected' || full.outcome.reason !== 'session limit')) {
       await reportNotFilled(context, held, full);
       return;
     }
@@ -24,17 +23,18 @@ export const { definition, options, setup, handleSummary, run } = scenario('sess
     await held.pop()?.close();
     await expectFreeSlot(limitCases.closed);
 
-    const counted = sessionsOf(context.settings, url).active;
+    const counted = await pool.countedSessions();
     if (counted === undefined) context.skip([limitCases.health], 'not-applicable', '/health counts no sessions');
     else context.report(limitCases.health, ...evaluateCount(counted, held.length + others));
     const working = await Promise.all(held.map((session) => session.runCommand()));
-    context.report(limitCases.beyond, ...evaluateRefusals(await pool.tryToOpen(3)));
+    context.report(limitCases.beyond, ...evaluateRefusals(await pool.tryToOpen(3), context.pace));
 
     const first = await held.pop()?.close();
     await expectFreeSlot(limitCases.refused);
 
     const ends = await Promise.all(held.map((session) => session.close()));
-    context.report(limitCases.undisturbed, ...evaluateEnds(first ? [first, ...ends] : ends, working.includes(true)));
+    const all = first ? [first, ...ends] : ends;
+    context.report(limitCases.undisturbed, ...evaluateEnds(all, working.includes(true), context.pace));
   }),
 });
 

@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test';
 import { runOverNode } from '../cli/shared/node-session.ts';
-import { runCase, type Case, type Finding } from '../lib/cases/case.ts';
+import { runCase, type Case, type Judgement } from '../lib/cases/case.ts';
 import type { SessionLimits } from '../lib/session/session.ts';
 import type { TargetOptions } from '../reference-target/options.ts';
 import { targetFor } from './target-client.ts';
@@ -11,10 +11,7 @@ export const impatient = { ackTimeoutMs: 2000, messageTimeoutMs: 2000, sessionTi
 export const patient = { ackTimeoutMs: 30_000, messageTimeoutMs: 30_000, sessionTimeoutMs: 120_000 };
 
 /** What a case came to, and how long it took, milliseconds. */
-export interface Answer extends Finding {
-  name: string;
-  tookMs: number;
-}
+export type Answer = Judgement & { name: string; tookMs: number };
 
 const ask = async (each: Case, url: string, limits: SessionLimits): Promise<Answer> => {
   const run = runCase(each);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runCase, type Case, type Finding } from '../lib/cases/case.ts';
+import { runCase, type Case, type Finding, type Judgement } from '../lib/cases/case.ts';
 import type { Outcome } from '../lib/session/outcome.ts';
 import { service, startInMemory } from './memory-socket.ts';
 
@@ -16,7 +16,7 @@ const asked = (finding: Finding, ended?: Case['ended']): Case => ({
 });
 
 /** What a case comes to whose script has run, or has not, in a session that ended so. */
-const findingOf = (each: Case, outcome: Outcome, hasRun = true): Finding => {
+const findingOf = (each: Case, outcome: Outcome, hasRun = true): Judgement => {
   const run = runCase(each);
   if (hasRun) startInMemory(run.script).events.message(service.connected);
   return run.finding({ outcome });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runCase, type Finding } from '../lib/cases/case.ts';
+import { runCase, type Finding, type Judgement } from '../lib/cases/case.ts';
 import { conformanceCases } from '../lib/cases/conformance.ts';
 import {
   anyError,
@@ -168,7 +168,7 @@ void test('the end of a session is conforming, deviating or breaking by how it e
 });
 
 /** Runs a case in memory up to where it has sent its message and the request behind it. */
-const ask = (name: string): { memory: MemorySession; finding: () => Finding } => {
+const ask = (name: string): { memory: MemorySession; finding: () => Judgement } => {
   const found = conformanceCases().find((each) => each.name === name);
   assert.ok(found, name);
   const run = runCase(found);

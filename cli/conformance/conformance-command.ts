@@ -107,6 +107,6 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
       await writeOutput(values.json, `${visibleJson(document, 2)}\n`);
     }
     if (values.markdown !== undefined) await writeOutput(values.markdown, reportMarkdown(report, shownUrl(url)));
-    return (counts.breaking ?? 0) > 0 || report.downAfter !== undefined ? 99 : 0;
+    return (counts.breaking ?? 0) + (counts.inconclusive ?? 0) > 0 || report.downAfter !== undefined ? 99 : 0;
   },
 });

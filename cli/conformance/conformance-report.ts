@@ -1,10 +1,16 @@
-import { findingKinds } from '../../lib/cases/case.ts';
 import type { CaseReport, ConformanceReport } from './conformance-run.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
 import { outcomeCharacters, printable } from '../shared/printable.ts';
 
 /** The worst first. */
-const order: readonly CaseReport['finding'][] = [...findingKinds.toReversed(), 'NOT RUN'];
+const order: readonly CaseReport['finding'][] = [
+  'breaking',
+  'bypass',
+  'inconclusive',
+  'deviating',
+  'conforming',
+  'NOT RUN',
+];
 
 /** How many cases came to what. */
 export const countFindings = ({ cases }: ConformanceReport): Record<string, number> =>

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runCase, type Case, type Finding, type FindingKind } from '../../lib/cases/case.ts';
+import { runCase, type Case, type Finding, type FindingKind, type Judgement } from '../../lib/cases/case.ts';
+import { timesSlowest } from '../../lib/cases/pace.ts';
 import { conformanceCases } from '../../lib/cases/conformance.ts';
 import { rawConformanceCases, type RawCase } from '../../lib/cases/conformance-raw.ts';
 import { askRaw, NoSessionError, probe } from './conformance-raw.ts';
@@ -23,7 +24,8 @@ export interface CaseReport {
   expected: string;
   /** Empty where it was not run. */
   received: string;
-  finding: FindingKind | 'NOT RUN';
+  /** Inconclusive where it could not tell, as of a service that was too slow. */
+  finding: FindingKind | 'inconclusive' | 'NOT RUN';
 }
 
 /** What all of them came to. */
@@ -44,7 +46,7 @@ export interface ConformanceLimits {
 /** The pause between two looks at a service that accepts no session, milliseconds. */
 const lookEveryMs = 250;
 
-const ask = async (each: ConformanceCase, service: Connection, caseMs: number): Promise<Finding> => {
+const ask = async (each: ConformanceCase, service: Connection, caseMs: number): Promise<Judgement> => {
   if ('sender' in each) return askRaw(each, service, caseMs);
   const { script, finding } = runCase(each);
   const limits = { ackTimeoutMs: caseMs, messageTimeoutMs: caseMs, sessionTimeoutMs: caseMs * 4 };
@@ -54,15 +56,33 @@ const ask = async (each: ConformanceCase, service: Connection, caseMs: number): 
   return finding(result);
 };
 
-/** Whether the service accepts a session and answers in it, now or within the time. */
-const recovers = async (service: Connection, { caseMs, recoveryMs }: ConformanceLimits): Promise<boolean> => {
+/** How long the service takes to accept a session and answer in it, now or within the time; undefined where it does not. */
+const recovers = async (
+  service: Connection,
+  { caseMs, recoveryMs }: ConformanceLimits,
+): Promise<number | undefined> => {
   const deadline = performance.now() + recoveryMs;
   for (;;) {
-    if ((await probe(service, caseMs)) === undefined) return true;
-    if (performance.now() > deadline) return false;
+    const startedAt = performance.now();
+    if ((await probe(service, caseMs)) === undefined) return performance.now() - startedAt;
+    if (performance.now() > deadline) return undefined;
     await sleep(lookEveryMs);
   }
 };
+
+/** What a case means that is breaking, by how long it took and how long a request takes that is answered. */
+const afterBreaking = (
+  { received }: Finding,
+  tookMs: number,
+  answerMs: number,
+  { caseMs }: ConformanceLimits,
+): [finding: CaseReport['finding'], received: string] =>
+  tookMs >= caseMs && caseMs < timesSlowest * answerMs
+    ? [
+        'inconclusive',
+        `could not tell, the service is slow (${Math.round(answerMs)} ms for an answer that came): ${received}`,
+      ]
+    : ['breaking', received];
 
 /** Asks the cases one after the other; a service that is down is asked no more. `told` hears of each. */
 export const runConformance = async (
@@ -88,19 +108,24 @@ export const runConformance = async (
       add(each, 'NOT RUN', '');
       continue;
     }
+    const startedAt = performance.now();
     const finding = await askTwice(each, service, limits);
     if (finding === undefined) {
       downAfter = before ?? each.name;
       add(each, 'NOT RUN', '');
       continue;
     }
-    if (finding.kind !== 'breaking') {
-      add(each, finding.kind, finding.received);
-    } else if (await recovers(service, limits)) {
-      add(each, 'breaking', finding.received);
+    if (finding.kind === 'breaking') {
+      const tookMs = performance.now() - startedAt;
+      const answerMs = await recovers(service, limits);
+      if (answerMs === undefined) {
+        add(each, 'breaking', `${finding.received}; then the service accepted no session`);
+        downAfter = each.name;
+      } else {
+        add(each, ...afterBreaking(finding, tookMs, answerMs, limits));
+      }
     } else {
-      add(each, 'breaking', `${finding.received}; then the service accepted no session`);
-      downAfter = each.name;
+      add(each, finding.kind ?? 'inconclusive', finding.received);
     }
     before = each.name;
   }
@@ -112,14 +137,14 @@ const askTwice = async (
   each: ConformanceCase,
   service: Connection,
   limits: ConformanceLimits,
-): Promise<Finding | undefined> => {
+): Promise<Judgement | undefined> => {
   for (let tries = 1; ; tries++) {
     try {
       return await ask(each, service, limits.caseMs);
     } catch (error) {
       if (!(error instanceof NoSessionError)) throw error;
       if (tries === 2) return { kind: 'breaking', received: error.message };
-      if (!(await recovers(service, limits))) return undefined;
+      if ((await recovers(service, limits)) === undefined) return undefined;
     }
   }
 };

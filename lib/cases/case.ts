@@ -14,6 +14,15 @@ export interface Finding {
   received: string;
 }
 
+/** A finding; or why there is none, where a case could not tell, as of a service that was too slow. */
+export type Judgement = Finding | { kind: undefined; received: string };
+
+/** A judgement, as what reports one takes it. */
+export type Judged = [kind: Judgement['kind'], received: string];
+
+/** How a session ended, as its judgement needs it. */
+export type Ended = Pick<SessionResult, 'outcome' | 'waitedMs'>;
+
 /** One question to a service, asked in a session of its own. */
 export interface Case {
   /** In kebab-case, for it is the value of a tag. */
@@ -23,7 +32,7 @@ export interface Case {
   /** What must happen, in words. */
   expected: string;
   /** Asks, and returns what came. */
-  script: (session: Session) => Script<Finding>;
+  script: (session: Session) => Script<Judgement>;
   /** What it means that the session ended before the script did; undefined where that is breaking. */
   ended?: (outcome: Outcome) => Finding | undefined;
 }
@@ -31,20 +40,24 @@ export interface Case {
 /** A case under way: the script to run over a session, and what the session's result then means. */
 export interface CaseRun {
   script: (session: Session) => Script;
-  finding: (result: Pick<SessionResult, 'outcome'>) => Finding;
+  /** `evaluateFailure` says what a failure means (`Pace`); without it every one is breaking. */
+  finding: (ended: Ended, evaluateFailure?: (ended: Ended) => Judged) => Judgement;
 }
 
 /** Prepares a case for one session. */
 export const runCase = (each: Case): CaseRun => {
-  let found: Finding | undefined;
+  let found: Judgement | undefined;
   return {
     *script(session) {
       found = yield* each.script(session);
     },
-    finding: ({ outcome }) => {
+    finding: (result, evaluateFailure = ({ outcome }) => ['breaking', describeOutcome(outcome)]) => {
+      const { outcome } = result;
       if (found && outcome.kind === 'ok') return found;
-      const received = describeOutcome(outcome);
-      if (!found) return each.ended?.(outcome) ?? { kind: 'breaking', received };
+      const [kind, received] = evaluateFailure(result);
+      if (!found) return each.ended?.(outcome) ?? { kind, received };
+      // It has its answer, and closing took too long.
+      if (kind === undefined) return { kind: found.kind, received: `${found.received}; closing: ${received}` };
       // A service that never answers a ping (RFC 6455 §5.5.2) would hide every other finding.
       if (outcome.kind === 'timeout' && outcome.phase === 'drain') {
         return {
@@ -53,7 +66,7 @@ export const runCase = (each: Case): CaseRun => {
         };
       }
       // The case had its answer, but then the session could not be closed in order.
-      return { kind: 'breaking', received: `${found.received}; then ${received}` };
+      return { kind, received: `${found.received}; then ${received}` };
     },
   };
 };

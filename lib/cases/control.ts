@@ -2,11 +2,11 @@ import { count } from '../commands/count.ts';
 import { echo } from '../commands/echo.ts';
 import type { Response } from '../jsonrpc/correlation.ts';
 import { excerpt } from '../jsonrpc/messages.ts';
-import { describeOutcome } from '../session/outcome.ts';
+import { describeOutcome, type Outcome } from '../session/outcome.ts';
 import { graceMs } from '../session/execution-steps.ts';
-import { outcomeOf } from '../session/script.ts';
+import { SessionEnd, outcomeOf } from '../session/script.ts';
 import type { ControlType, Execution, Script, Session } from '../session/session.ts';
-import type { Case, Finding, FindingKind } from './case.ts';
+import type { Case, Finding, FindingKind, Judgement } from './case.ts';
 
 const section = 'protocol: control';
 
@@ -52,12 +52,32 @@ interface Paused {
   staysSilent: () => Script;
 }
 
-const paused = function* (session: Session): Script<Paused> {
+/**
+ * Controls a command that runs on for a second. A service may take longer than that: then the command has run to its end, as
+ * it must, and nothing can be told.
+ */
+const controlled = function* (
+  session: Session,
+  run: Execution,
+  type: ControlType,
+  then: () => Script<Judgement>,
+): Script<Judgement> {
+  const outcome = yield* outcomeOf(session.control(type));
+  if (outcome.kind === 'ok') return yield* then();
+  const isLate = outcome.kind === 'rejected' && outcome.reason === 'no process' && run.isOver;
+  if (isLate && (yield* outcomeOf(run.completes())).kind === 'ok') {
+    const received = `could not tell, the service is slow: the process had run to its end before ${type} was answered`;
+    return { kind: undefined, received };
+  }
+  throw new SessionEnd(outcome);
+};
+
+const whilePaused = function* (session: Session, then: (held: Paused) => Script<Judgement>): Script<Judgement> {
   const run = yield* running(session);
   // A machine that is slow with the first lines is slow with the next one.
   const slowMs = Math.round(linesBefore * run.ageMs);
-  yield* session.control('PAUSE');
-  return { run, staysSilent: () => run.staysSilentFor(Math.max(silentMs, slowMs)) };
+  const staysSilent = (): Script => run.staysSilentFor(Math.max(silentMs, slowMs));
+  return yield* controlled(session, run, 'PAUSE', () => then({ run, staysSilent }));
 };
 
 /** A process that was resumed runs on soon, and to its end. */
@@ -73,9 +93,20 @@ const resumes = function* (session: Session, { run, staysSilent }: Paused): Scri
   yield* goesOn(run);
 };
 
+/** What steps come to; a timeout ends the session, for that may be slowness, which is judged by all that the service did. */
+const failureOf = function* (steps: Script): Script<Outcome> {
+  try {
+    yield* steps;
+    return { kind: 'ok' };
+  } catch (error) {
+    if (error instanceof SessionEnd && error.outcome.kind !== 'timeout') return error.outcome;
+    throw error;
+  }
+};
+
 /** What was received, if the process then does what it must to its end; otherwise something is broken. */
 const unharmed = function* (toItsEnd: Script, kind: FindingKind, received: string): Script<Finding> {
-  const outcome = yield* outcomeOf(toItsEnd);
+  const outcome = yield* failureOf(toItsEnd);
   if (outcome.kind === 'ok') return { kind, received: `${received}; the process ran to its end, no line lost` };
   return { kind: 'breaking', received: `${received}; then ${describeOutcome(outcome)}` };
 };
@@ -90,7 +121,7 @@ const hasEnded = function* (session: Session, received: string): Script<Finding>
     passedMs = atMs;
     const { execution, rejection } = yield* session.attempt(echo('ended', 'control'));
     if (execution) {
-      const outcome = yield* outcomeOf(execution.completes());
+      const outcome = yield* failureOf(execution.completes());
       if (outcome.kind === 'ok') return { kind: 'conforming', received: `${received}; a further execute ran` };
       return { kind: 'breaking', received: `${received}; then a further execute: ${describeOutcome(outcome)}` };
     }
@@ -141,9 +172,10 @@ const needless = (): readonly Case[] => [
     section,
     expected: 'a second PAUSE is answered, and changes nothing: silence, and one RESUME lets the process run on',
     *script(session) {
-      const held = yield* paused(session);
-      const again = yield* ask(session, 'PAUSE');
-      return yield* unharmed(resumes(session, held), evaluateNeedless(again, 'paused'), describeResponse(again));
+      return yield* whilePaused(session, function* (held) {
+        const again = yield* ask(session, 'PAUSE');
+        return yield* unharmed(resumes(session, held), evaluateNeedless(again, 'paused'), describeResponse(again));
+      });
     },
   },
   {
@@ -161,11 +193,12 @@ const needless = (): readonly Case[] => [
     section,
     expected: 'a second RESUME is answered, and changes nothing',
     *script(session) {
-      const { run, staysSilent } = yield* paused(session);
-      yield* staysSilent();
-      yield* session.control('RESUME');
-      const again = yield* ask(session, 'RESUME');
-      return yield* unharmed(goesOn(run), evaluateNeedless(again, 'resumed'), describeResponse(again));
+      return yield* whilePaused(session, function* ({ run, staysSilent }) {
+        yield* staysSilent();
+        yield* session.control('RESUME');
+        const again = yield* ask(session, 'RESUME');
+        return yield* unharmed(goesOn(run), evaluateNeedless(again, 'resumed'), describeResponse(again));
+      });
     },
   },
 ];
@@ -176,9 +209,10 @@ const cancels = (): readonly Case[] => [
     section,
     expected: 'CANCEL ends a paused process too: a further execute is accepted within 12 s',
     *script(session) {
-      const { staysSilent } = yield* paused(session);
-      yield* staysSilent();
-      return yield* hasEnded(session, `result ${JSON.stringify(yield* session.control('CANCEL'))}`);
+      return yield* whilePaused(session, function* ({ staysSilent }) {
+        yield* staysSilent();
+        return yield* hasEnded(session, `result ${JSON.stringify(yield* session.control('CANCEL'))}`);
+      });
     },
   },
   {
@@ -186,9 +220,10 @@ const cancels = (): readonly Case[] => [
     section,
     expected: 'a second CANCEL is answered, the process ends, and a further execute is accepted within 12 s',
     *script(session) {
-      yield* running(session);
-      yield* session.control('CANCEL');
-      return yield* hasEnded(session, describeResponse(yield* ask(session, 'CANCEL')));
+      const run = yield* running(session);
+      return yield* controlled(session, run, 'CANCEL', function* () {
+        return yield* hasEnded(session, describeResponse(yield* ask(session, 'CANCEL')));
+      });
     },
   },
 ];
@@ -219,9 +254,10 @@ const seconds = (): readonly Case[] => [
     section: 'protocol: execute',
     expected: 'execute while a process is paused is rejected by -32602, and the first is unharmed when it is resumed',
     *script(session) {
-      const held = yield* paused(session);
-      const { kind, received } = yield* second(session);
-      return yield* unharmed(resumes(session, held), kind, received);
+      return yield* whilePaused(session, function* (held) {
+        const { kind, received } = yield* second(session);
+        return yield* unharmed(resumes(session, held), kind, received);
+      });
     },
   },
 ];

@@ -1,6 +1,7 @@
-import { describeOutcome, type Outcome } from '../session/outcome.ts';
+import { describeOutcome } from '../session/outcome.ts';
 import type { SessionResult } from '../session/session.ts';
-import type { FindingKind } from './case.ts';
+import type { Judged } from './case.ts';
+import type { Pace } from './pace.ts';
 
 const section = 'recovery test: service down';
 
@@ -14,31 +15,46 @@ export const downCases = {
 
 const refusedMs = 5000;
 
-type Judged = [kind: FindingKind, received: string];
-
 /** What it means how a connection to nothing ended. */
 export const evaluateRefused = ({ outcome, durationMs }: Pick<SessionResult, 'outcome' | 'durationMs'>): Judged => {
   const received = `${describeOutcome(outcome)}, after ${Math.round(durationMs)} ms`;
   if (outcome.kind === 'timeout' && outcome.phase === 'connect') return ['deviating', received];
-  if (outcome.kind !== 'connect-failed' || durationMs > refusedMs) return ['breaking', received];
-  return [/refused/.test(outcome.reason) ? 'conforming' : 'deviating', received];
+  if (outcome.kind !== 'connect-failed') return ['breaking', received];
+  const isQuick = durationMs <= refusedMs;
+  return [isQuick && /refused/.test(outcome.reason) ? 'conforming' : 'deviating', received];
 };
 
+/** How a session in the middle of output ended, and whether it did before the service was stopped. */
+export interface StreamEnd {
+  result: SessionResult;
+  isEarly: boolean;
+}
+
 /** What it means how the sessions ended that were in the middle of output; undefined is one that has not. */
-export const evaluateCloses = (ends: readonly ({ outcome: Outcome; isEarly: boolean } | undefined)[]): Judged => {
+export const evaluateCloses = (ends: readonly (StreamEnd | undefined)[], pace: Pace): Judged => {
   const codes = new Set<number>();
   for (const end of ends) {
     if (!end) return ['breaking', 'a session saw no end'];
-    const { outcome, isEarly } = end;
-    if (isEarly) return ['breaking', `before the service was stopped: ${describeOutcome(outcome)}`];
-    if (outcome.kind !== 'closed') return ['breaking', describeOutcome(outcome)];
+    const { outcome } = end.result;
+    if (outcome.kind !== 'closed' || end.isEarly) {
+      const [kind, received] = pace.evaluateFailure(end.result);
+      return [kind, end.isEarly ? `before the service was stopped: ${received}` : received];
+    }
     codes.add(outcome.code);
   }
   return ['conforming', `${ends.length} sessions closed (${[...codes].join(', ')})`];
 };
 
 /** What it means how the last session ended that was tried once the service was to be back. */
-export const evaluateBack = (outcome: Outcome, tookMs: number, failure: string | undefined): Judged =>
-  outcome.kind === 'ok'
-    ? ['conforming', `a session succeeded after ${tookMs} ms, and as many as before together`]
-    : ['breaking', `${describeOutcome(outcome)}, after ${tookMs} ms${failure === undefined ? '' : `: ${failure}`}`];
+export const evaluateBack = (
+  result: SessionResult,
+  tookMs: number,
+  failure: string | undefined,
+  pace: Pace,
+): Judged => {
+  if (result.outcome.kind === 'ok') {
+    return ['conforming', `a session succeeded after ${tookMs} ms, and as many as before together`];
+  }
+  const [kind, received] = pace.evaluateFailure(result);
+  return [kind, `${received}, after ${tookMs} ms${failure === undefined ? '' : `: ${failure}`}`];
+};

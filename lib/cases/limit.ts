@@ -1,6 +1,7 @@
 import { describeOutcome } from '../session/outcome.ts';
 import type { SessionResult } from '../session/session.ts';
-import type { Finding, FindingKind } from './case.ts';
+import type { Judged } from './case.ts';
+import type { Pace } from './pace.ts';
 
 const section = 'protocol: session limit';
 
@@ -27,38 +28,39 @@ export const limitCases = {
 export type LimitCase = (typeof limitCases)[keyof typeof limitCases];
 
 /** What the end of a session beyond the limit means. */
-const evaluateRefusal = ({ outcome, closeCode }: SessionResult): Finding => {
+const evaluateRefusal = (result: SessionResult, pace: Pace): Judged => {
+  const { outcome, closeCode } = result;
   const received = describeOutcome(outcome);
   const closed = closeCode === undefined ? 'and no close' : `and close ${closeCode}`;
   if (outcome.kind === 'rejected' && outcome.reason === 'session limit') {
-    return { kind: closeCode === 1008 ? 'conforming' : 'deviating', received: `${received}, ${closed}` };
+    return [closeCode === 1008 ? 'conforming' : 'deviating', `${received}, ${closed}`];
   }
-  if (outcome.kind === 'rejected') return { kind: 'deviating', received: `${received}, ${closed}` };
+  if (outcome.kind === 'rejected') return ['deviating', `${received}, ${closed}`];
   if (outcome.kind === 'closed' && outcome.code !== 1006 && outcome.code !== 1001) {
-    return { kind: 'deviating', received: `${received}, without an error before` };
+    return ['deviating', `${received}, without an error before`];
   }
   if (outcome.kind === 'connect-failed' && /\b(429|503|403)\b|bad handshake/.test(outcome.reason)) {
-    return { kind: 'deviating', received: `refused in the opening handshake: ${outcome.reason}` };
+    return ['deviating', `refused in the opening handshake: ${outcome.reason}`];
   }
-  return { kind: 'breaking', received: outcome.kind === 'ok' ? 'accepted' : received };
+  // What was greeted has a session, however slow that then is.
+  const isAccepted = outcome.kind === 'ok' || (outcome.kind === 'timeout' && result.connectedMs !== undefined);
+  return isAccepted ? ['breaking', 'accepted'] : pace.evaluateFailure(result);
 };
 
-const severest: readonly FindingKind[] = ['breaking', 'bypass', 'deviating', 'conforming'];
-
-type Judged = [kind: FindingKind, received: string];
+const severest: readonly Judged[0][] = ['breaking', 'bypass', 'deviating', undefined, 'conforming'];
 
 /** What the ends of several sessions beyond the limit mean: the worst of them. */
-export const evaluateRefusals = (results: readonly SessionResult[]): Judged => {
-  const findings = results.map(evaluateRefusal);
-  const kind = severest.find((each) => findings.some((finding) => finding.kind === each)) ?? 'breaking';
-  return [kind, findings.find((finding) => finding.kind === kind)?.received ?? 'nothing'];
-};
+export const evaluateRefusals = (results: readonly SessionResult[], pace: Pace): Judged =>
+  worst(results.map((each) => evaluateRefusal(each, pace)));
 
-/** Whether as many came in as the limit says, with one slot left; `full` is why one was refused before. */
-export const evaluateFill = (guests: number, limit: number, full: string | undefined): Judged =>
+const worst = (all: readonly Judged[]): Judged =>
+  all.toSorted(([a], [b]) => severest.indexOf(a) - severest.indexOf(b))[0] ?? ['breaking', 'nothing'];
+
+/** Whether as many came in as the limit says, with one slot left; `full` is how one was refused before. */
+export const evaluateFill = (guests: number, limit: number, full: SessionResult | undefined): Judged =>
   full === undefined
     ? ['conforming', `${guests} of ${limit}, and there is a slot left`]
-    : ['breaking', `${guests} of ${limit}, then ${full}`];
+    : ['breaking', `${guests} of ${limit}, then ${describeOutcome(full.outcome)}`];
 
 /** Whether `/health` counts the sessions that are open. */
 export const evaluateCount = (counted: number, open: number): Judged => [
@@ -70,11 +72,11 @@ export const evaluateCount = (counted: number, open: number): Judged => [
  * Whether all sessions inside the limit could run a command and close in order; `working` says that they had one under way,
  * line after line, while others were refused.
  */
-export const evaluateEnds = (ends: readonly SessionResult[], working: boolean): Judged => {
+export const evaluateEnds = (ends: readonly SessionResult[], working: boolean, pace: Pace): Judged => {
   if (ends.length === 0) return ['breaking', 'no session was left inside the limit'];
-  const disturbed = ends.find(({ outcome }) => outcome.kind !== 'ok');
-  return disturbed
-    ? ['breaking', `${disturbed.outcome.kind === 'timeout' ? 'too slow: ' : ''}${describeOutcome(disturbed.outcome)}`]
+  const failed = ends.filter(({ outcome }) => outcome.kind !== 'ok');
+  return failed.length > 0
+    ? worst(failed.map((each) => pace.evaluateFailure(each)))
     : [
         'conforming',
         `${ends.length} sessions ${working ? 'lost no line of a command meanwhile' : 'were idle meanwhile, for none takes a command with sleep'}, ran a last one and closed`,

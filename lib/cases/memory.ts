@@ -1,6 +1,6 @@
 import type { LeakJudgement } from '../memory/leak.ts';
 import type { MemoryReading } from '../memory/reading.ts';
-import type { FindingKind } from './case.ts';
+import type { Judgement } from './case.ts';
 
 /** What must not happen to the service's memory under load. */
 export const leak = {
@@ -33,7 +33,7 @@ const maxFailed = 0.1;
 export const leakFinding = (
   { verdict, detail }: Pick<LeakJudgement, 'verdict' | 'detail'>,
   { sessions, failed, firstFailure, tooSlow, restarted }: WatchedLoad,
-): { kind: FindingKind | undefined; received: string } => {
+): Judgement => {
   const all = sessions + failed;
   const failures = failed === 0 ? '' : `${failed} of ${all} sessions failed, the first by ${firstFailure}`;
   if (restarted)

@@ -1,5 +1,6 @@
 import exec from 'k6/execution';
-import { runCase, type Case, type Finding } from '../cases/case.ts';
+import { runCase, type Case, type Judged, type Judgement } from '../cases/case.ts';
+import type { Pace } from '../cases/pace.ts';
 import { CasePatience } from '../cases/patience.ts';
 import type { ReplayCase } from '../commands/recovery-index.ts';
 import type { Settings } from '../load/settings.ts';
@@ -7,7 +8,7 @@ import type { SkipReason } from '../load/thresholds.ts';
 import type { RunIdentity } from '../results/run.ts';
 import { describeOutcome } from '../session/outcome.ts';
 import { connectFailed, type Script, type Session, type SessionResult } from '../session/session.ts';
-import { reportCaseSession, reportFinding, reportInconclusive, reportSkipped, type CaseName } from './case-results.ts';
+import { reportCaseSession, reportJudgement, reportSkipped, type CaseName } from './case-results.ts';
 import { addCaseFigure, countCasesAsked } from './case-metrics.ts';
 import { now } from './clock.ts';
 import { runOverWebSocket } from './connect.ts';
@@ -39,12 +40,14 @@ export interface CaseContext {
   open: (name: string, script: (session: Session) => Script, url?: string, isTry?: boolean) => OpenSession;
   /** Asks cases, one session each, one after the other. */
   ask: (cases: readonly Case[], url?: string) => void;
-  /** Reports what a case found. */
-  report: (asked: CaseName, kind: Finding['kind'], received: string) => void;
+  /** Reports what a case found; without a kind, that it was asked and could not tell. */
+  report: (asked: CaseName, ...judged: Judged) => void;
   /** Skips cases, and reports why. */
   skip: (cases: readonly CaseName[], as: SkipReason, reason: string) => void;
   /** Reports a case that was asked without an answer, and why. */
   inconclusive: (asked: CaseName, reason: string) => void;
+  /** How fast the service has answered so far, and what a failure means by that. */
+  readonly pace: Pace;
   /** Adds a figure that a case measured. */
   figure: (metric: 'recovery_duration' | 'session_growth', asked: CaseName, value: number) => void;
   /** Writes a record, where all are asked for. */
@@ -98,12 +101,14 @@ const createContext = (
   let openBecause: string | undefined;
   let isIdle = true;
   let isConforming = true;
-  const noted = (kind: Finding['kind'] | undefined): void => {
+  const noted = (kind: Judgement['kind']): void => {
     isIdle = false;
     isConforming &&= kind === 'conforming';
   };
+  const { pace } = patience;
   const context: CaseContext = {
     settings,
+    pace,
     recovery,
     get notRunBecause() {
       if (isIdle) return idleBecause;
@@ -134,9 +139,9 @@ const createContext = (
       for (const [index, each] of cases.entries()) {
         const run = runCase(each);
         const result = context.session(each.name, run.script, url);
-        const finding = run.finding(result);
-        noted(finding.kind);
-        reportFinding(sink, scenario, each, finding, result);
+        const judgement = run.finding(result, (ended) => pace.evaluateFailure(ended));
+        noted(judgement.kind);
+        reportJudgement(sink, scenario, each, judgement, result);
         if (!isUnreachable(result)) continue;
         const reason = `no session since ${each.name}: ${describeOutcome(result.outcome)}`;
         context.skip(cases.slice(index + 1), 'not-run', reason);
@@ -145,7 +150,7 @@ const createContext = (
     },
     report: (asked, kind, received) => {
       noted(kind);
-      reportFinding(sink, scenario, asked, { kind, received });
+      reportJudgement(sink, scenario, asked, { kind, received });
     },
     skip: (cases, as, reason) => {
       if (as === 'not-run' && cases.length > 0) {
@@ -154,10 +159,7 @@ const createContext = (
       }
       reportSkipped(sink, scenario, cases, as, reason);
     },
-    inconclusive: (asked, reason) => {
-      noted(undefined);
-      reportInconclusive(sink, scenario, asked, reason);
-    },
+    inconclusive: (asked, reason) => context.report(asked, undefined, reason),
     figure: (metric, { name }, value) => addCaseFigure(metric, scenario, name, value),
     record: (text) => sink.record(false, () => text(sink.run)),
     eventually: async (withinMs, problem) => {

@@ -5,7 +5,7 @@ import type { SessionResult } from '../session/session.ts';
 import { countOutcome, evidence } from './metrics.ts';
 
 const findings = new Counter('findings');
-/** What could not be asked, and why. */
+/** What could not be asked or told, and why. */
 export const excused = new Counter('excused');
 /** Metrics that cases feed beside their findings. */
 const caseTrends = {
@@ -22,6 +22,10 @@ export const countFinding = (test: string, name: string, { kind }: Finding): voi
   findings.add(1, { test, case: name, finding: kind });
   evidence.add(1, { test, case: name, of: 'findings', real: 'yes' });
 };
+
+/** Counts a case that was asked and could not tell: what is judged over all cases then lacks it. */
+export const countInconclusive = (test: string, name: string): void =>
+  excused.add(1, { test, case: name, of: 'findings', as: 'inconclusive' });
 
 /** A figure that a case measured. */
 export const addCaseFigure = (metric: keyof typeof caseTrends, test: string, name: string, value: number): void => {

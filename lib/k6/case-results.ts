@@ -1,9 +1,9 @@
-import type { Case, Finding } from '../cases/case.ts';
+import type { Case, Finding, Judgement } from '../cases/case.ts';
 import type { SkipReason } from '../load/thresholds.ts';
 import { findingRecord, sessionRecord, type SessionPlace } from '../results/record.ts';
 import { hideInTrace } from '../results/redact.ts';
 import type { SessionResult } from '../session/session.ts';
-import { countCaseSession, countFinding, skipCase } from './case-metrics.ts';
+import { countCaseSession, countFinding, countInconclusive, skipCase } from './case-metrics.ts';
 import { stopOnGeneratorFailure, type ResultSink } from './result-sink.ts';
 
 /** What a case is called, and where it is written what must happen. */
@@ -21,13 +21,24 @@ export const reportCaseSession = (
   stopOnGeneratorFailure(result, sink);
 };
 
-/** What a case of a scenario found. */
-export const reportFinding = (
+/** What a case of a scenario found, or that it could not tell. */
+export const reportJudgement = (
+  sink: ResultSink,
+  scenario: string,
+  asked: CaseName,
+  judgement: Judgement,
+  session?: SessionResult,
+): void => {
+  if (judgement.kind === undefined) reportInconclusive(sink, scenario, asked, judgement.received, session);
+  else reportFinding(sink, scenario, asked, judgement, session);
+};
+
+const reportFinding = (
   { run, hidden, hide, record, print }: ResultSink,
   scenario: string,
   asked: CaseName,
   finding: Finding,
-  session?: SessionResult,
+  session: SessionResult | undefined,
 ): void => {
   countFinding(scenario, asked.name, finding);
   const isExpected = finding.kind === 'conforming';
@@ -56,12 +67,15 @@ export const reportSkipped = (
 };
 
 /** A case that was asked without an answer: it has no data. */
-export const reportInconclusive = (
+const reportInconclusive = (
   { run, hidden, hide, record, print }: ResultSink,
   scenario: string,
   asked: CaseName,
   reason: string,
+  session: SessionResult | undefined,
 ): void => {
-  record(true, () => findingRecord(run, scenario, asked, { kind: 'inconclusive', received: reason }, { hidden }));
-  print(`${scenario} ${asked.name}: NO DATA: ${hide(reason)}`);
+  countInconclusive(scenario, asked.name);
+  const finding = { kind: 'inconclusive', received: reason } as const;
+  record(true, () => findingRecord(run, scenario, asked, finding, { trace: session?.trace, hidden }));
+  print(`${scenario} ${asked.name}: NO DATA: ${hide(reason)}`, hideInTrace(session?.trace, hidden.secrets));
 };

@@ -1,5 +1,6 @@
 import { leak } from '../cases/memory.ts';
 import { greets } from '../cases/run-command.ts';
+import type { Settings } from '../load/settings.ts';
 import { evaluateLeak, type LeakJudgement } from '../memory/leak.ts';
 import { isRestarted, type MemoryReading } from '../memory/reading.ts';
 import { describeOutcome } from '../session/outcome.ts';
@@ -40,8 +41,8 @@ const wave = async (
   return { size, succeeded: size - failed.length, tooSlow, failure: failed[0] && describeOutcome(failed[0].outcome) };
 };
 
-/** A service may count sessions for so long that have gone, milliseconds. */
-export const settlesMs = 10_000;
+/** A service may count sessions for so long that have gone, milliseconds; a slow one as long as an answer may take. */
+export const settlesMs = ({ ackTimeoutMs }: Pick<Settings, 'ackTimeoutMs'>): number => Math.max(10_000, ackTimeoutMs);
 const emptiesMs = 1000;
 
 /**
@@ -54,7 +55,7 @@ export const readingBefore = async (context: CaseContext, read: () => MemoryRead
   await waitFor(0, emptiesMs);
   const { activeSessions } = read();
   await wave(context);
-  await waitFor(activeSessions ?? 0, settlesMs);
+  await waitFor(activeSessions ?? 0, settlesMs(context.settings));
   return { ...read(), activeSessions };
 };
 

@@ -1,6 +1,6 @@
+import type { StreamEnd } from '../cases/down.ts';
 import { greets } from '../cases/run-command.ts';
 import type { Command } from '../commands/command.ts';
-import type { Outcome } from '../session/outcome.ts';
 import type { SessionResult } from '../session/session.ts';
 import type { OpenSession, CaseContext } from './case-context.ts';
 
@@ -12,18 +12,15 @@ const count: Command = {
   proof: { numbered: { line: 'Count {i}', from: 0, to: 5999 } },
 };
 
-/** How a session in the middle of output ended, and whether it did before the service was stopped; undefined where it has not. */
-export type StreamEnd = { outcome: Outcome; isEarly: boolean } | undefined;
-
 /** Sessions in the middle of output. */
 export interface Streams {
-  /** Stops the service; returns how they have ended so many milliseconds later at most, and closes those that have not. */
-  endsBy: (stop: () => void, withinMs: number) => Promise<readonly StreamEnd[]>;
+  /** Stops the service; returns how they have ended so many milliseconds later at most, and closes those that have not: undefined. */
+  endsBy: (stop: () => void, withinMs: number) => Promise<readonly (StreamEnd | undefined)[]>;
 }
 
 /** Opens sessions whose command goes on for a minute; resolved when output comes in each, or it has ended. */
 export const openStreams = async (context: CaseContext, name: string): Promise<Streams> => {
-  const ends: StreamEnd[] = Array.from({ length: sessions }, () => undefined);
+  const ends: (StreamEnd | undefined)[] = Array.from({ length: sessions }, () => undefined);
   const open: OpenSession[] = [];
   let isEarly = true;
   let isOver = false;
@@ -37,8 +34,8 @@ export const openStreams = async (context: CaseContext, name: string): Promise<S
           yield* session.holds(() => isOver);
         });
         open.push(opened);
-        void opened.result.then(({ outcome }) => {
-          ends[index] = { outcome, isEarly };
+        void opened.result.then((result) => {
+          ends[index] = { result, isEarly };
           resolve();
         });
       }),
@@ -72,15 +69,15 @@ export const untilBack = async (
   context: CaseContext,
   name: string,
   startedAt: number,
-): Promise<{ outcome: Outcome; tookMs: number }> => {
+): Promise<{ result: SessionResult; tookMs: number }> => {
   let last = await tries(context, name);
   await context.eventually(context.settings.recoveryTimeoutMs, async () => {
     if (last.outcome.kind !== 'ok') last = await tries(context, name);
     return last.outcome.kind === 'ok' ? undefined : 'not yet';
   });
   const tookMs = Date.now() - startedAt;
-  if (last.outcome.kind !== 'ok') return { outcome: last.outcome, tookMs };
+  if (last.outcome.kind !== 'ok') return { result: last, tookMs };
   const together = await Promise.all(Array.from({ length: sessions }, () => context.open(name, greets).result));
   const failed = together.find(({ outcome }) => outcome.kind !== 'ok');
-  return { outcome: (failed ?? last).outcome, tookMs };
+  return { result: failed ?? last, tookMs };
 };

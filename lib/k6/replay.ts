@@ -1,6 +1,5 @@
 import { caseOf, noCases } from '../cases/recovery.ts';
 import { runsToItsEnd } from '../cases/run-command.ts';
-import { describeOutcome } from '../session/outcome.ts';
 import { askCases } from './case-context.ts';
 import type { AskCases, ScenarioDefinition } from './definition.ts';
 
@@ -15,9 +14,10 @@ export const replayKeptFailures = (scripts: Readonly<Record<string, ScenarioDefi
     else if (kept.length === 0) context.skip([noCases], 'not-applicable', 'no kept failure is left to be replayed');
     for (const [index, each] of kept.entries()) {
       const script = scripts[each.test] ?? runsToItsEnd;
-      const { outcome } = context.session(each.name, (session) => script(session, each.command));
-      context.report(caseOf(each), outcome.kind === 'ok' ? 'conforming' : 'breaking', describeOutcome(outcome));
-      if (outcome.kind !== 'connect-failed') continue;
+      const result = context.session(each.name, (session) => script(session, each.command));
+      if (result.outcome.kind === 'ok') context.report(caseOf(each), 'conforming', 'ok');
+      else context.report(caseOf(each), ...context.pace.evaluateFailure(result));
+      if (result.outcome.kind !== 'connect-failed') continue;
       context.skip(kept.slice(index + 1).map(caseOf), 'not-run', `no connection since ${each.name}`);
       return;
     }

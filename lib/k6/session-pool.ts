@@ -1,7 +1,8 @@
 import { limitCases, limitProblem, type LimitCase } from '../cases/limit.ts';
 import { runsToItsEnd } from '../cases/run-command.ts';
 import { echo } from '../commands/echo.ts';
-import { describeOutcome } from '../session/outcome.ts';
+import { describeOutcome, type Outcome } from '../session/outcome.ts';
+import { outcomeOf, SessionEnd } from '../session/script.ts';
 import type { Command } from '../commands/command.ts';
 import type { SessionResult } from '../session/session.ts';
 import { sessionsOf, vanish } from './service.ts';
@@ -27,8 +28,8 @@ const paced: Command = {
   proof: { numbered: { line: '{i}', from: 0, to: pacedLines - 1 } },
 };
 
-/** A slot may take a moment to be free again, milliseconds. */
-const slotMs = 5000;
+/** A slot may take a moment to be free again, milliseconds at least; of a slow service as long as an answer. */
+const leastSlotMs = 5000;
 
 /** How long `/health` may still count a session that has just ended, milliseconds. */
 const goneMs = 1000;
@@ -44,13 +45,16 @@ const hold = (context: CaseContext, url: string): Promise<HeldSession> => {
       function* (session) {
         resolve({ refused: undefined, runCommand, close });
         yield* session.holds(() => isClosing || isWorking);
+        let outcome: Outcome = { kind: 'ok' };
         if (isWorking) {
           const { execution } = yield* session.attempt(paced);
           if (execution) yield* execution.reaches(1);
           works?.(execution !== undefined);
-          if (execution) yield* execution.completes();
+          if (execution) outcome = yield* outcomeOf(execution.completes());
         }
+        // A session whose command failed keeps its slot, for others count on the limit being reached.
         yield* session.holds(() => isClosing);
+        if (outcome.kind !== 'ok') throw new SessionEnd(outcome);
         yield* runsToItsEnd(session, echo('goodbye'));
       },
       url,
@@ -80,10 +84,12 @@ export interface SessionPool {
   readonly limit: number;
   /** Why the limit can't be tried. */
   readonly problem: string | undefined;
-  /** Opens sessions until this many are held; returns why one was refused. */
-  fill: (count: number) => Promise<string | undefined>;
+  /** Opens sessions until this many are held; returns how one ended that was not accepted. */
+  fill: (count: number) => Promise<SessionResult | undefined>;
   /** Tries to open this many sessions at once, and closes those that were accepted; returns their results. */
   tryToOpen: (count: number) => Promise<SessionResult[]>;
+  /** The sessions that `/health` counts, once it counts those that are open or has had time to; undefined where it counts none. */
+  countedSessions: () => Promise<number | undefined>;
   /** Reports whether one more session is accepted, as the finding of a case. */
   expectFreeSlot: (asked: LimitCase) => Promise<void>;
   /** The same after a client has vanished without a close frame. */
@@ -93,6 +99,7 @@ export interface SessionPool {
 /** A pool that holds no session yet. */
 export const createSessionPool = async (context: CaseContext, url: string): Promise<SessionPool> => {
   const held: HeldSession[] = [];
+  const slotMs = Math.max(leastSlotMs, context.settings.ackTimeoutMs);
   /** What `/health` reports once it counts at most `count` sessions, or after a while. */
   const settled = async (count: number): Promise<ReturnType<typeof sessionsOf>> => {
     let health: ReturnType<typeof sessionsOf> = {};
@@ -105,17 +112,21 @@ export const createSessionPool = async (context: CaseContext, url: string): Prom
   // The connection that set-up tried may be counted still.
   const { most, active: others = 0 } = await settled(0);
   const limit = context.settings.maxSessions ?? most ?? 0;
-  const takeSlot = async (): Promise<string | undefined> => {
+  const takeSlot = async (): Promise<SessionResult | undefined> => {
     const session = await hold(context, url);
-    if (session.refused) return describeOutcome(session.refused.outcome);
-    held.push(session);
-    return undefined;
+    if (!session.refused) held.push(session);
+    return session.refused;
   };
   const expectFreeSlot = async (asked: LimitCase): Promise<void> => {
     // To come too early is to be refused, which is another case.
     await settled(others + held.length);
-    const refused = await context.eventually(slotMs, takeSlot);
-    context.report(asked, refused === undefined ? 'conforming' : 'breaking', refused ?? 'a new session was accepted');
+    let refused: SessionResult | undefined;
+    await context.eventually(slotMs, async () => {
+      refused = await takeSlot();
+      return refused && describeOutcome(refused.outcome);
+    });
+    if (refused) context.report(asked, ...context.pace.evaluateFailure(refused));
+    else context.report(asked, 'conforming', 'a new session was accepted');
   };
   return {
     held,
@@ -123,13 +134,21 @@ export const createSessionPool = async (context: CaseContext, url: string): Prom
     limit,
     problem: limitProblem(limit, others),
     fill: async (count) => {
-      let refused: string | undefined;
+      let refused: SessionResult | undefined;
       while (refused === undefined && held.length < count) refused = await takeSlot();
       return refused;
     },
     tryToOpen: async (count) => {
       const opened = await Promise.all(Array.from({ length: count }, () => hold(context, url)));
       return Promise.all(opened.map(async ({ refused, close }) => refused ?? close()));
+    },
+    countedSessions: async () => {
+      let active: number | undefined;
+      await context.eventually(slotMs, () => {
+        ({ active } = sessionsOf(context.settings, url));
+        return active === undefined || active === held.length + others ? undefined : 'otherwise';
+      });
+      return active;
     },
     expectFreeSlot,
     expectFreeSlotAfterVanished: async () => {
@@ -144,10 +163,11 @@ export const createSessionPool = async (context: CaseContext, url: string): Prom
 export const reportNotFilled = async (
   context: CaseContext,
   held: readonly HeldSession[],
-  refused: string,
+  refused: SessionResult,
 ): Promise<void> => {
   const { fill, ...others } = limitCases;
-  context.report(fill, 'breaking', `${held.length} accepted, then ${refused}`);
-  context.skip(Object.values(others), 'not-run', `its limit was not reached: ${refused}`);
+  const [kind, received] = context.pace.evaluateFailure(refused);
+  context.report(fill, kind, `${held.length} accepted, then ${received}`);
+  context.skip(Object.values(others), 'not-run', `its limit was not reached: ${describeOutcome(refused.outcome)}`);
   await Promise.all(held.map((session) => session.close()));
 };

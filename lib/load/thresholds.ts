@@ -21,7 +21,7 @@ export interface Criterion {
   round: number | undefined;
   guard: { selector: string; expression: string };
   /** Counters that say whether there was anything to judge, and if not, why; undefined where nothing skips it. */
-  skips: Readonly<Record<'real' | SkipReason, string>> | undefined;
+  skips: Readonly<Record<'real' | 'inconclusive' | SkipReason, string>> | undefined;
 }
 
 /** Why a case was not asked: the service has no such feature, or something needed was not there. */
@@ -168,11 +168,13 @@ const skipsOf = ({ metric, tags }: Selector): Criterion['skips'] => {
   const row: MetricRow = metricsTable[metric];
   if (row.ofRounds === true) return undefined;
   const of = row.ofCases === true ? metric : 'sessions';
-  const excused = (as: SkipReason): string => selectorAbout('excused', { of, as }, tags, ['test', 'case']);
+  const excused = (as: 'inconclusive' | SkipReason): string =>
+    selectorAbout('excused', { of, as }, tags, ['test', 'case']);
   return {
     real: selectorAbout('evidence', { of, real: 'yes' }, tags, ['test', 'case']),
     'not-applicable': excused('not-applicable'),
     'not-run': excused('not-run'),
+    inconclusive: excused('inconclusive'),
   };
 };
 

@@ -76,6 +76,12 @@ const merelyTimedOut = (rounds: readonly Figures[], test: string): boolean => {
   return failing.length > 0 && failing.every(({ failed, timedOut }) => timedOut === failed);
 };
 
+/** A criterion as one says something that is not about time: sessions that merely timed out are no data. */
+const withoutSlowness = (each: JudgedCriterion, rounds: readonly Figures[]): JudgedCriterion =>
+  each.status === 'FAIL' && metricOf(each) === 'session_success' && merelyTimedOut(rounds, each.test)
+    ? { ...each, status: 'NO DATA' }
+    : each;
+
 /**
  * The six success criteria of the stress test, by the criteria of a suite's run: each is the worst of its parts, and NOT RUN
  * where a scenario that serves it was left out. `scenarios` are all of the suite, `chosen` those that were run, and `rounds`
@@ -103,14 +109,7 @@ export const successCriteria = (
             serving.some(({ name }) => name === each.test),
           ) && !isIdle(each),
       )
-      .map((each): JudgedCriterion => {
-        const isSlowness =
-          isNotOfTime === true &&
-          each.status === 'FAIL' &&
-          metricOf(each) === 'session_success' &&
-          merelyTimedOut(rounds, each.test);
-        return isSlowness ? { ...each, status: 'NO DATA' } : each;
-      });
+      .map((each) => (isNotOfTime === true ? withoutSlowness(each, rounds) : each));
     const missing = serving.filter(
       ({ name, metric }) => !mine.some((each) => each.test === name && metricOf(each) === metric),
     );

@@ -51,15 +51,20 @@ const skipOf = ({ skips }: Criterion, metrics: Metrics): CriterionStatus | undef
 const isOfOne = ({ skips }: Criterion): boolean => skips !== undefined && 'case' in selectedTags(skips.real);
 
 /**
- * Whether some of the cases that a criterion is about were not asked; those that another criterion of the scenario names are
- * its own matter.
+ * Whether some of the cases that a criterion is about were not asked, or could not tell; those that another criterion of the
+ * scenario names are its own matter.
  */
-const isPartlyAsked = ({ test, metric, skips }: Criterion, metrics: Metrics, all: readonly Criterion[]): boolean => {
+const lacksSome = (
+  as: 'not-run' | 'inconclusive',
+  { test, metric, skips }: Criterion,
+  metrics: Metrics,
+  all: readonly Criterion[],
+): boolean => {
   const row: MetricRow = metricsTable[metric];
   if (!skips || row.ofCases !== true || 'case' in selectedTags(skips.real)) return false;
   const named = all.filter((each) => each.test === test && each.metric === metric && isOfOne(each));
-  const elsewhere = new Set(named.map((each) => each.skips?.['not-run'] ?? ''));
-  return countOf(metrics, skips['not-run']) > [...elsewhere].reduce((sum, each) => sum + countOf(metrics, each), 0);
+  const elsewhere = new Set(named.map((each) => each.skips?.[as] ?? ''));
+  return countOf(metrics, skips[as]) > [...elsewhere].reduce((sum, each) => sum + countOf(metrics, each), 0);
 };
 
 const evaluateCriterion = (
@@ -81,7 +86,8 @@ const evaluateCriterion = (
   if (skip) return { ...judged, observed: undefined, status: skip };
   if (!told) return { ...judged, status: 'NO DATA' };
   if (!holds(metric, expression)) return { ...judged, status: 'FAIL' };
-  return { ...judged, status: isPartlyAsked(criterion, metrics, all) ? 'NOT RUN' : 'PASS' };
+  if (lacksSome('inconclusive', criterion, metrics, all)) return { ...judged, status: 'NO DATA' };
+  return { ...judged, status: lacksSome('not-run', criterion, metrics, all) ? 'NOT RUN' : 'PASS' };
 };
 
 const figures = (

@@ -19,6 +19,9 @@ export const graceMs = 500;
 
 /** How long a command that goes on is given at least for a further line, milliseconds. */
 const leastFurtherMs = 2000;
+/** Of a service whose output is slow, it is this many times as long as its first output took, at most 30 s. */
+const timesLatency = 1.5;
+const mostFurtherMs = 30_000;
 
 const mismatch = (detail: string): SessionEnd => new SessionEnd({ kind: 'output-mismatch', detail });
 
@@ -47,6 +50,11 @@ export class Execution {
     return this.all.now() - this.run.sentAt;
   }
 
+  /** Whether the process has completed. */
+  get isOver(): boolean {
+    return isOver(this.run);
+  }
+
   /** Waits until the process has completed, then holds it to the command's proof; ends the session where it fails. */
   *completes(): Script {
     const { run } = this;
@@ -73,14 +81,16 @@ export class Execution {
   }
 
   /**
-   * Waits so many milliseconds, and as long again, at least 2 s, for a further line where none came meanwhile; ends the session
+   * Waits so many milliseconds, and as long again, at least 2 s and longer where output is slow, for a further line where none
+   * came meanwhile; ends the session
    * where none comes, where the process completes, or its output is wrong. What comes within half the time, at most the
    * grace, is no sign: a service may have held it back while the process was paused.
    */
   *continuesFor(ms: number): Script {
     const { run, all } = this;
     all.watch(run, true);
-    const mostMs = ms + Math.max(ms, leastFurtherMs);
+    const slowMs = Math.min(mostFurtherMs, timesLatency * latencyMs(run));
+    const mostMs = ms + Math.max(ms, leastFurtherMs, slowMs);
     const heldMs = Math.min(graceMs, ms / 2);
     const startedAt = all.now();
     yield* sleepUntil(startedAt + heldMs, () => isOver(run));
@@ -89,17 +99,15 @@ export class Execution {
     yield* sleepUntil(startedAt + mostMs, () => isOver(run) || run.parsed > parsed);
     stillRunning(run);
     if (run.parsed > parsed) return;
-    throw new SessionEnd({
-      kind: 'timeout',
-      phase: 'message',
-      detail: `expected output to go on, none came for ${mostMs - heldMs} ms`,
-    });
+    const waitedMs = mostMs - heldMs;
+    const detail = `expected output to go on, none came for ${waitedMs} ms`;
+    throw new SessionEnd({ kind: 'timeout', phase: 'message', detail }, waitedMs);
   }
 
   /** After a grace for what was under way, waits so many milliseconds; ends the session where anything comes. */
   *staysSilentFor(ms: number): Script {
     const { run, all } = this;
-    const came = yield* outputAfterGrace(run, all, all.now() + graceMs, () => all.now() + ms);
+    const came = yield* outputAfterGrace(run, all, all.now() + graceOf(run), () => all.now() + ms);
     stillRunning(run);
     if (came !== undefined) throw mismatch(`expected no output for ${ms} ms, received ${came}`);
   }
@@ -111,17 +119,23 @@ export class Execution {
   *endsWithin(ms: number): Script {
     const { run, all } = this;
     const deadline = all.now() + ms;
-    const came = yield* outputAfterGrace(run, all, Math.min(all.now() + graceMs, deadline), () => deadline);
+    const came = yield* outputAfterGrace(run, all, Math.min(all.now() + graceOf(run), deadline), () => deadline);
     if (run.mismatch !== undefined) throw mismatch(run.mismatch);
     if (came !== undefined) throw mismatch(`expected no output after CANCEL, received ${came}`);
     if (!isOver(run) && run.canceled !== 'canceled') {
       const detail = `expected process.completed within ${ms} ms of CANCEL, received none`;
-      throw new SessionEnd({ kind: 'timeout', phase: 'message', detail });
+      throw new SessionEnd({ kind: 'timeout', phase: 'message', detail }, ms);
     }
     all.linger(run);
     run.outcome = { kind: 'ok' } satisfies Outcome;
   }
 }
+
+/** How long output takes to come, going by the first, milliseconds. */
+const latencyMs = ({ sentAt, firstOutputAt = sentAt }: ExecutionState): number => firstOutputAt - sentAt;
+
+/** How long output that was under way may still come, milliseconds. */
+const graceOf = (run: ExecutionState): number => graceMs + latencyMs(run);
 
 const isOver = (run: ExecutionState): boolean => run.completedAt !== undefined || run.serviceError !== undefined;
 

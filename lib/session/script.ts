@@ -18,9 +18,12 @@ export type Script<Result = void> = Generator<Wait, Result, void>;
 /** Thrown inside a script to end its session with an outcome. */
 export class SessionEnd extends Error {
   readonly outcome: Outcome;
-  constructor(outcome: Outcome) {
+  /** Of a timeout, how long was waited, milliseconds. */
+  readonly waitedMs: number | undefined;
+  constructor(outcome: Outcome, waitedMs?: number) {
     super(outcome.kind);
     this.outcome = outcome;
+    this.waitedMs = waitedMs;
   }
 }
 
@@ -30,7 +33,7 @@ export const sleepUntil = function* (deadline: number, until = (): boolean => fa
 };
 
 /** What steps come to that would otherwise end the session. */
-export const outcomeOf = function* (steps: Script): Script<Outcome> {
+export const outcomeOf = function* (steps: Script<unknown>): Script<Outcome> {
   try {
     yield* steps;
     return { kind: 'ok' };

@@ -54,6 +54,10 @@ export interface SessionResult {
   openedMs?: number;
   connectedMs?: number;
   durationMs: number;
+  /** The slowest response to a request, from the request; absent where none came. */
+  respondedMs?: number;
+  /** How long was waited in vain, where a timeout ended it that shows it. */
+  waitedMs?: number;
   commands: CommandResult[];
   messagesReceived: number;
   /** The acknowledged controls, each with the time from its request to its response. */
@@ -124,8 +128,10 @@ const pong = serialiseNotification('pong', {});
 /** How long after it refused a session a service is given to close it, milliseconds. */
 const closeMs = 1000;
 
-/** How long after a probe its answer may take, once a later request has been answered, milliseconds. */
+/** How long after a probe its answer may take at least, once a later request has been answered, milliseconds. */
 const lateMs = 1000;
+/** Of a slow service, this many times as long as its slowest response took. */
+const timesLate = 5;
 
 /** How long after a probe what must not be answered is waited for, milliseconds. */
 const quietMs = 200;
@@ -138,9 +144,9 @@ const controlStatus: Readonly<Record<ControlType, readonly unknown[]>> = {
 
 /** The result of a session whose connection could not be opened; one that was waited for in vain is a timeout. */
 export const connectFailed = (reason: string, durationMs: number): SessionResult => ({
-  outcome: /i\/o timeout|deadline exceeded/.test(reason)
-    ? { kind: 'timeout', phase: 'connect', detail: reason }
-    : { kind: 'connect-failed', reason },
+  ...(/i\/o timeout|deadline exceeded/.test(reason)
+    ? { outcome: { kind: 'timeout', phase: 'connect', detail: reason }, waitedMs: durationMs }
+    : { outcome: { kind: 'connect-failed', reason } }),
   durationMs,
   commands: [],
   controls: [],
@@ -186,6 +192,8 @@ class SessionMachine implements Session, SessionEvents {
   private greeting: Record<string, unknown> | undefined;
   private refused: Rejected | undefined;
   private closeCode: number | undefined;
+  private respondedMs: number | undefined;
+  private waitedMs: number | undefined;
   private dialect: Dialect | undefined;
   /** What came since a probe, but for the responses to our own requests. */
   private probed: Incoming[] | undefined;
@@ -276,15 +284,15 @@ class SessionMachine implements Session, SessionEvents {
     if (taken !== this.takenAtLastLook) this.lastActivityAt = now;
     this.takenAtLastLook = taken;
     if (now >= this.startedAt + limits.sessionTimeoutMs) {
-      this.timeout('session', `not at its end after ${limits.sessionTimeoutMs} ms`);
+      this.settle({ kind: 'timeout', phase: 'session', detail: `not at its end after ${limits.sessionTimeoutMs} ms` });
       return;
     }
     if (wait?.deadline !== undefined && now >= wait.deadline) {
       if (this.refused) this.settle(this.refused);
       else if (wait.elapses === true) this.wait = undefined;
-      else this.timeout(wait.phase, `nothing after ${limits.ackTimeoutMs} ms`);
+      else this.timeout(wait.phase, limits.ackTimeoutMs, `nothing after ${limits.ackTimeoutMs} ms`);
     } else if (wait?.progress === true && now >= this.lastActivityAt + limits.messageTimeoutMs) {
-      this.timeout(wait.phase, `no message for ${limits.messageTimeoutMs} ms`);
+      this.timeout(wait.phase, limits.messageTimeoutMs, `no message for ${limits.messageTimeoutMs} ms`);
     }
     this.step();
   }
@@ -306,9 +314,8 @@ class SessionMachine implements Session, SessionEvents {
     const run = executions.begin(command);
     const { executeTimeoutS: timeout } = this.limits;
     const id = this.ask('execute', { command: command.command, ...(timeout !== undefined && { timeout }) });
-    yield this.response(id);
+    const { result, error } = yield* this.response(id);
     run.ackAt = this.socket.now();
-    const { result, error } = this.correlation.response(id) as Response;
     if (error) {
       const rejection = this.rejected('execute', error);
       executions.refuse(run, rejection);
@@ -323,9 +330,8 @@ class SessionMachine implements Session, SessionEvents {
     const run = this.executions.current;
     const sentAt = this.socket.now();
     const id = this.ask('control', { type });
-    yield this.response(id);
+    const { result, error } = yield* this.response(id);
     const durationMs = this.socket.now() - sentAt;
-    const { result, error } = this.correlation.response(id) as Response;
     if (error) throw new SessionEnd(this.rejected('control', error));
     (this.controls ??= []).push({ type, durationMs });
     const status = isObject(result) ? result.status : undefined;
@@ -343,8 +349,7 @@ class SessionMachine implements Session, SessionEvents {
 
   *request(method: string, params?: object): Script<Response> {
     const id = this.ask(method, params);
-    yield this.response(id);
-    return this.correlation.response(id) as Response;
+    return yield* this.response(id);
   }
 
   *probe(message: string | ArrayBuffer, answers: number): Script<Incoming[]> {
@@ -358,7 +363,8 @@ class SessionMachine implements Session, SessionEvents {
     yield* this.request('ws-stress.are-you-there');
     const isAnswered = (): boolean =>
       answers > 0 && probed.filter(({ kind }) => kind !== 'notification').length >= answers;
-    yield* sleepUntil(this.socket.now() + (answers > 0 ? lateMs : quietMs), isAnswered);
+    const mostMs = Math.max(lateMs, timesLate * (this.respondedMs ?? 0));
+    yield* sleepUntil(this.socket.now() + (answers > 0 ? mostMs : quietMs), isAnswered);
     return [...probed];
   }
 
@@ -402,8 +408,11 @@ class SessionMachine implements Session, SessionEvents {
         if (next.done === true) this.settle({ kind: 'ok' });
       }
     } catch (error) {
-      if (error instanceof SessionEnd) this.settle(error.outcome);
-      else this.settle({ kind: 'script-error', detail: error instanceof Error ? error.message : String(error) }, error);
+      if (error instanceof SessionEnd) {
+        this.waitedMs = error.waitedMs;
+        this.settle(error.outcome);
+      } else
+        this.settle({ kind: 'script-error', detail: error instanceof Error ? error.message : String(error) }, error);
     }
     this.stepping = false;
     // The script's own step may have ended the session, or what it waits for have thrown.
@@ -496,12 +505,16 @@ class SessionMachine implements Session, SessionEvents {
     return id;
   }
 
-  private response(id: number): Wait {
-    return {
+  /** Waits for the response to a request that has just been sent. */
+  private *response(id: number): Script<Response> {
+    const sentAt = this.socket.now();
+    yield {
       phase: 'acknowledgement',
       deadline: this.ackDeadline(),
       until: () => this.correlation.response(id) !== undefined,
     };
+    this.respondedMs = Math.max(this.respondedMs ?? 0, this.socket.now() - sentAt);
+    return this.correlation.response(id) as Response;
   }
 
   private ackDeadline(): number {
@@ -518,7 +531,8 @@ class SessionMachine implements Session, SessionEvents {
     this.settle({ kind: 'protocol-violation', reason });
   }
 
-  private timeout(phase: Phase, detail: string): void {
+  private timeout(phase: Phase, waitedMs: number, detail: string): void {
+    this.waitedMs = waitedMs;
     this.settle({ kind: 'timeout', phase, detail });
   }
 
@@ -543,6 +557,8 @@ class SessionMachine implements Session, SessionEvents {
       controls: this.controls ?? [],
       messagesReceived: this.received + this.executions.takenInAll,
     };
+    if (this.respondedMs !== undefined) result.respondedMs = this.respondedMs;
+    if (this.waitedMs !== undefined) result.waitedMs = this.waitedMs;
     if (this.connectedAt !== undefined) result.connectedMs = this.connectedAt - startedAt;
     if (this.closeCode !== undefined) result.closeCode = this.closeCode;
     if (this.greeting) result.greeting = this.greeting;
