@@ -27,7 +27,9 @@ export const { definition, options, setup, handleSummary, run } = scenario('sess
     if (counted === undefined) context.skip([limitCases.health], 'not-applicable', '/health counts no sessions');
     else context.report(limitCases.health, ...evaluateCount(counted, held.length + others));
     const working = await Promise.all(held.map((session) => session.runCommand()));
-    context.report(limitCases.beyond, ...evaluateRefusals(await pool.tryToOpen(3), context.pace));
+    const beyond = await pool.tryToOpen(3);
+    const early = held.find(({ ended }) => ended)?.ended;
+    context.report(limitCases.beyond, ...evaluateRefusals(beyond, early, context.pace));
 
     const first = await held.pop()?.close();
     await expectFreeSlot(limitCases.refused);

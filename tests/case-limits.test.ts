@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runCase, type Case, type Finding } from '../lib/cases/case.ts';
+import { runCase, type Case, type Judgement } from '../lib/cases/case.ts';
 import { conformanceCases } from '../lib/cases/conformance.ts';
 import { controlCases } from '../lib/cases/control.ts';
 import { longLineCase, slowReaderCase } from '../lib/cases/output.ts';
@@ -33,7 +33,7 @@ const limitsOf = (ackTimeoutMs: number, messageTimeoutMs: number): SessionLimits
 
 interface Waited {
   ms: number;
-  finding: Finding;
+  finding: Judgement;
   /** Whether a command was sent. */
   executed: boolean;
 }

@@ -1,3 +1,4 @@
+import type { Command } from '../commands/command.ts';
 import { count } from '../commands/count.ts';
 import { echo } from '../commands/echo.ts';
 import type { Response } from '../jsonrpc/correlation.ts';
@@ -23,7 +24,13 @@ const triesAtMs = [0, 500, 1500, 3000, 5000, 8000, 10_500, 12_000];
 const completions = 3;
 
 /** Long enough for what is asked while it runs, short enough to be waited for. */
-const counting = count(12, 0.1, false);
+const countedLines = 12;
+const counting = count(countedLines, 0.1, false);
+
+/** Where output comes later than this, that may have ended before its first line is seen: another lasts three times as long. */
+const lateOutputMs = 400;
+const longestMs = 10_000;
+const lasting = (ms: number): Command => count(countedLines, Math.ceil(ms / countedLines / 100) / 10, false);
 
 /** A process that was resumed prints a line within so long, and 2 s more at most. */
 const goesOnMs = 300;
@@ -43,7 +50,11 @@ const ask = (session: Session, type: string): Script<Response> => session.reques
 const running = function* (session: Session): Script<Execution> {
   const run = yield* session.execute(counting);
   yield* run.reaches(linesBefore);
-  return run;
+  if (run.latencyMs <= lateOutputMs) return run;
+  yield* run.completes();
+  const longer = yield* session.execute(lasting(Math.min(longestMs, 3 * run.latencyMs)));
+  yield* longer.reaches(linesBefore);
+  return longer;
 };
 
 interface Paused {
@@ -80,19 +91,6 @@ const whilePaused = function* (session: Session, then: (held: Paused) => Script<
   return yield* controlled(session, run, 'PAUSE', () => then({ run, staysSilent }));
 };
 
-/** A process that was resumed runs on soon, and to its end. */
-const goesOn = function* (run: Execution): Script {
-  yield* run.continuesFor(goesOnMs);
-  yield* run.completes();
-};
-
-/** A paused process stays so, is resumed, and runs to its end with all its lines. */
-const resumes = function* (session: Session, { run, staysSilent }: Paused): Script {
-  yield* staysSilent();
-  yield* session.control('RESUME');
-  yield* goesOn(run);
-};
-
 /** What steps come to; a timeout ends the session, for that may be slowness, which is judged by all that the service did. */
 const failureOf = function* (steps: Script): Script<Outcome> {
   try {
@@ -104,6 +102,21 @@ const failureOf = function* (steps: Script): Script<Outcome> {
   }
 };
 
+/** A process that was resumed runs on soon, and to its end. */
+const goesOn = function* (run: Execution): Script {
+  const outcome = yield* failureOf(run.continuesFor(goesOnMs));
+  // It may have run to its end while a slow service answered; whether all its lines came is judged then.
+  if (outcome.kind !== 'ok' && !run.isOver) throw new SessionEnd(outcome);
+  yield* run.completes();
+};
+
+/** A paused process stays so, is resumed, and runs to its end with all its lines. */
+const resumes = function* (session: Session, { run, staysSilent }: Paused): Script {
+  yield* staysSilent();
+  yield* session.control('RESUME');
+  yield* goesOn(run);
+};
+
 /** What was received, if the process then does what it must to its end; otherwise something is broken. */
 const unharmed = function* (toItsEnd: Script, kind: FindingKind, received: string): Script<Finding> {
   const outcome = yield* failureOf(toItsEnd);
@@ -112,10 +125,11 @@ const unharmed = function* (toItsEnd: Script, kind: FindingKind, received: strin
 };
 
 /** Whether the process has ended, for a further command runs. */
-const hasEnded = function* (session: Session, received: string): Script<Finding> {
+const hasEnded = function* (session: Session, run: Execution, received: string): Script<Finding> {
   let passedMs = 0;
   let last = '';
-  yield* session.sleep(graceMs);
+  // Its last lines may be under way.
+  yield* session.sleep(graceMs + run.latencyMs);
   for (const atMs of triesAtMs) {
     yield* session.sleep(atMs - passedMs);
     passedMs = atMs;
@@ -209,9 +223,9 @@ const cancels = (): readonly Case[] => [
     section,
     expected: 'CANCEL ends a paused process too: a further execute is accepted within 12 s',
     *script(session) {
-      return yield* whilePaused(session, function* ({ staysSilent }) {
+      return yield* whilePaused(session, function* ({ run, staysSilent }) {
         yield* staysSilent();
-        return yield* hasEnded(session, `result ${JSON.stringify(yield* session.control('CANCEL'))}`);
+        return yield* hasEnded(session, run, `result ${JSON.stringify(yield* session.control('CANCEL'))}`);
       });
     },
   },
@@ -222,7 +236,7 @@ const cancels = (): readonly Case[] => [
     *script(session) {
       const run = yield* running(session);
       return yield* controlled(session, run, 'CANCEL', function* () {
-        return yield* hasEnded(session, describeResponse(yield* ask(session, 'CANCEL')));
+        return yield* hasEnded(session, run, describeResponse(yield* ask(session, 'CANCEL')));
       });
     },
   },

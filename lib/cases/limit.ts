@@ -28,7 +28,7 @@ export const limitCases = {
 export type LimitCase = (typeof limitCases)[keyof typeof limitCases];
 
 /** What the end of a session beyond the limit means. */
-const evaluateRefusal = (result: SessionResult, pace: Pace): Judged => {
+const evaluateRefusal = (result: SessionResult, early: SessionResult | undefined, pace: Pace): Judged => {
   const { outcome, closeCode } = result;
   const received = describeOutcome(outcome);
   const closed = closeCode === undefined ? 'and no close' : `and close ${closeCode}`;
@@ -44,14 +44,26 @@ const evaluateRefusal = (result: SessionResult, pace: Pace): Judged => {
   }
   // What was greeted has a session, however slow that then is.
   const isAccepted = outcome.kind === 'ok' || (outcome.kind === 'timeout' && result.connectedMs !== undefined);
+  if (isAccepted && early) {
+    return [
+      undefined,
+      `could not tell: accepted, but a session inside the limit had left its slot: ${describeOutcome(early.outcome)}`,
+    ];
+  }
   return isAccepted ? ['breaking', 'accepted'] : pace.evaluateFailure(result);
 };
 
 const severest: readonly Judged[0][] = ['breaking', 'bypass', 'deviating', undefined, 'conforming'];
 
-/** What the ends of several sessions beyond the limit mean: the worst of them. */
-export const evaluateRefusals = (results: readonly SessionResult[], pace: Pace): Judged =>
-  worst(results.map((each) => evaluateRefusal(each, pace)));
+/**
+ * What the ends of several sessions beyond the limit mean: the worst of them. `early` is one inside the limit that had ended by
+ * then, and left its slot.
+ */
+export const evaluateRefusals = (
+  results: readonly SessionResult[],
+  early: SessionResult | undefined,
+  pace: Pace,
+): Judged => worst(results.map((each) => evaluateRefusal(each, early, pace)));
 
 const worst = (all: readonly Judged[]): Judged =>
   all.toSorted(([a], [b]) => severest.indexOf(a) - severest.indexOf(b))[0] ?? ['breaking', 'nothing'];

@@ -3,7 +3,7 @@ import type { SessionResult } from '../session/session.ts';
 import type { Ended, Judged } from './case.ts';
 
 /** A service hangs that is silent for this many times as long as its slowest answer took; until then it may be slow. */
-export const timesSlowest = 5;
+export const timesSlowest = 3;
 /** The same of output, for which scripts that have a limit of their own wait some seconds. */
 const timesSlowestOutput = 2;
 

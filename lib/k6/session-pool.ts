@@ -12,6 +12,8 @@ import type { CaseContext } from './case-context.ts';
 export interface HeldSession {
   /** Its result, where the service refused it. */
   refused: SessionResult | undefined;
+  /** Its result, where it has ended. */
+  readonly ended: SessionResult | undefined;
   /** Runs a command that takes a while; resolved with its first line, or false where the command was not accepted. */
   runCommand: () => Promise<boolean>;
   /** Runs a last command and closes in order. */
@@ -36,6 +38,7 @@ const goneMs = 1000;
 
 /** Opens a session and holds it; resolved when it is accepted or refused. */
 const hold = (context: CaseContext, url: string): Promise<HeldSession> => {
+  let ended: SessionResult | undefined;
   let isClosing = false;
   let isWorking = false;
   let works: ((isAccepted: boolean) => void) | undefined;
@@ -43,7 +46,7 @@ const hold = (context: CaseContext, url: string): Promise<HeldSession> => {
     const { result, notify } = context.open(
       'held-session',
       function* (session) {
-        resolve({ refused: undefined, runCommand, close });
+        resolve(held);
         yield* session.holds(() => isClosing || isWorking);
         let outcome: Outcome = { kind: 'ok' };
         if (isWorking) {
@@ -71,7 +74,18 @@ const hold = (context: CaseContext, url: string): Promise<HeldSession> => {
         notify();
         void result.then(() => accepted(true));
       });
-    void result.then((refused) => resolve({ refused, runCommand, close }));
+    const held: HeldSession = {
+      refused: undefined,
+      get ended() {
+        return ended;
+      },
+      runCommand,
+      close,
+    };
+    void result.then((refused) => {
+      ended = refused;
+      resolve({ ...held, refused });
+    });
   });
 };
 

@@ -50,6 +50,11 @@ export class Execution {
     return this.all.now() - this.run.sentAt;
   }
 
+  /** How long output takes to come, from the request to the first of it, milliseconds. */
+  get latencyMs(): number {
+    return latencyMs(this.run);
+  }
+
   /** Whether the process has completed. */
   get isOver(): boolean {
     return isOver(this.run);

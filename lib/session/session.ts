@@ -193,6 +193,7 @@ class SessionMachine implements Session, SessionEvents {
   private refused: Rejected | undefined;
   private closeCode: number | undefined;
   private respondedMs: number | undefined;
+  private probedAt = 0;
   private waitedMs: number | undefined;
   private dialect: Dialect | undefined;
   /** What came since a probe, but for the responses to our own requests. */
@@ -354,6 +355,7 @@ class SessionMachine implements Session, SessionEvents {
 
   *probe(message: string | ArrayBuffer, answers: number): Script<Incoming[]> {
     const probed = (this.probed ??= []);
+    this.probedAt = this.socket.now();
     if (typeof message === 'string') {
       this.send(message);
     } else {
@@ -435,6 +437,7 @@ class SessionMachine implements Session, SessionEvents {
 
   private handle(message: Incoming, text: string): void {
     if (this.probed && this.isProbed(message)) {
+      if (message.kind !== 'notification') this.responded(this.probedAt);
       this.probed.push(message);
       return;
     }
@@ -513,8 +516,12 @@ class SessionMachine implements Session, SessionEvents {
       deadline: this.ackDeadline(),
       until: () => this.correlation.response(id) !== undefined,
     };
-    this.respondedMs = Math.max(this.respondedMs ?? 0, this.socket.now() - sentAt);
+    this.responded(sentAt);
     return this.correlation.response(id) as Response;
+  }
+
+  private responded(sentAt: number): void {
+    this.respondedMs = Math.max(this.respondedMs ?? 0, this.socket.now() - sentAt);
   }
 
   private ackDeadline(): number {
