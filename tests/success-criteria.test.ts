@@ -191,3 +191,36 @@ test('a criterion over all cases passes only if all were asked, but for those th
   assert.equal(of(output, 'high-output', { ...withoutMemory, [named]: count(1) }, noneBroke), 'PASS');
   assert.equal(of(output, 'high-output', withoutMemory, noneBroke), 'NOT RUN');
 });
+
+/** The verdict over a scenario of cases alone, run by itself, by how many of its cases were asked, skipped and undecided. */
+const verdictOfCases = (test: string, asked: number, skipped: Partial<Record<string, number>>): string => {
+  const excusedAs = Object.entries(skipped).flatMap(([as, number = 0]) =>
+    ['findings', 'sessions'].map((of) => [`excused{of:${of},as:${as}}`, count(number)] as const),
+  );
+  const all = asked + (skipped['not-run'] ?? 0) + (skipped['not-applicable'] ?? 0);
+  const metrics = {
+    ...Object.fromEntries(excusedAs),
+    'evidence{of:findings}': count(all),
+    'evidence{of:findings,real:yes}': count(asked),
+    // Sessions that only find out that nothing can be asked are sessions.
+    'evidence{of:sessions}': count(3),
+    'evidence{of:sessions,real:yes}': count(3),
+  };
+  return evaluateRun(criteriaOf([test]), metrics, { rounds: [], cases: [test] }, 'whole').verdict;
+};
+
+for (const scenario of ['session-limit', 'command-validation', 'conformance']) {
+  test(`${scenario} alone, nothing of it asked → NOT RUN or NOT APPLICABLE (exit 108), though its sessions were in order`, () => {
+    assert.equal(verdictOfCases(scenario, 0, { 'not-run': 7 }), 'NOT RUN');
+    assert.equal(verdictOfCases(scenario, 0, { 'not-applicable': 7 }), 'NOT APPLICABLE');
+    assert.equal(verdictOfCases(scenario, 0, { 'not-run': 3, 'not-applicable': 4 }), 'NOT RUN');
+    assert.equal(verdictOfCases(scenario, 1, { 'not-run': 6 }), 'NOT RUN', 'a part proves no criterion over all');
+    assert.equal(verdictOfCases(scenario, 3, { 'not-applicable': 4 }), 'PASS');
+    assert.equal(verdictOfCases(scenario, 7, {}), 'PASS');
+  });
+
+  test(`${scenario}: cases that could not tell leave no data, whatever the others found`, () => {
+    assert.equal(verdictOfCases(scenario, 6, { inconclusive: 1 }), 'FAIL');
+    assert.equal(verdictOfCases(scenario, 0, { inconclusive: 7 }), 'FAIL');
+  });
+}
