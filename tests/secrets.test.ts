@@ -5,6 +5,8 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { shownSubprotocols } from '../lib/load/headers.ts';
+import { shownUrl } from '../lib/load/settings.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { WebSocketServer } from 'ws';
 import { startTarget } from '../reference-target/server.ts';
@@ -74,6 +76,7 @@ const repeated = ({ url = '', headers }: IncomingMessage): string => {
     decoded,
     JSON.stringify(headers),
     url,
+    JSON.stringify(headers).replaceAll('&', '&amp;').replaceAll('"', '&quot;'),
   ].join(' | ');
 };
 
@@ -125,6 +128,8 @@ const values = {
   main: 'Qx3 main+query/ä',
   limited: 'Qx4-limited query',
   down: 'Qx5-down query',
+  subprotocol: 'Qx6subprotocol',
+  path: 'Qx7a1b2c3d4e5f6g7h8',
 };
 
 const traces = (value: string): string[] => {
@@ -139,10 +144,11 @@ void test('a service that repeats all it receives gets no secret anywhere, and o
   const port = await repeatingService(t);
   const cwd = temporaryDirectory(t);
   const address = (where: string, name: string, value: string): string =>
-    `ws://127.0.0.1:${port}/${where}?kind=session&state=rejected&year=2026&${name}=${encodeURIComponent(value)}`;
+    `ws://127.0.0.1:${port}/${where}/${values.path}?kind=session&state=rejected&year=2026&${name}=${encodeURIComponent(value)}`;
   const url = address('mcp', 'q', values.main);
   const headers = JSON.stringify({ Authorization: `Basic ${basic}`, 'X-Api-Key': encodeURIComponent(values.key) });
-  const service = ['--url', url, '--headers', headers, '--ack-timeout', '2s'];
+  const subprotocol = `bearer, ${values.subprotocol}`;
+  const service = ['--url', url, '--headers', headers, '--subprotocol', subprotocol, '--ack-timeout', '2s'];
   const others = [
     '--limited-url',
     address('refusing', 'q', values.limited),
@@ -179,7 +185,13 @@ void test('a service that repeats all it receives gets no secret anywhere, and o
 
   const plain = await runProgram(await k6Path(), ['run', path.join(packageRoot, 'dist/single.js')], {
     cwd,
-    env: { ...cleanEnv(), STRESS_URL: url, STRESS_HEADERS: headers, STRESS_TRACE: 'failures' },
+    env: {
+      ...cleanEnv(),
+      STRESS_URL: url,
+      STRESS_HEADERS: headers,
+      STRESS_SUBPROTOCOL: subprotocol,
+      STRESS_TRACE: 'failures',
+    },
   });
   shown.push(plain.stdout + plain.stderr);
   assert.match(plain.stderr, /rejected \(not allowed\)/);
@@ -210,6 +222,9 @@ void test('an address that is refused is shown without its secrets by every comm
   const address = 'ws://bob:Qx1/x@host/ws?token=Qx2\n';
   for (const args of [
     ['run', 'single', '--url', address],
+    ['run', 'single', '--url', 'ws://host/ws', '--subprotocol', 'bearer, Qx1=='],
+    ['k8s', 'render', 'single', '--image', 'k6:1.0', '--url', 'ws://host/ws', '--subprotocol', 'bearer, Qx1'],
+    ['k8s', 'render', 'single', '--image', 'k6:1.0', '--url', 'ws://host/Qx1a2b3c4d5e6f7g8h9'],
     ['run', address],
     ['run', 'single', '--limited-url', address, '--vus', address, '--commands', address, '--result', address],
     ['run', 'service-down', '--helper-url', address],
@@ -224,5 +239,76 @@ void test('an address that is refused is shown without its secrets by every comm
     const { code, stdout, stderr } = await runCli(args);
     assert.notEqual(code, 0, args.join(' '));
     assert.doesNotMatch(stdout + stderr, /Qx1|Qx2/, args.join(' '));
+  }
+});
+
+void test('user and password of a proxy show nowhere, whatever is wrong with it', async (t) => {
+  const proxy = createServer();
+  proxy.on('connect', ({ headers }, socket) => {
+    const given = headers['proxy-authorization'] ?? '';
+    const decoded = Buffer.from(given.replace('Basic ', ''), 'base64').toString();
+    socket.end(`HTTP/1.1 407 ${given} ${decoded}\r\nContent-Length: 0\r\n\r\n`);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  t.after(() => proxy.close());
+  const { port } = proxy.address() as AddressInfo;
+  const cwd = temporaryDirectory(t);
+  const k6 = await k6Path();
+  for (const value of [
+    `http://bob:Qx8pass@127.0.0.1:${port}`,
+    `bob:Qx8pass@127.0.0.1:${port}`,
+    'http://bob:Qx8pass@127.0.0.1:1',
+    'http://bob:Qx8%zzpass@127.0.0.1:1',
+    'http://bob:Qx8 pass@127.0.0.1:1',
+    'http://bob:Qx8pass@127.0.0.1:nope',
+    'socks5://bob:Qx8pass@127.0.0.1:1',
+    'gopher://bob:Qx8pass@127.0.0.1:1',
+  ]) {
+    const isFirst = value.startsWith(`http://bob:Qx8pass@127.0.0.1:${port}`);
+    const [variable, url] = value.startsWith('bob')
+      ? ['https_proxy', 'wss://service.test/ws']
+      : ['HTTP_PROXY', 'ws://service.test/ws'];
+    const env = { ...cleanEnv(), [variable]: value };
+    const single = ['run', path.join(packageRoot, 'dist/single.js')];
+    const shown = [
+      await runProgram(k6, single, { cwd, env: { ...env, STRESS_URL: url } }),
+      await runCli(['doctor', '--url', url], { cwd, env }),
+      ...(isFirst ? [await runCli(['conformance', '--url', url], { cwd, env })] : []),
+      ...(isFirst ? [await runCli(['run', 'single', '--url', url], { cwd, env })] : []),
+    ];
+    const traces = ['Qx8', Buffer.from('bob:Qx8').toString('base64').slice(0, 9)].join('|');
+    for (const { stdout, stderr } of shown) assert.doesNotMatch(stdout + stderr, new RegExp(traces), value);
+  }
+  for (const file of readdirSync(cwd, { recursive: true }) as string[]) {
+    if (statSync(path.join(cwd, file)).isFile())
+      assert.doesNotMatch(readFileSync(path.join(cwd, file), 'utf8'), /Qx8/, file);
+  }
+});
+
+void test('subprotocols and parts of a path that are tokens are told from those that are names', () => {
+  for (const [asked, shown] of [
+    ['mcp', 'mcp'],
+    ['bearer, x', 'bearer, …'],
+    ['mcp, Bearer, abc', 'mcp, Bearer, …'],
+    ['access_token, abc, mcp', 'access_token, …, mcp'],
+    ['graphql-transport-ws, graphql-ws', 'graphql-transport-ws, graphql-ws'],
+    [
+      'wamp.2.msgpack.batched, v12.stomp, mqttv3.1, ocpp2.0.1',
+      'wamp.2.msgpack.batched, v12.stomp, mqttv3.1, ocpp2.0.1',
+    ],
+    ['v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.abc', 'v4.channel.k8s.io, …'],
+    ['mcp, eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2ln', 'mcp, …'],
+    ['550e8400-e29b-41d4-a716-446655440000', '…'],
+  ] as const) {
+    assert.equal(shownSubprotocols(asked), shown);
+  }
+  for (const [url, shown] of [
+    ['ws://h/ws/mcp', 'ws://h/ws/mcp'],
+    ['ws://h/api/v2/real-time-gateway-2/sessions', 'ws://h/api/v2/real-time-gateway-2/sessions'],
+    ['ws://h/ws/SECRETVALUE123LONG/x?a=1', 'ws://h/ws/…/x?…'],
+    ['ws://u:p@h/550e8400-e29b-41d4-a716-446655440000', 'ws://…@h/…'],
+  ] as const) {
+    assert.equal(shownUrl(url), shown);
   }
 });

@@ -84,7 +84,7 @@ Exit code: 0 no case is breaking, 99 one is, 1 no service answers, 2 wrong optio
     const { url, ackTimeoutMs } = settings;
     const service = connectionOf(settings, ca);
     const caseMs = env.STRESS_ACK_TIMEOUT ? ackTimeoutMs : defaultCaseMs;
-    const secrets = secretsOf(settings);
+    const secrets = secretsOf(settings, process.env);
     const trouble = await probe(service, caseMs);
     if (trouble !== undefined) {
       const explained = /^(?:expected the connected message|no answer to a request)/.test(trouble)

@@ -21,7 +21,7 @@ export const askFrames = async (settings: Settings, caFile: string | undefined):
   const startedAt = performance.now();
   const trouble = await probe(service, caseMs);
   if (trouble !== undefined) {
-    const received = `the service gives no session after the run: ${hide(trouble, secretsOf(settings))}`;
+    const received = `the service gives no session after the run: ${hide(trouble, secretsOf(settings, process.env))}`;
     return cases.map(({ name, section, expected }, index) => ({
       case: name,
       section,
@@ -39,6 +39,6 @@ export const askFrames = async (settings: Settings, caFile: string | undefined):
     received:
       finding === 'NOT RUN'
         ? `the service is down after ${report.downAfter ?? 'the case before'}`
-        : hide(received, secretsOf(settings)),
+        : hide(received, secretsOf(settings, process.env)),
   }));
 };

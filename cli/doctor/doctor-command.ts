@@ -67,7 +67,7 @@ Exit code: 0 the service runs commands, 1 no service answers or it runs none, 2 
     };
     const processId = pid === undefined ? undefined : Number(pid);
     const found = await factsOf(connectionOf(settings, ca), limits, processId, spellingOf(asked));
-    const facts = withoutSecrets(found, secretsOf(settings));
+    const facts = withoutSecrets(found, secretsOf(settings, process.env));
     const scenarios = readinessOf(facts, allScenarios());
     if (values.json === true) {
       console.log(visibleJson({ type: 'doctor', version: 1, ...facts, scenarios }, 2));

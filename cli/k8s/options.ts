@@ -1,5 +1,6 @@
 import type { ScenarioFacts } from '../../lib/load/scenario-facts.ts';
-import { parseSettings, settingsTable } from '../../lib/load/settings.ts';
+import { parseSettings, settingsTable, shownUrl } from '../../lib/load/settings.ts';
+import { shownSubprotocols } from '../../lib/load/headers.ts';
 import type { Variable } from './manifest.ts';
 
 /** Why an image's reference does not say exactly which image, or undefined: it needs a digest, or a tag with a whole version. */
@@ -61,7 +62,7 @@ const local: ReadonlySet<string> = new Set(['STRESS_RESULT', 'STRESS_HELPER_URL'
 
 /** What is wrong with settings for a pod, beside what is wrong with them anywhere. */
 export const podSettingsProblems = (asked: Readonly<Record<string, string>>): string[] =>
-  settingsTable().flatMap(({ name, flag, secret }) => {
+  settingsTable().flatMap(({ name, flag, type, secret }) => {
     const value = asked[name];
     if (value === undefined) return [];
     if (secret === true) return [`${flag}: expected as --secret ${name}=secret/key: a manifest is no place for it`];
@@ -69,6 +70,8 @@ export const podSettingsProblems = (asked: Readonly<Record<string, string>>): st
     if (value.includes('?') && /^wss?:/i.test(value)) {
       return [`${flag}: a query may hold a secret: expected as --secret ${name}=secret/key`];
     }
+    const shown = type === 'subprotocols' ? shownSubprotocols(value) : type === 'url' ? shownUrl(value) : value;
+    if (shown !== value) return [`${flag}: it holds a secret: expected as --secret ${name}=secret/key`];
     return [];
   });
 

@@ -59,7 +59,7 @@ export const makePlan = (root: Scenario): VuZeroPlan => {
     sessionTimeoutMs: settings.sessionTimeoutMs,
     ...(settings.executeTimeoutS !== undefined && { executeTimeoutS: settings.executeTimeoutS }),
   };
-  const hidden = { secrets: secretsOf(settings), ofCommands: secretsOfCommands(settings) };
+  const hidden = { secrets: secretsOf(settings, __ENV), ofCommands: secretsOfCommands(settings, __ENV) };
   const ownCriteria = [...new Set(criteria.flatMap(({ selector }) => selectedTags(selector).case ?? []))];
   const plan = { settings, limits, hidden, commands: inputs.commands, profile, ownCriteria, names };
   const replays = chosen.some(({ needs }) => needs?.includes('kept-failures'));

@@ -1,3 +1,5 @@
+import { looksLikeToken } from '../text/token.ts';
+
 /** Whether a text is a token (RFC 9110 §5.6.2), as the name of a header and a subprotocol are. */
 export const isToken = (text: string): boolean => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);
 
@@ -13,6 +15,27 @@ export const parseSubprotocols = (text: string): string | undefined => {
   const names = text.split(',').map((name) => name.trim());
   return names.every(isToken) && new Set(names).size === names.length ? names.join(', ') : undefined;
 };
+
+/**
+ * The subprotocols of a list that are secrets, for browsers have no other header for a token: behind a name such as `bearer`, with it
+ * before a dot, as Kubernetes has it, or looking like a token.
+ */
+export const secretSubprotocols = (text: string): string[] => {
+  const announces = /bearer|token|auth|jwt|secret|api-?key/i;
+  const names = text.split(',').map((name) => name.trim());
+  return names.flatMap((name, at) => {
+    const before = names[at - 1];
+    const [, joined] =
+      /^(?:.*(?:bearer|token|auth\w*|jwt|secret|api-?key)(?:\.k8s\.io)?)[.=:]([^]+)$/i.exec(name) ?? [];
+    if (joined !== undefined && joined !== 'k8s.io') return [name, joined];
+    const isAnnounced = before !== undefined && announces.test(before) && !looksLikeToken(before);
+    return isAnnounced || looksLikeToken(name) ? [name] : [];
+  });
+};
+
+/** A list of subprotocols without those that are secrets. */
+export const shownSubprotocols = (text: string): string =>
+  secretSubprotocols(text).reduce((shown, secret) => shown.replaceAll(secret, '…'), text);
 
 /** Headers of which later ones replace earlier ones of the same name, whatever its case (RFC 9110 §5.1). */
 export const mergeHeaders = (

@@ -2,7 +2,15 @@ import { plain } from '../text/visible.ts';
 import { suggestion } from '../text/suggestion.ts';
 import { isObject } from '../jsonrpc/messages.ts';
 import { parsedJson } from '../text/json.ts';
-import { isReservedHeader, isToken, mergeHeaders, parseSubprotocols, subprotocolHeader } from './headers.ts';
+import {
+  isReservedHeader,
+  isToken,
+  mergeHeaders,
+  parseSubprotocols,
+  shownSubprotocols,
+  subprotocolHeader,
+} from './headers.ts';
+import { looksLikeToken } from '../text/token.ts';
 import { expectedZones, parseZones, type CloudSettings, type ZoneShare } from './cloud.ts';
 import { withoutMark } from '../text/byte-order-mark.ts';
 
@@ -92,7 +100,8 @@ const rows = () =>
       },
       subprotocol: {
         type: 'subprotocols',
-        description: 'Subprotocol to request, as Sec-WebSocket-Protocol; several are separated by commas',
+        description:
+          'Subprotocol to request, as Sec-WebSocket-Protocol; several are separated by commas; a token among them is not shown',
         example: 'mcp',
       },
       insecure: {
@@ -422,7 +431,7 @@ export const parseUrl = (url: string): { secure: boolean; host: string; origin: 
 const isAuthority = (text: string): boolean => /^(?:\[[^\]]*\]|[^@:[\]]*)(?::\d*)?$/.test(text);
 
 /**
- * An address fit to be shown, whatever is wrong with it: without user, password, query and fragment, which may hold a secret.
+ * An address fit to be shown, whatever is wrong with it: without user, password, query and fragment, which may hold a secret, and what looks like a token in its path.
  */
 export const shownUrl = (url: string): string => {
   const [, scheme = '', rest = ''] = /^([a-z][a-z\d+.-]*:\/\/)?([^]*)$/i.exec(url) ?? [];
@@ -431,7 +440,10 @@ export const shownUrl = (url: string): string => {
   // Where the password has a character that belongs behind the host, what is behind it may have an @ of its own.
   const at = isAuthority(authority) ? -1 : rest.lastIndexOf('@', authority.includes('@') ? end - 1 : undefined);
   const shown = at < 0 ? rest : `…@${rest.slice(at + 1)}`;
-  return scheme + shown.replace(/([?#])[^]*$/, '$1…');
+  const [, address = '', query = ''] = /^([^?#]*)([?#]?)/.exec(shown) ?? [];
+  const [host = '', ...path] = address.split('/');
+  const segments = path.map((segment) => (looksLikeToken(segment) ? '…' : segment));
+  return `${scheme}${[host, ...segments].join('/')}${query === '' ? '' : `${query}…`}`;
 };
 
 /** A text in which each address is fit to be shown. */
@@ -467,9 +479,10 @@ export const isRunId = (text: string): boolean => /^[A-Za-z0-9_][A-Za-z0-9._-]{0
 /** The settings that shape a run, as they were written, by name: what its record tells of them. */
 export const recordedSettings = (env: Readonly<Record<string, string | undefined>>): Record<string, string> => {
   const recorded: Record<string, string> = {};
-  for (const { name, secret, unrecorded } of settingsTable()) {
+  for (const { name, type, secret, unrecorded } of settingsTable()) {
     const text = env[name];
-    if (text && secret !== true && unrecorded !== true) recorded[name] = text;
+    if (text && secret !== true && unrecorded !== true)
+      recorded[name] = type === 'subprotocols' ? shownSubprotocols(text) : text;
   }
   return recorded;
 };
@@ -651,6 +664,12 @@ const unknownSettings = (env: Readonly<Record<string, string | undefined>>, name
     .filter((name) => name.startsWith('STRESS_') && !names.includes(name))
     .map((name) => `${name}: no such setting${suggestion(name, names)}`);
 
+/** The value of a setting that is wrong, without what may be a secret. */
+const shownSetting = ({ type }: SettingRow, text: string): string => {
+  if (type === 'url' || type === 'http') return shownUrl(text);
+  return type === 'subprotocols' ? shownSubprotocols(text) : withShownUrls(text);
+};
+
 /**
  * Reads the settings from `STRESS_…` variables; an empty variable counts as absent. All problems come at once, each
  * with the setting as the user spelled it, what was expected, what was received, and an example; secret values are never
@@ -676,7 +695,7 @@ export const parseSettings = (
     const parsed = text === undefined ? { value: undefined } : parsers[row.type](text, row);
     values[row.key] = 'value' in parsed ? parsed.value : undefined;
     if (text === undefined || 'value' in parsed) continue;
-    const shown = row.type === 'url' || row.type === 'http' ? shownUrl(text) : withShownUrls(text);
+    const shown = shownSetting(row, text);
     const received = row.secret === true ? 'something else (not shown)' : JSON.stringify(shown);
     problems.push(`${spelled(row.name)}: expected ${parsed.expected}, such as ${row.example}; received ${received}`);
   }

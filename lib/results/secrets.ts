@@ -1,4 +1,7 @@
+import { secretSubprotocols, subprotocolHeader } from '../load/headers.ts';
 import type { Settings } from '../load/settings.ts';
+import { looksLikeToken } from '../text/token.ts';
+import { visible } from '../text/visible.ts';
 
 /** A value of a setting that is no secret by its name is one from this length on. */
 const shortest = 4;
@@ -65,8 +68,17 @@ const escaped = (text: string, characters: RegExp): string =>
 const jsonForms = (text: string): string[] => {
   const written = inJson(text);
   const ascii = escaped(written, /[\u0080-\uFFFF]/g);
-  return [written, ascii, escaped(written, /[<>&]/g), written.replaceAll('/', String.raw`\/`)];
+  return [written, visible(written), ascii, escaped(written, /[<>&]/g), written.replaceAll('/', String.raw`\/`)];
 };
+
+/** As a page of HTML has it. */
+const htmlForm = (text: string, quote = '&#39;'): string =>
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", quote);
 
 /** As an address has it. */
 const addressForms = (text: string): string[] => {
@@ -87,7 +99,7 @@ const formsOf = (text: string): string[] => {
     const padded = encoded.padEnd(Math.ceil(encoded.length / 4) * 4, '=');
     const inAddresses = encoded.replaceAll('+', '-').replaceAll('/', '_');
     for (const form of [each, bytesOf(each), padded, encoded, inAddresses, ...addressForms(each)]) {
-      forms.push(form, ...jsonForms(form), ...jsonForms(inJson(form)));
+      forms.push(form, htmlForm(form), htmlForm(form, '&#x27;'), ...jsonForms(form), ...jsonForms(inJson(form)));
     }
   }
   return forms;
@@ -122,22 +134,41 @@ const named = (name: string, text: string): Secret => ({ text, isSure: secretNam
 
 const ofHeaders = (headers: Readonly<Record<string, string>>): Secret[] =>
   Object.entries(headers).flatMap(([name, value]) =>
-    secretName.test(name) || /^(?:Bearer|Basic) /i.test(value) ? ofSecretHeader(value) : [named(name, value)],
+    name === subprotocolHeader
+      ? secretSubprotocols(value).map(sure)
+      : secretName.test(name) || /^(?:Bearer|Basic) /i.test(value)
+        ? ofSecretHeader(value)
+        : [named(name, value)],
   );
 
 const ofAddress = (address: string): Secret[] => {
-  const [, userinfo] = /^[a-z]+:\/\/([^/?#]*)@/i.exec(address) ?? [];
+  const [, userinfo] = /^[a-z\d]+:\/\/([^/?#]*)@/i.exec(address) ?? [];
+  const segments = /^[^?#]*/.exec(address)?.[0].split('/').slice(3).filter(looksLikeToken) ?? [];
   const query = /\?([^#]*)/.exec(address)?.[1] ?? '';
   const parameters = query.split(/[&;]/).map((parameter): Secret => {
     const [, name = '', value = parameter] = /^([^=]*)=([\s\S]*)$/.exec(parameter) ?? [];
     return named(name, value);
   });
-  return [...(userinfo === undefined ? [] : ofCredentials(decoded(userinfo) ?? userinfo)), ...parameters];
+  return [
+    ...(userinfo === undefined ? [] : ofCredentials(decoded(userinfo) ?? userinfo)),
+    ...segments.map(sure),
+    ...parameters,
+  ];
 };
 
 /** The settings that hold secrets, or may. */
 export type SecretSettings = Pick<Settings, 'url' | 'headers'> &
   Partial<Pick<Settings, 'limitedUrl' | 'downUrl' | 'helperUrl' | 'helperToken'>>;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** User and password of each proxy that the environment names; without a scheme it is one of HTTP. */
+const ofProxies = (env: Environment): Secret[] =>
+  ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'].flatMap((name) =>
+    [env[name], env[name.toLowerCase()]].flatMap((proxy) =>
+      proxy ? ofAddress(proxy.includes('://') ? proxy : `http://${proxy}`) : [],
+    ),
+  );
 
 const formsOfAll = (secrets: readonly Secret[]): string[] => {
   const counting = secrets.filter(({ text, isSure }) => text.length >= (isSure ? 1 : shortest));
@@ -147,18 +178,24 @@ const formsOfAll = (secrets: readonly Secret[]): string[] => {
   return [...new Set(forms)].filter((form) => form !== '').toSorted((a, b) => b.length - a.length);
 };
 
-const allOf = ({ url, limitedUrl, downUrl, helperUrl, headers, helperToken = '' }: SecretSettings): Secret[] => [
+const allOf = (
+  { url, limitedUrl, downUrl, helperUrl, headers, helperToken = '' }: SecretSettings,
+  env: Environment,
+): Secret[] => [
+  ...ofProxies(env),
   ...ofHeaders(headers),
   sure(helperToken),
   ...[url, limitedUrl, downUrl, helperUrl].flatMap((address) => (address === undefined ? [] : ofAddress(address))),
 ];
 
 /**
- * All secrets of a run, each in every form in which a service may repeat it, the longest first: what its headers hold, the
+ * All secrets of a run, each in every form in which a service may repeat it, the longest first: what its headers hold, tokens among
+ * its subprotocols, user and password of the proxies that `env` names, the
  * helper's token, and user, password and query of each address. A token is one however short it is; the value of a
  * parameter or header whose name says nothing of a secret is one from four characters on.
  */
-export const secretsOf = (settings: SecretSettings): string[] => formsOfAll(allOf(settings));
+export const secretsOf = (settings: SecretSettings, env: Environment = {}): string[] =>
+  formsOfAll(allOf(settings, env));
 
 /** Those of what authorizes a request, as its header has it. */
 export const secretsOfAuthorization = (authorization: string | undefined): string[] =>
@@ -169,5 +206,5 @@ const isTelling = ({ text, isSure }: Secret): boolean =>
   isSure || (text.length >= 8 && /\d/.test(text) && /\D/.test(text));
 
 /** Those that a command of the run does not have by chance. */
-export const secretsOfCommands = (settings: SecretSettings): string[] =>
-  formsOfAll(allOf(settings).filter(isTelling)).filter(({ length }) => length >= shortest);
+export const secretsOfCommands = (settings: SecretSettings, env: Environment = {}): string[] =>
+  formsOfAll(allOf(settings, env).filter(isTelling)).filter(({ length }) => length >= shortest);

@@ -5,7 +5,7 @@ const withLineBreaks = /^[\n -~]*$/;
  * What a reader can't see, or can't tell from something else, or what a terminal obeys: controls, blanks other than the usual one, marks
  * of width zero and of direction, fillers, separators of lines, variation selectors, tags, private characters, halves of surrogate pairs.
  */
-const unseen =
+const concealed =
   // oxlint-disable-next-line no-control-regex, no-misleading-character-class -- they are what is made visible
   /[\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u070f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff\u{1bca0}-\u{1bca3}\u{1d159}\u{1d173}-\u{1d17a}\u{e0000}-\u{10ffff}]/gu;
 
@@ -21,7 +21,7 @@ const escaped = (characters: string): string => {
 };
 
 /** A text of others on one line, with what can't be seen in it escaped as in JSON; what was made visible before stays as it is. */
-export const visible = (text: string): string => (plainAscii.test(text) ? text : text.replaceAll(unseen, escaped));
+export const visible = (text: string): string => (plainAscii.test(text) ? text : text.replaceAll(concealed, escaped));
 
 /** The first characters of a text, not the half of one at its end, and … where there are more. */
 export const cutTo = (text: string, most: number): string => {
