@@ -179,6 +179,10 @@ export const main = async (argv: string[]): Promise<number> => {
     }
     return await runCommandLine(['ws-stress'], program, argv);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === 'uv_cwd') {
+      console.error('ws-stress: the current folder is not there any more: change to one that is, and try again');
+      return 1;
+    }
     console.error(`ws-stress: ${plainLines(withShownUrls(messageOf(error)))}`);
     return error instanceof SetupError ? error.exitCode : 1;
   }

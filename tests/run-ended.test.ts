@@ -84,7 +84,7 @@ exec '${await k6Path()}' "$@"
   };
 };
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const) {
   void test(`${signal} to the process group, twice at once: the summary of k6 is kept, verdict INVALID, exit 105`, async (t) => {
     const run = await startRun(t);
     process.kill(-run.child.pid!, signal);
@@ -96,6 +96,28 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     assert.match(run.output(), /INVALID: the run was cut short[^\n]*\n$/);
   });
 }
+
+void test('whoever reads the output is gone: the run has its verdict all the same', async (t) => {
+  const target = await startTarget({ port: 0 });
+  t.after(() => target.close());
+  const base = temporaryDirectory(t);
+  const child = spawn(process.execPath, [cliPath, 'run', 'single', '--url', target.url], {
+    cwd: base,
+    env: { ...cleanEnv(), K6_BIN: await k6Path() },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stdout.destroy();
+  child.stderr.destroy();
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+  assert.equal(recordIn(base).verdict, 'PASS');
+});
+
+void test('k6 crashes: the exit code is not that of Go, which means wrong options here', async (t) => {
+  const run = await startRun(t);
+  process.kill(run.k6, 'SIGABRT');
+  assert.equal(await run.ended, 110, run.output());
+  assert.equal(run.record().verdict, 'INVALID');
+});
 
 void test('k6 is killed: its sessions are kept, and the verdict is INVALID, exit 110', async (t) => {
   const run = await startRun(t);

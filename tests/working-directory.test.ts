@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
-import { cleanEnv, k6Path, runCli, runProgram } from './k6.ts';
+import { cleanEnv, cliPath, k6Path, runCli, runProgram } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const commandSet = JSON.stringify({
@@ -32,4 +32,13 @@ void test('a relative path is one of the process’s own directory, whatever PWD
 
   const run = await runCli(['run', 'concurrent', '--url', url, '--vus', '1', '--commands', 'both.json'], options);
   assert.match(run.stderr, /No service answers at ws:\/\/127\.0\.0\.1:1\//);
+});
+
+void test('a current folder that is gone is reported as that', { skip: process.platform === 'win32' }, async (t) => {
+  const folder = path.join(temporaryDirectory(t), 'gone');
+  mkdirSync(folder);
+  const shell = `rmdir "${folder}" && exec "${process.execPath}" "${cliPath}" run single`;
+  const { code, stderr } = await runProgram('sh', ['-c', shell], { cwd: folder, env: cleanEnv() });
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /^ws-stress: the current folder is not there any more: change to one that is, and try again\n$/);
 });

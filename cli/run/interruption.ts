@@ -1,4 +1,5 @@
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** SIGUSR2 and SIGXCPU are what batch systems announce the end of a job's time with. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGXCPU'] as const;
 
 /** A signal by which a run is interrupted. */
 export type InterruptingSignal = (typeof signals)[number];

@@ -324,10 +324,13 @@ const exitCodes: Readonly<Record<RunRecord['verdict'], number>> = {
   'NOT APPLICABLE': pass,
 };
 
+/** Whether an exit code of k6 says what happened; a crash of Go ends with 2, which is another thing here. */
+const hasMeaning = (code: number): boolean => (code >= 97 && code <= 110) || code === 255;
+
 /** The exit code of a verdict; where k6 has one of its own for what happened, that one. */
 const exitCodeOf = ({ verdict }: RunRecord, { code, signal }: K6End, isSuite: boolean): number => {
   if (signal !== undefined && code !== interruptedCode) return exitCodes[verdict];
-  if (!judged.has(code)) return code;
+  if (!judged.has(code)) return hasMeaning(code) ? code : exitCodes[verdict];
   return verdict === 'NOT RUN' && isSuite ? code : exitCodes[verdict];
 };
 

@@ -4,6 +4,7 @@ import { spawnGuarded } from '../shared/guarded-process.ts';
 import { watchGenerator } from './generator-watch.ts';
 import { interruptedCode, onAbort, type InterruptingSignal, type Interruption } from './interruption.ts';
 import { watchMachine } from './machine-watch.ts';
+import { relayTo, type OutputRelay } from './output-relay.ts';
 
 /** k6 must not call out: no usage report, no download of extensions. */
 const quiet = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
@@ -29,6 +30,23 @@ export interface K6Run {
   temporary: string | undefined;
 }
 
+/** A terminal shows k6's progress as it comes, and so does a pipe for `-v`, which prints too much for a folder in memory. */
+const relayOf = (
+  stream: NodeJS.WriteStream,
+  args: readonly string[],
+  folder: string | undefined,
+  name: string,
+): OutputRelay | undefined => {
+  const isDirect = stream.isTTY || args.some((arg) => /^(-v|--verbose)$/.test(arg));
+  if (isDirect || folder === undefined) return undefined;
+  try {
+    return relayTo(stream, folder, name);
+  } catch {
+    // A full disk takes no file.
+    return undefined;
+  }
+};
+
 /**
  * Runs k6 in the foreground and returns how it ended. It gets a signal only from here, and once: k6 ends the run gracefully at
  * the first one, and would lose its summary at a second one. A second interruption ends it by force.
@@ -41,9 +59,13 @@ export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Prom
       resolve({ code: interruptedCode, startedAtMs, generator: undefined });
       return;
     }
+    const [out, err] = [
+      relayOf(process.stdout, args, temporary, 'stdout'),
+      relayOf(process.stderr, args, temporary, 'stderr'),
+    ];
     const child = spawnGuarded(path, args, {
       env: { ...env, ...quiet },
-      stdio: ['inherit', 'inherit', 'inherit'],
+      stdio: ['inherit', out?.fd ?? 'inherit', err?.fd ?? 'inherit'],
       ends: 'process',
       temporary,
     });
@@ -59,6 +81,8 @@ export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Prom
       }),
       onAbort(again, () => void child.kill('SIGKILL')),
       () => process.off('SIGWINCH', onResize),
+      () => err?.end(),
+      () => out?.end(),
     ];
     const done = (): void => ends.forEach((end) => end());
     child.once('error', (error) => {

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 export interface Guarded {
   env?: NodeJS.ProcessEnv;
   /** Standard input, output and error. */
-  stdio: readonly ['inherit' | 'ignore', 'inherit' | 'ignore', 'inherit' | number];
+  stdio: readonly ['inherit' | 'ignore', 'inherit' | 'ignore' | number, 'inherit' | number];
   /** What is ended: the process itself, or all in its process group. */
   ends: 'process' | 'group';
   /** A folder that is deleted when the process was ended because this one is gone. */
