@@ -37,10 +37,10 @@ for (const python of [false, true]) {
         section: 'protocol: control',
         expected: 'all lines, in time',
         *script(session) {
-          const run = yield* session.execute(count(4, 0.3, python));
+          const run = yield* session.execute(count(4, 1, python));
           yield* run.reaches(1);
           const seen = [run.lines];
-          yield* session.sleep(450);
+          yield* session.sleep(1500);
           seen.push(run.lines);
           yield* run.completes();
           return { kind: 'conforming', received: [...seen, run.lines].join(', ') };
