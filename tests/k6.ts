@@ -35,7 +35,7 @@ export const runProgram = (
       cwd: options.cwd ?? packageRoot,
       env: options.env ?? cleanEnv(),
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: options.timeoutMs ?? 120_000,
+      timeout: options.timeoutMs ?? 300_000,
       killSignal: 'SIGKILL',
     });
     const output = { stdout: '', stderr: '' };
