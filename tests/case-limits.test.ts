@@ -155,6 +155,26 @@ void test('greetings of a session pool, an outage and a memory watch wait as lon
   assert.equal(waits(each, limitsOf(70_000, 9000)).ms - waits(each, limitsOf(7000, 9000)).ms, 63_000);
 });
 
+const statuses: Readonly<Record<string, string>> = { PAUSE: 'paused', RESUME: 'resumed', CANCEL: 'cancelled' };
+
+void test('a control case of a service whose process is stuck takes 10 s at most, and 20 s where it waits for SIGKILL', () => {
+  for (const each of controlCases()) {
+    let isRunning = false;
+    const stuck: Answering = ({ id, method, params }) => {
+      if (method === 'control') {
+        return [`{"jsonrpc":"2.0","result":{"status":"${statuses[params?.type ?? ''] ?? 'resumed'}"},"id":${id}}`];
+      }
+      if (isRunning) return [service.error(-32_602, 'A process is already running', id)];
+      isRunning = true;
+      return [service.started(id), ...[0, 1, 2].map((line) => service.output(`Count ${line}`))];
+    };
+    const { ms, finding } = waits(each, limitsOf(2000, 2000), stuck);
+    const waitsForKill = finding.received.includes('every further execute for 12 s was refused');
+    assert.ok(ms < (waitsForKill ? 20_000 : 10_000), `${each.name} took ${ms} ms: ${finding.received}`);
+    if (/^cancel-(twice|while-paused)$/.test(each.name)) assert.ok(waitsForKill, finding.received);
+  }
+});
+
 void test('output that comes slowly does not hide a PAUSE that is ignored', () => {
   for (const name of ['pause-twice', 'resume-twice', 'cancel-while-paused', 'execute-while-paused']) {
     const found = controlCases().find((each) => each.name === name) ?? assert.fail(name);

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { faultTable } from '../reference-target/fault-table.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { casesTests, checkCases, harmless, nameInTable, runCases, type CasesRow } from './k6-cases.ts';
+import { atOnce } from './busy.ts';
 
 const breaking = 'findings{finding:breaking}';
 const rate = 'session_success';
@@ -231,7 +232,7 @@ const otherRows: CasesRow[] = [
 ];
 
 // Beside each other, for they wait more than they work.
-describe('faults → exit code, verdict, cases and failing criteria', { concurrency: 10 }, () => {
+describe('faults → exit code, verdict, cases and failing criteria', { concurrency: atOnce(10) }, () => {
   test('command-validation, allow-list-ignored where STRESS_LIMITED_URL says that there is a list → bypass', async (t) => {
     const service = await startTarget({ port: 0, allow: ['echo'], faults: ['allow-list-ignored'], shutdownMs: 300 });
     t.after(() => service.close());

@@ -6,6 +6,7 @@ import { startHelper, type HelperActions } from '../cli/run/helper.ts';
 import { restartableTarget, type RestartableTarget } from '../cli/run/service-control.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { checkCases, runCases, type CasesEnd } from './k6-cases.ts';
+import { atOnce } from './busy.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const nowhere = 'ws://127.0.0.1:1/ws/mcp';
@@ -180,35 +181,39 @@ const rows: Row[] = [
 ];
 
 // Most of a row is waiting.
-describe('a service that goes down → exit code, verdict, cases and failing criteria', { concurrency: 4 }, () => {
-  for (const { about, helper: actions, settings, faults, withinMs, ...expected } of rows) {
-    test(`${about} → ${expected.verdict}, exit ${expected.code}`, async (t) => {
-      const target = await restartableTarget({ port: 0, shutdownMs: 300, faults: faults ?? [] });
-      t.after(() => target.close());
-      // The target is closed above, however the helper was told to use it.
-      const helper = actions && (await startHelper({ ...actions(target, t), close: ignored }));
-      if (helper) t.after(() => helper.close());
-      const startedAt = performance.now();
-      const run = await runCases('service-down', target.url, { ...helper?.environment, ...settings?.(target) });
-      checkCases(run, expected);
-      const tookMs = performance.now() - startedAt;
-      assert.ok(tookMs < (withinMs ?? Infinity), `took ${tookMs} ms`);
-    });
-  }
+describe(
+  'a service that goes down → exit code, verdict, cases and failing criteria',
+  { concurrency: atOnce(4) },
+  () => {
+    for (const { about, helper: actions, settings, faults, withinMs, ...expected } of rows) {
+      test(`${about} → ${expected.verdict}, exit ${expected.code}`, async (t) => {
+        const target = await restartableTarget({ port: 0, shutdownMs: 300, faults: faults ?? [] });
+        t.after(() => target.close());
+        // The target is closed above, however the helper was told to use it.
+        const helper = actions && (await startHelper({ ...actions(target, t), close: ignored }));
+        if (helper) t.after(() => helper.close());
+        const startedAt = performance.now();
+        const run = await runCases('service-down', target.url, { ...helper?.environment, ...settings?.(target) });
+        checkCases(run, expected);
+        const tookMs = performance.now() - startedAt;
+        assert.ok(tookMs < (withinMs ?? Infinity), `took ${tookMs} ms`);
+      });
+    }
 
-  test('a recovery that takes longer than a criterion allows → FAIL of that criterion alone', async (t) => {
-    const target = await restartableTarget({ port: 0, shutdownMs: 300 });
-    t.after(() => target.close());
-    const helper = await startHelper({ ...target, close: ignored });
-    t.after(() => helper.close());
-    const thresholds = path.join(temporaryDirectory(t), 'thresholds.json');
-    const criteria = { timeouts: ['count==0'], [duration]: ['max<1'] };
-    writeFileSync(thresholds, JSON.stringify({ version: 1, scenarios: { 'service-down': criteria } }));
-    const settings = { ...helper.environment, STRESS_THRESHOLDS: thresholds };
-    checkCases(await runCases('service-down', target.url, settings), {
-      code: 99,
-      verdict: 'FAIL',
-      failing: { [duration]: 'FAIL' },
+    test('a recovery that takes longer than a criterion allows → FAIL of that criterion alone', async (t) => {
+      const target = await restartableTarget({ port: 0, shutdownMs: 300 });
+      t.after(() => target.close());
+      const helper = await startHelper({ ...target, close: ignored });
+      t.after(() => helper.close());
+      const thresholds = path.join(temporaryDirectory(t), 'thresholds.json');
+      const criteria = { timeouts: ['count==0'], [duration]: ['max<1'] };
+      writeFileSync(thresholds, JSON.stringify({ version: 1, scenarios: { 'service-down': criteria } }));
+      const settings = { ...helper.environment, STRESS_THRESHOLDS: thresholds };
+      checkCases(await runCases('service-down', target.url, settings), {
+        code: 99,
+        verdict: 'FAIL',
+        failing: { [duration]: 'FAIL' },
+      });
     });
-  });
-});
+  },
+);

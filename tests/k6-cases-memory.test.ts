@@ -3,13 +3,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { availableParallelism, loadavg } from 'node:os';
 import path from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import { startHelper } from '../cli/run/helper.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
+import { atOnce, slowness } from './busy.ts';
 import { casesTests, checkCases, proxyWithoutHttp, runCases, serviceFor, type CasesRow } from './k6-cases.ts';
 import { cleanEnv, k6Path } from './k6.ts';
 import { service } from './memory-socket.ts';
@@ -62,9 +62,6 @@ const quickRows: CasesRow[] = [
   }),
 ];
 
-/** How many times as long it takes to have as many sessions, where others keep this machine busy. */
-const slowness = Math.min(4, Math.max(1, (loadavg()[0] ?? 0) / availableParallelism()));
-
 /** 1800 sessions or more, of which the first half is the warm-up; where they are not reached it goes on as long again. */
 const watched = { STRESS_MEMORY_DURATION: `${Math.ceil(16 * slowness)}s`, STRESS_VUS: '50' };
 
@@ -90,7 +87,7 @@ const watchedRows: CasesRow[] = [
   }),
 ];
 
-describe('faults → exit code, verdict, cases and failing criteria', { concurrency: 5 }, () => {
+describe('faults → exit code, verdict, cases and failing criteria', { concurrency: atOnce(5) }, () => {
   casesTests(quickRows, true);
 
   test('memory, a service without figures → NOT RUN; with those of its process → judged', async (t) => {

@@ -9,6 +9,7 @@ import type { RunResult } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { alone } from './busy.ts';
 import { casesTests, checkCases, proxyWithoutHttp, runCases, serviceFor, type CasesRow } from './k6-cases.ts';
+import { atOnce } from './busy.ts';
 import { cleanEnv, k6Path } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -244,7 +245,7 @@ describe('much output → exit code, verdict, cases and failing criteria', () =>
 });
 
 // Beside each other, for they wait more than they work.
-describe('faults → exit code, verdict, cases and failing criteria', { concurrency: 8 }, () => {
+describe('faults → exit code, verdict, cases and failing criteria', { concurrency: atOnce(8) }, () => {
   casesTests([...limitRows, ...onlyCases]);
 
   test('session-limit, a service that tells no limit → NOT RUN', async (t) => {

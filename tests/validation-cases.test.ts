@@ -4,6 +4,7 @@ import type { Case, FindingKind } from '../lib/cases/case.ts';
 import { allowList, hasAllowList, validationCases } from '../lib/cases/validation.ts';
 import type { TargetOptions } from '../reference-target/options.ts';
 import { askTarget, casesNamed, impatient, patient } from './ask-cases.ts';
+import { atOnce } from './busy.ts';
 
 const dialects = ['deployed', 'documented'] as const;
 const allow = ['echo', 'ls', 'sleep'];
@@ -134,7 +135,7 @@ const faults: { fault: string; failing: readonly string[]; kind: FindingKind; re
 // Beside each other, for they wait more than they work.
 void describe(
   'each fault fails the cases that are meant for it, and no other',
-  { concurrency: 4, timeout: 900_000 },
+  { concurrency: atOnce(4), timeout: 900_000 },
   () => {
     for (const { fault, failing, kind, received } of faults) {
       for (const dialect of dialects) {
