@@ -93,6 +93,24 @@ const proxyFor = async (t: TestContext, port: number, status = '200 Connection e
   return `http://127.0.0.1:${await listening(t, proxy)}`;
 };
 
+/** A SOCKS5 proxy that wants a user and connects to one port whatever it is asked for. */
+const socksFor = async (t: TestContext, port: number): Promise<string> => {
+  const proxy = createTcpServer((client) => {
+    client.on('error', () => undefined);
+    client.once('data', () => {
+      client.write(Buffer.from([5, 2]));
+      client.once('data', (given) => {
+        client.write(Buffer.from([1, given.includes('bob') && given.includes('secret') ? 0 : 1]));
+        client.once('data', () => {
+          client.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+          relayTo(port)(client);
+        });
+      });
+    });
+  });
+  return `socks5://bob:secret@127.0.0.1:${await listening(t, proxy)}`;
+};
+
 // One service is asked by both, beside others, for they wait more than they work.
 void describe('doctor (Node) and run (k6) agree', { concurrency: 3 }, () => {
   const failures: [name: string, answer: string, why: RegExp][] = [
@@ -173,6 +191,9 @@ void describe('doctor (Node) and run (k6) agree', { concurrency: 3 }, () => {
     const dead = { HTTP_PROXY: 'http://127.0.0.1:1' };
     assert.match((await bothOn(url, [], dead)).why, /the proxy of HTTP_PROXY is not there: 127\.0\.0\.1:1/);
     assert.match((await bothOn(url, [], { ...dead, NO_PROXY: '.invalid' })).why, /name of its host cannot be resolved/);
+    const socks = await socksFor(t, Number(new URL(service).port));
+    assert.match((await bothOn(url, [], { HTTP_PROXY: socks })).why, /status 404 instead of 101/);
+    assert.match((await bothOn(url, [], { HTTP_PROXY: 'socks5://127.0.0.1:1' })).why, /the proxy of HTTP_PROXY is not/);
     assert.match((await bothOn(url, [], { HTTP_PROXY: ':::no address' })).why, /name of its host cannot be resolved/);
     assert.equal((await bothOn(target.url, [], dead)).works, true);
   });

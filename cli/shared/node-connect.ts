@@ -11,6 +11,7 @@ import {
   type SecureContext,
 } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
+import { connectBySocks } from './socks.ts';
 import { explainFailure, failureFrom, proxyOf, type Proxy } from '../../lib/load/connection.ts';
 import type { Spelling } from '../../lib/load/settings.ts';
 
@@ -114,6 +115,23 @@ const connected = (socket: Socket, event: 'connect' | 'secureConnect'): Promise<
 const connectDirectly = (host: string, port: number): Promise<Socket> =>
   connected(connectTcp({ host, port, autoSelectFamily: false, lookup: lookupAsK6 }), 'connect');
 
+const connectThroughSocks = async ({ url, authority }: Proxy, host: string, port: number): Promise<Socket> => {
+  // By a scheme whose parts URL reads in full.
+  const proxy = new URL(url.replace(/^socks5h?:/i, 'http:'));
+  const socket = await connectDirectly(
+    proxy.hostname.replace(/^\[|\]$/g, ''),
+    Number(/:(\d+)$/.exec(authority)?.[1] ?? 1080),
+  );
+  try {
+    const [username, password] = [decodeURIComponent(proxy.username), decodeURIComponent(proxy.password)];
+    await connectBySocks(socket, { username, password }, host, port);
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+};
+
 /** A connection to a host that a proxy makes (RFC 9110 §9.3.6). */
 const connectThrough = ({ url, authority }: Proxy, target: string): Promise<Socket> => {
   if (!/^http:/i.test(url)) throw new Error(`proxy: unknown scheme or one not supported: ${url.replace(/:.*/s, '')}`);
@@ -160,7 +178,11 @@ const openSocket = async ({ url, insecure, caFile }: Connection): Promise<Socket
   const port = Number(given || (isSecure ? 443 : 80));
   const proxy = proxyOf(url, process.env);
   const socket =
-    proxy === undefined ? await connectDirectly(host, port) : await connectThrough(proxy, `${hostname}:${port}`);
+    proxy === undefined
+      ? await connectDirectly(host, port)
+      : /^socks5h?:/i.test(proxy.url)
+        ? await connectThroughSocks(proxy, host, port)
+        : await connectThrough(proxy, `${hostname}:${port}`);
   if (!isSecure) return socket;
   const secured = connectTls({
     socket,
