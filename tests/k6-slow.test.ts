@@ -4,15 +4,22 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
 import type { RunResult } from '../lib/results/record-schema.ts';
 import type { TargetOptions } from '../reference-target/options.ts';
-import { runCases, serviceFor } from './k6-cases.ts';
+import { checkCases, runCases, serviceFor } from './k6-cases.ts';
 import type { K6Run } from './k6.ts';
 
 /** Which bytes of a WebSocket connection come late: all, or all but the first message, a greeting or a refusal. */
 type Late = 'everything' | 'answers';
 
 /** A service whose WebSocket messages come late, by the way there; plain HTTP is as quick as it is. */
-const slowly = async (t: TestContext, port: number, lateMs: number, late: Late): Promise<string> => {
+const slowly = async (
+  t: TestContext,
+  port: number,
+  lateMs: number,
+  late: Late,
+  handshakeMs = (_number: number): number => 0,
+): Promise<string> => {
   const sockets = new Set<Socket>();
+  let handshakes = 0;
   const server = createServer((socket) => {
     const upstream = connect(port, '127.0.0.1');
     let isWebSocket = false;
@@ -24,8 +31,11 @@ const slowly = async (t: TestContext, port: number, lateMs: number, late: Late):
       return 0;
     };
     socket.on('data', (data: Buffer) => {
-      isWebSocket ||= /^upgrade: websocket/im.test(data.toString('latin1'));
-      upstream.write(data);
+      const isHandshake = !isWebSocket && /^upgrade: websocket/im.test(data.toString('latin1'));
+      isWebSocket ||= isHandshake;
+      const ms = isHandshake ? handshakeMs(++handshakes) : 0;
+      if (ms === 0) upstream.write(data);
+      else setTimeout(() => upstream.write(data), ms).unref();
     });
     upstream.on('data', (data: Buffer) => {
       const ms = waits(data);
@@ -126,4 +136,19 @@ describe('a slow service is reported as slow, and nothing else', { concurrency: 
       if (conforms) assert.equal(findings['inconclusive'], undefined);
     });
   }
+
+  test('session-limit: sessions whose commands are killed keep their slots while others try, however late these come', async (t) => {
+    const service = await serviceFor({ maxSessions: 4, faults: ['limit-kills'] }, true);
+    t.after(service.close);
+    // As in tests/k6-cases.test.ts: handshakes 8 to 10 are beyond the limit.
+    const handshakeMs = (number: number): number => (number > 8 ? 1500 : 0);
+    const url = await slowly(t, Number(new URL(service.url).port), 0, 'answers', handshakeMs);
+    checkCases(await runCases('session-limit', url), {
+      code: 99,
+      verdict: 'FAIL',
+      failing: { 'findings{finding:breaking}': 'FAIL' },
+      cases: { undisturbed: 'breaking' },
+      told: /received -15/,
+    });
+  });
 });
