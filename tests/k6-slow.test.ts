@@ -141,8 +141,7 @@ describe('a slow service is reported as slow, and nothing else', { concurrency: 
     const service = await serviceFor({ maxSessions: 4, faults: ['limit-kills'] }, true);
     t.after(service.close);
     // As in tests/k6-cases.test.ts: handshakes 8 to 10 are beyond the limit.
-    const handshakeMs = (number: number): number => (number > 8 ? 1500 : 0);
-    const url = await slowly(t, Number(new URL(service.url).port), 0, 'answers', handshakeMs);
+    const url = await slowly(t, Number(new URL(service.url).port), 0, 'answers', (number) => (number > 8 ? 1500 : 0));
     checkCases(await runCases('session-limit', url), {
       code: 99,
       verdict: 'FAIL',

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { runCase, type Case } from '../lib/cases/case.ts';
 import { evaluateBack, evaluateCloses } from '../lib/cases/down.ts';
 import { evaluateEnds, evaluateRefusals } from '../lib/cases/limit.ts';
+import { echo } from '../lib/commands/echo.ts';
 import { Pace } from '../lib/cases/pace.ts';
 import type { Outcome, Phase } from '../lib/session/outcome.ts';
-import type { SessionResult } from '../lib/session/session.ts';
+import type { Script, Session, SessionResult } from '../lib/session/session.ts';
 import { service, startInMemory } from './memory-socket.ts';
 
 const ended = (outcome: Outcome, more: Partial<SessionResult> = {}): SessionResult => ({
@@ -121,4 +122,22 @@ test('a service that is slow before it is stopped, or once it is back, breaks no
   assert.equal(evaluateCloses([{ result: slow, isEarly: true }], quick)[0], 'breaking');
   assert.equal(evaluateBack(timeout('connected', 5000), 60_000, undefined, seen(4000))[0], undefined);
   assert.equal(evaluateBack(timeout('connected', 5000), 60_000, undefined, quick)[0], 'breaking');
+});
+
+const pauses = function* (session: Session): Script {
+  const run = yield* session.execute(echo('a', 'simple'));
+  session.stall(15_000);
+  yield* run.completes();
+};
+
+test('a client that reads nothing for a while does not take its own pause for silence of the service', () => {
+  const limits = { ackTimeoutMs: 60_000, messageTimeoutMs: 20_000, sessionTimeoutMs: 120_000 };
+  const memory = startInMemory(pauses, { limits });
+  memory.events.message(service.connected);
+  memory.events.message(service.started(1));
+  const kindsAfter = [19_000, 2000].map((ms) => {
+    memory.pass(ms);
+    return memory.result?.outcome.kind;
+  });
+  assert.deepEqual(kindsAfter, [undefined, 'timeout']);
 });

@@ -379,7 +379,10 @@ class SessionMachine implements Session, SessionEvents {
   }
 
   stall(ms: number): void {
+    const endsAt = this.socket.now() + ms;
     this.socket.stall(ms);
+    // What was not read is no silence of the service's.
+    this.lastActivityAt = Math.max(endsAt, this.socket.now());
   }
 
   // How it goes on.
