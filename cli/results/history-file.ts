@@ -78,3 +78,18 @@ export const readHistory = async function* (base: string): AsyncGenerator<Rememb
     }
   }
 };
+
+/** The runs of a history for which `isWanted` holds, in the order in which they ended, the last ones where there are many. */
+export const runsInHistory = async (
+  base: string,
+  isWanted: (record: RunRecord) => boolean,
+  most = 100,
+): Promise<RunRecord[]> => {
+  const found: RunRecord[] = [];
+  for await (const read of readHistory(base)) {
+    if (!('record' in read) || !isWanted(read.record)) continue;
+    found.push(read.record);
+    if (found.length > most) found.shift();
+  }
+  return found;
+};

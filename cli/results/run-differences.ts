@@ -1,5 +1,6 @@
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { bytes } from './quantities.ts';
+import { addressOf, effectiveSettings } from './run-load.ts';
 
 /** Something in which two runs differ; undefined where a run does not have it. */
 export interface Difference {
@@ -27,12 +28,12 @@ export const serviceName = ({ service }: Pick<RunRecord, 'service'>): string | u
 // Of a tenth of a GiB: the memory of one machine differs a little from one start to the next.
 const memoryOf = ({ machine }: RunRecord): string | undefined => machine && bytes(machine.memoryBytes);
 
-/** What must be the same for two runs to be compared, by what it is. */
+/** What must be the same for two runs to be compared, apart from their settings, by what it is. */
 const conditionsOf = (record: RunRecord): Facts => {
-  const { machine, test, settings, k6Version = unknown, cutShort } = record;
+  const { machine, test, k6Version = unknown, cutShort } = record;
   return [
     ['scenario', test],
-    ...Object.entries(settings),
+    ['address', addressOf(record)],
     ['system', machine?.system ?? unknown],
     ['processor', machine?.cpu ?? unknown],
     ['cores', machine ? String(machine.cores) : unknown],
@@ -40,6 +41,12 @@ const conditionsOf = (record: RunRecord): Facts => {
     ['k6', k6Version],
     ['cut short', cutShort === true ? 'yes' : 'no'],
   ];
+};
+
+/** Runs of one key were made under the same conditions: scenario, address, settings, machine and k6 version. */
+export const conditionsKey = (record: RunRecord): string => {
+  const settings = [...effectiveSettings(record)].map(([name, value]) => `${name}=${value}`);
+  return JSON.stringify([...conditionsOf(record), ...settings.toSorted()]);
 };
 
 const factsOf = (record: RunRecord): Facts => {
@@ -63,16 +70,29 @@ const criteriaOf = ({ criteria }: RunRecord): Facts => {
   return [...by];
 };
 
-const settingsOf = ({ settings }: RunRecord): Facts =>
-  Object.entries(settings).map(([name, value]) => [`setting ${name}`, value]);
+/** The settings in which two runs differ, as they were written; a default equals the same value spelled out. */
+const settingsBetween = (before: RunRecord, after: RunRecord): Difference[] =>
+  differing([...effectiveSettings(before)], [...effectiveSettings(after)]).map(({ what, ...values }) => ({
+    what,
+    before: before.settings[what] ?? values.before,
+    after: after.settings[what] ?? values.after,
+  }));
 
 /** What differs in a run from an earlier one: settings, criteria, bundle, versions, service and machine. */
-export const changesBetween = (before: RunRecord, after: RunRecord): Difference[] =>
-  [settingsOf, criteriaOf, factsOf].flatMap((of) => differing(of(before), of(after)));
+export const changesBetween = (before: RunRecord, after: RunRecord): Difference[] => [
+  ...settingsBetween(before, after).map(({ what, before: from, after: to }) => ({
+    what: `setting ${what}`,
+    before: from,
+    after: to,
+  })),
+  ...[criteriaOf, factsOf].flatMap((of) => differing(of(before), of(after))),
+];
 
 /** In what two runs differ that makes a comparison mean nothing; what is not known counts as different. */
-export const unlike = (first: RunRecord, other: RunRecord): Difference[] =>
-  differing(conditionsOf(first), conditionsOf(other));
+export const unlike = (first: RunRecord, other: RunRecord): Difference[] => [
+  ...differing(conditionsOf(first), conditionsOf(other)),
+  ...settingsBetween(first, other),
+];
 
 /** In what else two runs differ, which may be why one is worse. */
 export const alsoDifferent = (first: RunRecord, other: RunRecord): Difference[] =>

@@ -214,17 +214,21 @@ export const runScenario = async ({
       if (target === undefined) await orReport('not everything could be ended', async () => helper?.close());
     };
     const bundle = bundleOf(scenario);
-    return await runAndTell({ scenario, k6, bundle, folder, exports, expected, interruption, afterK6 }, k6Args, {
-      // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
-      ...(env.STRESS_FLEET && { GOGC: '25' }),
-      ...env,
-      [flagsVariable]: Object.keys(asFlags).join(','),
-      ...(values.dashboard === true && (await dashboardEnvironment(env))),
-      // By the environment, because other users can see a command line.
-      ...(target !== undefined && { STRESS_URL: target.url, STRESS_TOKEN: token }),
-      ...(limited !== undefined && { STRESS_LIMITED_URL: limited.url }),
-      ...helper?.environment,
-    });
+    return await runAndTell(
+      { scenario, k6, bundle, folder, exports, expected, interruption, withTarget, afterK6 },
+      k6Args,
+      {
+        // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
+        ...(env.STRESS_FLEET && { GOGC: '25' }),
+        ...env,
+        [flagsVariable]: Object.keys(asFlags).join(','),
+        ...(values.dashboard === true && (await dashboardEnvironment(env))),
+        // By the environment, because other users can see a command line.
+        ...(target !== undefined && { STRESS_URL: target.url, STRESS_TOKEN: token }),
+        ...(limited !== undefined && { STRESS_LIMITED_URL: limited.url }),
+        ...helper?.environment,
+      },
+    );
   } finally {
     for (const each of running.toReversed()) await orReport('not everything could be ended', () => each.close());
     interruption.end();
@@ -246,6 +250,8 @@ interface Asked {
   exports: Exports;
   expected: ExpectedList | undefined;
   interruption: Interruption;
+  /** Against the reference target that it started. */
+  withTarget: boolean;
   /** Called when k6 has ended, while results are written. */
   afterK6: () => Promise<unknown>;
 }
@@ -336,7 +342,7 @@ const exitCodeOf = ({ verdict }: RunRecord, { code, signal }: K6End, isSuite: bo
 
 /** Completes the run record, writes what can be written, and prints the verdict; returns the exit code. */
 const completed = async (
-  { scenario, folder, k6, bundle, exports, expected }: Asked,
+  { scenario, folder, k6, bundle, exports, expected, withTarget }: Asked,
   end: K6End,
   written: RunRecord | string,
   env: NodeJS.ProcessEnv,
@@ -364,6 +370,7 @@ const completed = async (
   const fingerprinted = await orReport(`${bundle} could not be read`, () => fingerprint(bundle));
   const ownRecord: RunRecord = {
     ...record,
+    ...(withTarget && { withTarget: true as const }),
     ...(problem !== undefined && { verdict: 'INVALID' as const }),
     ...(isCutShort && { verdict: 'INVALID' as const, cutShort: true as const }),
     suiteVersion: packageVersion(),

@@ -185,6 +185,12 @@ const rows = () =>
         description: 'Number of x at the end of each of these lines',
         example: '1000',
       },
+      memoryDurationMs: {
+        type: 'duration',
+        default: '20s',
+        description: 'How long memory puts load on the service; hours are possible',
+        example: '1h',
+      },
     }),
     ...inGroup('Criteria and results', {
       thresholds: {
@@ -272,12 +278,6 @@ const rows = () =>
         description: "The service's session limit, for session-limit",
         defaultInWords: 'what its /health says',
         example: '3',
-      },
-      memoryDurationMs: {
-        type: 'duration',
-        default: '20s',
-        description: 'How long memory puts load on the service; hours are possible',
-        example: '1h',
       },
       leakBytes: {
         type: 'count',

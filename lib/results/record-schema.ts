@@ -267,6 +267,8 @@ export const runSchema = extensible({
   durationMs: ms,
   /** The service's address, without what may be secret. */
   url: v.string(),
+  /** The service is the reference target, which the run itself started on a free port. */
+  withTarget: v.optional(v.literal(true)),
   service: extensible({ name: v.optional(v.string()), version: v.optional(v.string()) }),
   /** The settings that were given and shape the run, by their `STRESS_` names, as they were written. */
   settings: v.record(v.string(), v.string()),
