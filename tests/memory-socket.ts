@@ -1,5 +1,7 @@
 import type { Command } from '../lib/commands/command.ts';
+import type { Shapes } from '../lib/jsonrpc/shapes.ts';
 import {
+  createShapes,
   startSession,
   type Script,
   type Session,
@@ -39,10 +41,10 @@ export const executeAndComplete = (command: Command) =>
 /** Starts a script over a socket in memory. */
 export const startInMemory = (
   script: (session: Session) => Script,
-  options: { limits?: SessionLimits; trace?: boolean } = {},
+  options: { limits?: SessionLimits; trace?: boolean; shapes?: Shapes } = {},
 ): MemorySession => {
   let now = 0;
-  let timers: { at: number; token: number }[] = [];
+  let timers: { at: number }[] = [];
   const memory: MemorySession = {
     events: undefined as unknown as SessionEvents,
     sent: [],
@@ -60,7 +62,7 @@ export const startInMemory = (
         timers = timers.filter((timer) => timer !== due);
         now = due.at;
         memory.wakes++;
-        memory.events.wake(due.token);
+        memory.events.wake();
       }
       now = until;
     },
@@ -72,11 +74,17 @@ export const startInMemory = (
       stall: (ms) => (now += ms),
       ping: () => memory.pings++,
       close: (code) => memory.closed.push(code),
-      wakeAfter: (ms, token) => timers.push({ at: now + ms, token }),
+      wakeAfter: (ms) => timers.push({ at: now + ms }),
       now: () => now,
     },
     script,
-    { startedAt: 0, limits: options.limits ?? shortLimits, trace: options.trace ?? false },
+    {
+      startedAt: 0,
+      limits: options.limits ?? shortLimits,
+      trace: options.trace ?? false,
+      // Of its own: what other tests' sessions taught is none of this one's.
+      shapes: options.shapes ?? createShapes(),
+    },
     (result) => {
       memory.result = result;
       memory.settledTimes++;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from '../../lib/commands/command.ts';
 import { echo } from '../../lib/commands/echo.ts';
 import type { Response } from '../../lib/jsonrpc/correlation.ts';
-import { isObject, serialiseNotification, type ErrorObject } from '../../lib/jsonrpc/messages.ts';
+import { isObject, parseMessage, serialiseNotification, type ErrorObject } from '../../lib/jsonrpc/messages.ts';
 import { subprotocolHeader } from '../../lib/load/headers.ts';
 import { flagOf, shownUrl, type Spelling } from '../../lib/load/settings.ts';
 import { readMemory } from '../../lib/memory/reading.ts';
@@ -350,7 +350,8 @@ const readSubprotocol = (facts: ServiceFacts, { headers }: Connection, chosen: s
 
 const readFirst = (facts: ServiceFacts, { openedMs, connectedMs, greeting, commands }: SessionResult): void => {
   Object.assign(facts, defined({ handshakeMs: openedMs, connectedMs }));
-  if (greeting !== undefined) facts.greeting = greetingOf(greeting);
+  const message = greeting === undefined ? undefined : parseMessage(greeting);
+  if (message?.kind === 'notification') facts.greeting = greetingOf(message.params);
   const [command] = commands;
   if (facts.command !== undefined && command !== undefined) {
     Object.assign(facts.command, defined({ ackMs: command.ackMs, firstOutputMs: command.firstOutputMs }));

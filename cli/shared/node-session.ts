@@ -106,7 +106,7 @@ export const runOverNode = (
           socket.close(code);
           after(closeTimeoutMs, () => socket.terminate());
         },
-        wakeAfter: (ms, token) => after(ms, () => session.wake(token)),
+        wakeAfter: (ms) => after(ms, () => session.wake()),
         now,
       };
       const session = startSession(transport, script, { startedAt, limits, trace: false }, (settled) => {

@@ -47,10 +47,22 @@ const mentionsSession = (text: string): boolean => text.includes('{session}');
 
 const fill = (text: string, session: number): string => text.replaceAll('{session}', String(session));
 
+const isSameOf = new WeakMap<Command, boolean>();
+
+/** Whether a command is the same for every session. */
+const isSame = (command: Command): boolean => {
+  const known = isSameOf.get(command);
+  if (known !== undefined) return known;
+  const { lines = [], numbered, pattern = '', each = '' } = command.proof;
+  const same = ![command.command, numbered?.line ?? '', pattern, each, ...lines].some(mentionsSession);
+  isSameOf.set(command, same);
+  return same;
+};
+
 /** The command as session number `session` runs it: every `{session}` replaced; itself where there is none. */
 export const forSession = (command: Command, session: number): Command => {
+  if (isSame(command)) return command;
   const { lines = [], numbered, pattern = '', each = '' } = command.proof;
-  if (![command.command, numbered?.line ?? '', pattern, each, ...lines].some(mentionsSession)) return command;
   return {
     ...command,
     command: fill(command.command, session),

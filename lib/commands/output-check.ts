@@ -1,4 +1,5 @@
 import { excerpt, excerptsOfDifference } from '../jsonrpc/messages.ts';
+import { patternOf, plainForm, plainText } from '../text/pattern.ts';
 import type { NumberedLines, Proof } from './command.ts';
 
 /** How far numbered lines have come: the next line is `head + next + tail`; past `to` none is due. */
@@ -29,47 +30,52 @@ const numberedMismatch = (progress: NumberedProgress, from: number, text: string
 /** Checks a command's stdout against its proof, line by line, in constant memory. */
 export class OutputCheck {
   /** Where the proof is numbered lines: what the lines are made of and the number due next. */
-  readonly numbered: NumberedProgress | undefined;
+  readonly numbered?: NumberedProgress;
   private readonly proof: Proof;
-  private readonly pattern: RegExp | undefined;
-  private readonly each: RegExp | undefined;
-  /** Neither numbered nor listed: all that counts of a line is its form and how many there were. */
-  private readonly isFree: boolean;
-  private readonly most: number;
-  private matched: boolean;
+  private matched?: boolean;
   private count = 0;
 
   constructor(proof: Proof) {
     this.proof = proof;
-    this.numbered = proof.numbered && progressOf(proof.numbered);
-    this.pattern = proof.pattern === undefined ? undefined : new RegExp(proof.pattern);
-    this.each = proof.each === undefined ? undefined : new RegExp(proof.each);
-    this.matched = proof.pattern === undefined;
-    this.isFree = !proof.numbered && !proof.lines;
-    this.most = Math.min(proof.count ?? Infinity, proof.maxLines ?? Infinity);
+    if (proof.numbered) this.numbered = progressOf(proof.numbered);
+  }
+
+  /** Source of a regular expression that each line must match whole, where that can only be plain text; any plain text where only the count counts. */
+  get form(): string | undefined {
+    const { each } = this.proof;
+    return each === undefined ? plainText : plainForm(each);
+  }
+
+  /** How many lines may still come of which only the form counts; undefined where a line's own text counts. */
+  get left(): number | undefined {
+    const { numbered, lines, pattern, count = Infinity, maxLines = Infinity } = this.proof;
+    if (numbered || lines || (pattern !== undefined && this.matched !== true)) return undefined;
+    return Math.min(count, maxLines) - this.count;
+  }
+
+  /** Takes so many lines which have the form. */
+  skip(lines: number): void {
+    this.count += lines;
   }
 
   /** Takes the next line, without its line end; returns the mismatch, or undefined. */
   line(text: string): string | undefined {
     const count = ++this.count;
-    if (this.isFree && this.matched && count <= this.most) {
-      return this.each === undefined || this.each.test(text) ? undefined : this.malformed(count, text);
-    }
     const { numbered, proof } = this;
-    if (!this.matched) this.matched = this.pattern?.test(text) === true;
+    const { lines, pattern, each, maxLines, count: exactly } = proof;
+    if (pattern !== undefined && this.matched !== true) this.matched = patternOf(pattern).test(text);
     if (numbered) {
       if (numbered.next > numbered.to || text !== numbered.head + numbered.next + numbered.tail) {
         return numberedMismatch(numbered, proof.numbered?.from ?? 0, text);
       }
       numbered.next++;
     }
-    const { lines, maxLines, count: exactly } = proof;
     if (lines && text !== lines[count - 1]) {
       const expected = lines[count - 1];
       if (expected === undefined) return mismatch(count, 'no more lines', excerpt(text));
       return mismatch(count, ...excerptsOfDifference(expected, text));
     }
-    if (this.each?.test(text) === false) return this.malformed(count, text);
+    if (each !== undefined && !patternOf(each).test(text)) return this.malformed(count, text);
     if (exactly !== undefined && count > exactly) return mismatch(count, 'no more lines', excerpt(text));
     if (maxLines !== undefined && count > maxLines) return `expected at most ${maxLines} lines, received more`;
     return undefined;
@@ -91,7 +97,7 @@ export class OutputCheck {
       return `expected ${lines.length} lines, received ${count}: ${excerpt(lines[count] ?? '')} is missing`;
     }
     if (exactly !== undefined && count < exactly) return `expected ${exactly} lines, received ${count}`;
-    if (!this.matched)
+    if (proof.pattern !== undefined && this.matched !== true)
       return `expected a line that matches /${proof.pattern}/, received ${count} lines, none of which does`;
     return undefined;
   }

@@ -22,8 +22,11 @@ export type Incoming =
   | { kind: 'malformed'; reason: string; array?: readonly unknown[] };
 
 /** A request as text (JSON-RPC 2.0 §4). */
-export const serialiseRequest = (id: number, method: string, params?: object): string =>
-  JSON.stringify(params === undefined ? { jsonrpc: '2.0', id, method } : { jsonrpc: '2.0', id, method, params });
+export const serialiseRequest = (id: number, method: string, params?: object): string => {
+  // Put together: k6 takes twice as long for the object that holds it.
+  const head = `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}`;
+  return params === undefined ? `${head}}` : `${head},"params":${JSON.stringify(params)}}`;
+};
 
 /** A notification as text: a request without an id, which is never answered (JSON-RPC 2.0 §4.1). */
 export const serialiseNotification = (method: string, params: object): string =>

@@ -125,7 +125,7 @@ const createContext = (
       const startedAtMs = Date.now();
       let opened: Notified | undefined;
       const result = new Promise<SessionResult>((resolve, reject) => {
-        opened = openSession(settings, url, isTry ? patience.ofTries : patience.limits, script, (ended) => {
+        opened = openSession({ settings, url, limits: isTry ? patience.ofTries : patience.limits, script }, (ended) => {
           try {
             resolve(counted(name, ended, startedAtMs, isTry));
           } catch (error) {

@@ -2,7 +2,7 @@ import { Counter, Trend } from 'k6/metrics';
 import type { Finding } from '../cases/case.ts';
 import type { SkipReason } from '../load/thresholds.ts';
 import type { SessionResult } from '../session/session.ts';
-import { countOutcome, evidence } from './metrics.ts';
+import { countCaseOutcome, evidence } from './metrics.ts';
 
 const findings = new Counter('findings');
 /** What could not be asked or told, and why. */
@@ -15,7 +15,7 @@ const caseTrends = {
 
 /** Counts a session that a case opened: its finding judges it, not the rates and times of the rounds. */
 export const countCaseSession = (result: SessionResult, test: string, name: string, isTry: boolean): void =>
-  countOutcome(result, { test, case: name }, isTry);
+  countCaseOutcome(result, { test, case: name }, isTry);
 
 /** Counts what a case came to. */
 export const countFinding = (test: string, name: string, { kind }: Finding): void => {

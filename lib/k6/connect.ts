@@ -13,60 +13,102 @@ import type {
   SessionSocket,
 } from '../session/session.ts';
 import { isRunOver, now } from './clock.ts';
+import { laterWithLooks, lookAtBegin, type Later } from './lag.ts';
+
+/** The connection that this VU has open: `ws.connect` blocks it, so there is never a second one, and its handlers are made once. */
+let connection: Connection;
+
+class Connection implements SessionSocket {
+  readonly now = now;
+  readonly later: Later;
+  session!: SessionEvents;
+  result?: SessionResult;
+  failure = '';
+  /** k6 closed it, because the run ends. */
+  isCutOff?: boolean;
+  private readonly socket: Socket;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.later = laterWithLooks((ms, callback) => socket.setTimeout(callback, ms));
+  }
+
+  send(text: string): void {
+    this.socket.send(text);
+  }
+
+  sendBinary(data: ArrayBuffer): void {
+    this.socket.sendBinary(data);
+  }
+
+  stall(ms: number): void {
+    sleep(ms / 1000);
+  }
+
+  ping(): void {
+    this.socket.ping();
+  }
+
+  close(code: number): void {
+    this.socket.close(code);
+  }
+
+  wakeAfter(ms: number): void {
+    this.later(ms, onWake);
+  }
+}
+
+const onWake = (): void => connection.session.wake();
+const onMessage = (text: string): void => connection.session.message(text);
+const onBinary = (data: ArrayBuffer): void => connection.session.binary(data.byteLength);
+const onPong = (): void => connection.session.pong();
+
+const onError = (error: { error(): string }): void => {
+  const { session } = connection;
+  const failure = (connection.failure = error.error());
+  const violation = framingViolation(failure);
+  if (violation !== undefined) session.broken(violation);
+};
+
+const onClose = (code: number): void => {
+  const { result, failure, session } = connection;
+  if (result !== undefined) return;
+  if (code === 1001 && failure === '' && isRunOver()) connection.isCutOff = true;
+  const end = connectionEnd(code, failure);
+  session.closed(end.code, end.detail);
+};
+
+const onSettled = (result: SessionResult): void => {
+  connection.result = result;
+};
 
 /**
  * Opens a WebSocket, runs a script over it and returns what became of it; undefined where k6 broke the handshake off
- * because the run ends, which says nothing of the service. Blocks its VU until the socket is closed. `onOpen` is given the
- * socket's timers.
+ * because the run ends, which says nothing of the service. Blocks its VU until the socket is closed.
  */
 export const runOverWebSocket = (
   settings: Settings,
   limits: SessionLimits,
   script: (session: Session) => Script,
-  onOpen?: (later: (ms: number, callback: () => void) => void) => void,
 ): SessionResult | undefined => {
   const startedAt = now();
-  let result: SessionResult | undefined;
-  let events: SessionEvents | undefined;
-  let isCutOff = false;
+  let opened: Connection | undefined;
   const response = openWebSocket(settings, (socket) => {
-    let failure = '';
-    const transport: SessionSocket = {
-      send: (text) => socket.send(text),
-      sendBinary: (data) => socket.sendBinary(data),
-      stall: (ms) => sleep(ms / 1000),
-      ping: () => socket.ping(),
-      close: (code) => socket.close(code),
-      wakeAfter: (ms, token) => socket.setTimeout(() => session.wake(token), ms),
-      now,
-    };
-    const session = startSession(
-      transport,
-      script,
-      { startedAt, limits, trace: settings.trace === 'failures' },
-      (settled) => {
-        result = settled;
-      },
-    );
-    events = session;
-    onOpen?.((ms, callback) => socket.setTimeout(callback, ms));
-    socket.on('message', (text) => session.message(text));
-    socket.on('binaryMessage', (data: ArrayBuffer) => session.binary(data.byteLength));
-    socket.on('pong', () => session.pong());
-    socket.on('error', (error: { error(): string }) => {
-      failure = error.error();
-      const violation = framingViolation(failure);
-      if (violation !== undefined) session.broken(violation);
-    });
-    socket.on('close', (code: number) => {
-      isCutOff ||= result === undefined && code === 1001 && failure === '' && isRunOver();
-      const end = connectionEnd(code, failure);
-      session.closed(end.code, end.detail);
-    });
+    connection = opened = new Connection(socket);
+    const options = { startedAt, limits, trace: settings.trace === 'failures' };
+    opened.session = startSession(opened, script, options, onSettled);
+    lookAtBegin(opened.later);
+    socket.on('message', onMessage);
+    socket.on('binaryMessage', onBinary);
+    socket.on('pong', onPong);
+    socket.on('error', onError);
+    socket.on('close', onClose);
   });
-  // A connection whose end k6 did not report is closed all the same.
-  if (result === undefined) events?.closed(1006, 'k6 reported no close');
-  if (result !== undefined) return isCutOff ? undefined : result;
+  if (opened) {
+    // A connection whose end k6 did not report is closed all the same.
+    if (opened.result === undefined) opened.session.closed(1006, 'k6 reported no close');
+    return opened.isCutOff ? undefined : opened.result;
+  }
   const { status, error, location } = response;
   if (status === 0 && /operation was canceled|context canceled/.test(error)) return undefined;
   const reason = error === '' ? describeRefusedHandshake(status, location) : error;

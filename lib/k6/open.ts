@@ -12,6 +12,14 @@ import type {
 } from '../session/session.ts';
 import { isRunOver, now } from './clock.ts';
 
+/** A session to open: where, for how long, and what it does. */
+export interface ToOpen {
+  settings: Settings;
+  url: string;
+  limits: SessionLimits;
+  script: (session: Session) => Script;
+}
+
 /** A session that is open beside others of the same VU. */
 export interface Notified {
   /** Makes its script check again what it waits for. */
@@ -44,17 +52,11 @@ const mayOpenAgain = (): boolean => {
  * called once with what became of it. One whose first message is missing is opened once more: k6 (2.2.0) reads before it says that a
  * connection is open, and drops what comes until then, about one message in some thousand. A service that does not greet does so neither time.
  */
-export const openSession = (
-  settings: Settings,
-  url: string,
-  limits: SessionLimits,
-  script: (session: Session) => Script,
-  ended: (result: SessionResult) => void,
-): Notified => {
+export const openSession = (asked: ToOpen, ended: (result: SessionResult) => void): Notified => {
   let again: OpenSocket | undefined;
   count.opened++;
-  const first = openOnce(settings, url, limits, script, (result) => {
-    if (lacksBeginning(result) && mayOpenAgain()) again = openOnce(settings, url, limits, script, ended);
+  const first = openOnce(asked, (result) => {
+    if (lacksBeginning(result) && mayOpenAgain()) again = openOnce(asked, ended);
     else ended(result);
   });
   return { notify: () => (again ?? first).session?.notify() };
@@ -113,8 +115,8 @@ class OpenSocket implements SessionSocket {
     closeForGood(this.socket, code);
   }
 
-  wakeAfter(ms: number, token: number): void {
-    this.later(ms, () => this.session?.wake(token));
+  wakeAfter(ms: number): void {
+    this.later(ms, () => this.session?.wake());
   }
 
   later(ms: number, callback: () => void): void {
@@ -126,13 +128,7 @@ class OpenSocket implements SessionSocket {
   }
 }
 
-const openOnce = (
-  settings: Settings,
-  url: string,
-  limits: SessionLimits,
-  script: (session: Session) => Script,
-  ended: (result: SessionResult) => void,
-): OpenSocket => {
+const openOnce = ({ settings, url, limits, script }: ToOpen, ended: (result: SessionResult) => void): OpenSocket => {
   const startedAt = now();
   let failure = '';
   let isOver = false;
@@ -156,7 +152,8 @@ const openOnce = (
       closeForGood(socket, 1000);
       return;
     }
-    open.session = startSession(open, script, { startedAt, limits, trace: settings.trace === 'failures' }, settled);
+    const options = { startedAt, limits, trace: settings.trace === 'failures' };
+    open.session = startSession(open, script, options, settled);
   };
   socket.onmessage = (message) => {
     const data: unknown = message?.data;

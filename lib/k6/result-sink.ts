@@ -1,7 +1,7 @@
 import exec from 'k6/execution';
 import type { Command } from '../commands/command.ts';
 import { describeOutcome, isGeneratorLimit } from '../session/outcome.ts';
-import { sessionRecord, type Hidden, type SessionPlace } from '../results/record.ts';
+import { sessionRecord, type Hidden } from '../results/record.ts';
 import { hide, hideInOutcome, hideInTrace } from '../results/redact.ts';
 import type { RunIdentity } from '../results/run.ts';
 import type { SessionResult } from '../session/session.ts';
@@ -16,7 +16,12 @@ export interface ResultSink {
   readonly vu: number;
   readonly hidden: Hidden;
   /** A session of a round; the console shows the VU's first failure of each kind. */
-  session: (result: SessionResult, place: SessionPlace, tags: SessionTags, command: Command) => void;
+  session: (
+    result: SessionResult,
+    place: { test: string; round: number; session: number },
+    tags: SessionTags,
+    command: Command,
+  ) => void;
   /** Prints a message on the console, unless records are printed there, and the trace below it. */
   print: (message: string, trace?: readonly string[]) => void;
   /** A text from outside, without secrets and fit for a console. */
@@ -58,7 +63,12 @@ export const createResultSink = ({ settings: { records }, hidden }: Plan, run: R
     session: (result, place, tags, command) => {
       countSession(result, tags);
       const { outcome } = result;
-      sink.record(outcome.kind !== 'ok', () => sessionRecord(run, place, result, hidden, command));
+      if (records === 'all' || outcome.kind !== 'ok') {
+        const startedAtMs = Date.now() - Math.round(result.durationMs);
+        sink.record(outcome.kind !== 'ok', () =>
+          sessionRecord(run, { ...place, vu: sink.vu, startedAtMs }, result, hidden, command),
+        );
+      }
       if (outcome.kind !== 'ok' && !printed.includes(outcome.kind)) {
         printed.push(outcome.kind);
         const { test, round, session } = place;

@@ -1,16 +1,17 @@
 import { sleep } from 'k6';
 import { SharedArray } from 'k6/data';
 import exec from 'k6/execution';
-import { forSession } from '../commands/command.ts';
+import { forSession, type Command } from '../commands/command.ts';
 import type { ReplayCase } from '../commands/recovery-index.ts';
 import { foreignSessionMs, generatorWatch, isShaped, placeOf, sessionsOf } from '../load/profile.ts';
+import type { Settings } from '../load/settings.ts';
 import { runOf } from '../results/run.ts';
-import type { Session, SessionResult } from '../session/session.ts';
+import type { Script, Session, SessionLimits, SessionResult } from '../session/session.ts';
 import { runOverWebSocket } from './connect.ts';
 import type { Scenario, ScenarioDefinition } from './definition.ts';
-import { endLag, watchLag } from './lag.ts';
+import { watchLag } from './lag.ts';
 import { makeLifecycle, type Lifecycle, type SetupData } from './lifecycle.ts';
-import { countBegun, countGeneratorFailures } from './metrics.ts';
+import { countBegun, countGeneratorFailures, tagSamples } from './metrics.ts';
 import { openSession } from './open.ts';
 import { makePlan } from './plan.ts';
 import { createResultSink, type ResultSink } from './result-sink.ts';
@@ -47,23 +48,30 @@ const createScript = (definition: Scenario): K6Script & { definition: Scenario }
   const { settings, profile } = plan;
   const lifecycle = whole ? makeLifecycle(whole) : { options: {}, setup: inVuZero, handleSummary: inVuZero };
   let sink: ResultSink | undefined;
+  let k6Scenario: typeof exec.scenario | undefined;
+  const rounds: Record<string, Round> = {};
 
   const run = (data: SetupData | undefined): void | Promise<void> => {
-    const { name, iterationInTest } = exec.scenario;
-    if (name === generatorWatch) {
-      watchGenerator(profile.owed ?? 0);
-      return undefined;
+    // k6 makes the object anew at each look, which takes as long as parsing a message.
+    k6Scenario ??= exec.scenario;
+    const { name, iterationInTest } = k6Scenario;
+    let round = rounds[name];
+    if (round === undefined) {
+      if (name === generatorWatch) {
+        watchGenerator(profile.owed ?? 0);
+        return undefined;
+      }
+      const place = placeOf(name) ?? { test: plan.names[0], round: 1 };
+      const mine = members.find((each) => each.name === place.test);
+      if (!mine) throw new Error(`no such scenario: ${name}`);
+      waitForOthers(profile.before[name] ?? 0, place.round !== 'cases' && place.round > 1 ? settings.pauseMs : 0);
+      sink ??= createResultSink(plan, data?.run ?? runOf(settings.runId ?? 'none', root));
+      if (place.round === 'cases') return runCases(plan, mine, sink, definition.members === undefined, shared);
+      const usesK6Options = name === 'default';
+      round = rounds[name] = prepareRound(plan, mine, { number: place.round, usesK6Options }, sink);
     }
-    const place = placeOf(name) ?? { test: plan.names[0], round: 1 };
-    const mine = members.find((each) => each.name === place.test);
-    if (!mine) throw new Error(`no such scenario: ${name}`);
-    waitForOthers(profile.before[name] ?? 0, place.round !== 'cases' && place.round > 1 ? settings.pauseMs : 0);
-    sink ??= createResultSink(plan, data?.run ?? runOf(settings.runId ?? 'none', root));
-    if (place.round === 'cases') return runCases(plan, mine, sink, definition.members === undefined, shared);
-    const fleet = isShaped({ takesLoad: mine.takesLoad === true }, plan.names) ? (settings.fleet ?? 1) : 1;
-    const usesK6Options = name === 'default';
-    if (fleet === 1) runSession(plan, mine, { round: place.round, session: iterationInTest, usesK6Options }, sink);
-    else return runFleet(plan, mine, { round: place.round, iteration: iterationInTest, fleet, usesK6Options }, sink);
+    if (round.fleet > 1) return runFleet(round, iterationInTest);
+    runSession(round, iterationInTest);
     return undefined;
   };
 
@@ -74,68 +82,79 @@ const inVuZero = (): never => {
   throw new Error('k6 calls this in VU 0 alone');
 };
 
-/** A session of a round that begins: its command, its limits, and where its result goes. */
-const beginSession = (
-  { settings, limits, commands: ofSetting }: Plan,
-  { name, commands: given, script }: Scenario,
-  { round, session, usesK6Options }: { round: number; session: number; usesK6Options: boolean },
+/** A round as a VU runs it, with all that its sessions have in common. */
+interface Round {
+  settings: Settings;
+  limits: SessionLimits;
+  /** The scenario's name. */
+  test: string;
+  number: number;
+  /** Sessions of the round, where that is known beforehand. */
+  size: number | undefined;
+  /** Sessions that an iteration opens together. */
+  fleet: number;
+  /** One a session, in turn. */
+  commands: readonly Command[];
+  script: (session: Session, command: Command) => Script;
+  sink: ResultSink;
+}
+
+const prepareRound = (
+  { settings, limits, profile, names, commands: ofSetting }: Plan,
+  { name, commands: given, script, takesLoad = false }: Scenario,
+  { number, usesK6Options }: { number: number; usesK6Options: boolean },
   sink: ResultSink,
-) => {
+): Round => {
   const commands = given === 'setting' ? ofSetting : typeof given === 'function' ? given(settings) : (given ?? []);
-  const command = commands[session % commands.length];
-  if (command === undefined || !script) throw new Error('a scenario with rounds has commands and a script');
-  countBegun();
-  const startedAtMs = Date.now();
-  const mine = forSession(command, session);
-  const mostMs = usesK6Options ? foreignSessionMs : Infinity;
+  if (commands.length === 0 || !script) throw new Error('a scenario with rounds has commands and a script');
+  const sessionTimeoutMs = Math.min(limits.sessionTimeoutMs, usesK6Options ? foreignSessionMs : Infinity);
+  const planned = profile.rounds.find((each) => each.test === name && each.number === number);
   return {
-    limits: limits.sessionTimeoutMs > mostMs ? { ...limits, sessionTimeoutMs: mostMs } : limits,
-    script: (open: Session) => script(open, mine),
-    ended: (result: SessionResult): void => {
-      const place = { test: name, round, session, vu: sink.vu, startedAtMs };
-      sink.session(result, place, { test: name, round: String(round), class: command.class }, mine);
-    },
+    settings,
+    limits: { ...limits, sessionTimeoutMs },
+    test: name,
+    number,
+    size: usesK6Options ? undefined : planned?.sessions,
+    fleet: isShaped({ takesLoad }, names) ? (settings.fleet ?? 1) : 1,
+    commands,
+    script,
+    sink,
   };
 };
 
-const runSession = (
-  plan: Plan,
-  scenario: Scenario,
-  place: { round: number; session: number; usesK6Options: boolean },
-  sink: ResultSink,
-): void => {
-  const { limits, script, ended } = beginSession(plan, scenario, place, sink);
-  const result = runOverWebSocket(plan.settings, limits, script, watchLag);
+/** A session of a round that begins: its command, its script, and where its result goes. */
+const beginSession = ({ test, number, commands, script, sink }: Round, session: number) => {
+  const command = forSession(commands[session % commands.length] as Command, session);
+  const tags = { test, round: String(number), class: command.class, command: command.name };
+  // Before the connection is opened, whose samples have them too.
+  tagSamples(tags);
+  countBegun();
+  return {
+    script: (open: Session) => script(open, command),
+    ended: (result: SessionResult): void => sink.session(result, { test, round: number, session }, tags, command),
+  };
+};
+
+const runSession = (round: Round, session: number): void => {
+  const { script, ended } = beginSession(round, session);
+  const result = runOverWebSocket(round.settings, round.limits, script);
   if (result !== undefined) ended(result);
 };
 
 /** Opens the sessions of an iteration together and waits for all. */
-const runFleet = (
-  plan: Plan,
-  scenario: Scenario,
-  {
-    round,
-    iteration,
-    fleet,
-    usesK6Options,
-  }: { round: number; iteration: number; fleet: number; usesK6Options: boolean },
-  sink: ResultSink,
-): Promise<void> => {
-  const { settings, profile } = plan;
-  const size = usesK6Options
-    ? undefined
-    : profile.rounds.find((each) => each.test === scenario.name && each.number === round)?.sessions;
+const runFleet = (round: Round, iteration: number): Promise<void> => {
+  const { settings, limits, fleet, size } = round;
   const all = sessionsOf(iteration, fleet, size);
   let left = all.length;
   let look = 0;
-  watchLag((ms, callback) => {
+  const endLag = watchLag((ms, callback) => {
     look = setTimeout(callback, ms);
   });
   // One promise for all of them, for each would cost some kilobytes.
   return new Promise((resolve, reject) => {
     for (const session of all) {
-      const { limits, script, ended } = beginSession(plan, scenario, { round, session, usesK6Options }, sink);
-      openSession(settings, settings.url, limits, script, (result) => {
+      const { script, ended } = beginSession(round, session);
+      const end = (result: SessionResult): void => {
         try {
           ended(result);
         } catch (error) {
@@ -145,7 +164,8 @@ const runFleet = (
         clearTimeout(look);
         endLag();
         resolve();
-      });
+      };
+      openSession({ settings, url: settings.url, limits, script }, end);
     }
   });
 };
@@ -157,6 +177,7 @@ const runCases = async (
   isAlone: boolean,
   shared: Iterable<unknown>,
 ): Promise<void> => {
+  tagSamples({});
   const notRunBecause = await cases?.(plan, name, sink, () => [...shared].slice(1) as ReplayCase[]);
   // A gate that rests on this scenario alone must not open.
   if (isAlone && rounds.length === 0 && notRunBecause !== undefined)

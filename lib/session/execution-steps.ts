@@ -42,6 +42,7 @@ export class Execution {
 
   /** Lines received so far on stdout and stderr. */
   get lines(): number {
+    this.all.settle();
     return this.run.lines;
   }
 
@@ -74,7 +75,7 @@ export class Execution {
     const { run } = this;
     this.all.watch(run, false);
     yield progress(run);
-    const { exitCode = null, beginning, serviceError } = run;
+    const { exitCode = null, beginning = [], serviceError } = run;
     return { exitCode, beginning: [...beginning], ...(serviceError !== undefined && { error: serviceError }) };
   }
 

@@ -2,7 +2,7 @@ import { excerpt } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
 import { OutputCheck } from '../commands/output-check.ts';
 import type { Outcome } from './outcome.ts';
-import { LineAssembly } from './line-assembly.ts';
+import type { LineAssembly } from './line-assembly.ts';
 
 /** What became of one command. Times are milliseconds; undefined where it did not come so far. */
 export interface CommandResult {
@@ -23,25 +23,28 @@ export interface CommandResult {
   outputMs?: number;
 }
 
-/** What a session knows of a command under way. */
+/** What a session knows of a command under way. What few commands need takes no memory before it is assigned. */
 export interface ExecutionState {
   command: Command;
   first: boolean;
   sentAt: number;
   check: OutputCheck;
-  assembly: LineAssembly;
   lines: number;
   bytes: number;
-  /** Its first lines, each cut. */
-  beginning: string[];
   /** Messages of output that the fast path did not take, and the lines in them. */
   parsed: number;
   parsedLines: number;
-  /** What the last of these carried. */
-  last?: string;
   learned: number;
+  /** Puts chunks together, once there was anything but a whole line of stdout. */
+  assembly?: LineAssembly;
+  /** Its first lines, each cut. */
+  beginning?: string[];
+  /** What the last message carried that was not taken by the fast path. */
+  last?: string;
   /** Every message is looked at, none taken by the fast path. */
   watched?: boolean;
+  /** It is over, or no more is expected of it. */
+  hasLeft?: boolean;
   /** The status that answered CANCEL. */
   canceled?: string;
   outcome?: Outcome;
@@ -65,10 +68,8 @@ export const createExecution = (command: Command, sentAt: number, first: boolean
   first,
   sentAt,
   check: new OutputCheck(command.proof),
-  assembly: new LineAssembly(),
   lines: 0,
   bytes: 0,
-  beginning: [],
   parsed: 0,
   parsedLines: 0,
   learned: 0,
@@ -78,15 +79,14 @@ export const createExecution = (command: Command, sentAt: number, first: boolean
 export const keptLines = 10;
 const keptLength = 200;
 
-/** Keeps of some lines what belongs to a command's beginning. */
-export const keepBeginning = ({ beginning }: ExecutionState, lines: readonly string[]): void => {
-  if (beginning.length >= keptLines) return;
-  for (const line of lines.slice(0, keptLines - beginning.length)) beginning.push(line.slice(0, keptLength));
+/** Keeps a line of a command's beginning. */
+export const keepBeginning = (beginning: string[], line: string): void => {
+  beginning.push(line.length > keptLength ? line.slice(0, keptLength) : line);
 };
 
 /** Holds a command that is over to its proof. */
 export const judge = (run: ExecutionState): Outcome => {
-  const { exitCode: expected = 0, minDurationMs = 0 } = run.command.proof;
+  const { exitCode: expected = 0, minDurationMs } = run.command.proof;
   if (run.serviceError !== undefined) {
     return { kind: 'failed-exit', code: null, detail: `process.error: ${excerpt(run.serviceError)}` };
   }
@@ -103,13 +103,15 @@ export const judge = (run: ExecutionState): Outcome => {
   }
   const mismatch = run.mismatch ?? run.check.end();
   if (mismatch !== undefined) return { kind: 'output-mismatch', detail: mismatch };
-  const tookMs = (run.completedAt ?? run.sentAt) - run.sentAt;
-  if (tookMs < minDurationMs) {
+  const tookMs = minDurationMs === undefined ? Infinity : (run.completedAt ?? run.sentAt) - run.sentAt;
+  if (tookMs < (minDurationMs ?? 0)) {
     const detail = `expected at least ${minDurationMs} ms from the request to completion, received ${tookMs.toFixed(1)} ms`;
     return { kind: 'output-mismatch', detail };
   }
-  return { kind: 'ok' };
+  return succeeded;
 };
+
+const succeeded: Outcome = { kind: 'ok' };
 
 /** What became of a command; `now` stands for its end where it has none. */
 export const commandResult = (run: ExecutionState, outcome: Outcome, startedAt: number, now: number): CommandResult => {

@@ -2,6 +2,7 @@ import { excerpt, isObject } from '../jsonrpc/messages.ts';
 import type { Command } from '../commands/command.ts';
 import type { NumberedProgress } from '../commands/output-check.ts';
 import type { Outcome } from './outcome.ts';
+import { LineAssembly } from './line-assembly.ts';
 import {
   commandResult,
   createExecution,
@@ -14,92 +15,150 @@ import { learnEnvelope, learnTemplate, utf8Bytes, type Envelope, type MessageTem
 
 const maxLearning = 8;
 
+/** Fewer numbered lines than these are not worth a prediction. */
+const leastPredicted = 3;
+
 const violation = (reason: string): Outcome => ({ kind: 'protocol-violation', reason });
 
 const otherProcess = (expected: number, received: number): Outcome =>
   violation(`process.completed of another process: expected pid ${expected}, received ${received}`);
 
-const remove = (list: ExecutionState[], run: ExecutionState): void => {
-  const at = list.indexOf(run);
-  if (at >= 0) list.splice(at, 1);
-};
+/** Takes messages without parsing them; `settle` writes to the command what was taken, which is counted apart. */
+interface FastPath {
+  take: (text: string) => boolean;
+  settle: () => void;
+}
 
 /** The fast path over numbered lines: takes a message that is, letter by letter, the one due next. */
-const takesNumbered = (run: ExecutionState, progress: NumberedProgress, template: MessageTemplate): Take => {
+const takesNumbered = (run: ExecutionState, progress: NumberedProgress, template: MessageTemplate): FastPath => {
   const { head, tail, overhead } = template;
-  let predicted: string | undefined = head + progress.next + tail;
-  return (text) => {
-    if (text !== predicted) return false;
-    run.lines++;
-    run.bytes += text.length - overhead;
-    predicted = ++progress.next <= progress.to ? head + progress.next + tail : undefined;
-    return true;
+  const { to } = progress;
+  let { next } = progress;
+  let settled = next;
+  let characters = 0;
+  let predicted: string | undefined = head + next + tail;
+  return {
+    take: (text) => {
+      if (text !== predicted) return false;
+      characters += text.length;
+      predicted = ++next <= to ? head + next + tail : undefined;
+      return true;
+    },
+    settle: () => {
+      const lines = next - settled;
+      if (lines === 0) return;
+      run.lines += lines;
+      run.bytes += characters - lines * overhead;
+      progress.next = settled = next;
+      characters = 0;
+    },
   };
 };
 
 /** The fast path over lines that can't be known: takes a plain one in a known envelope. */
-const takesPlain = (run: ExecutionState, { head, tail, plain, endingBytes }: Envelope): Take => {
+const takesPlain = (run: ExecutionState, { head, tail, plain, whole, endingBytes }: Envelope): FastPath => {
   const { check } = run;
-  const [headLength, tailLength] = [head.length, tail.length];
-  return (text) => {
-    const end = text.length - tailLength;
-    if (end < headLength || !text.startsWith(head) || !text.endsWith(tail)) return false;
-    const line = text.slice(headLength, end);
-    if (!plain.test(line)) return false;
-    run.lines++;
-    run.bytes += line.length + endingBytes;
-    run.mismatch ??= check.line(line);
-    return true;
+  const around = head.length + tail.length;
+  const { left } = check;
+  if (whole !== undefined && left !== undefined) {
+    let lines = 0;
+    let characters = 0;
+    let most = left;
+    return {
+      take: (text) => {
+        if (lines >= most || !whole.test(text)) return false;
+        lines++;
+        characters += text.length;
+        return true;
+      },
+      settle: () => {
+        run.lines += lines;
+        run.bytes += characters - lines * (around - endingBytes);
+        check.skip(lines);
+        most -= lines;
+        lines = characters = 0;
+      },
+    };
+  }
+  return {
+    take: (text) => {
+      if (text.length < around || !text.startsWith(head) || !text.endsWith(tail)) return false;
+      const line = text.slice(head.length, text.length - tail.length);
+      if (!plain.test(line)) return false;
+      run.lines++;
+      run.bytes += line.length + endingBytes;
+      run.mismatch ??= check.line(line);
+      return true;
+    },
+    settle: () => {},
   };
 };
 
-/** Takes a message without parsing it, or does not. */
-type Take = (text: string) => boolean;
+/** Milliseconds on a steady clock. */
+interface Clock {
+  now: () => number;
+}
 
 /**
  * The commands of one session: which of them a message belongs to, and what it does to it. What can end the session
- * returns the outcome it ends with, or undefined.
+ * returns the outcome it ends with, or undefined. `at` is when a message came, milliseconds on the socket's clock.
  */
 export class Executions {
-  /** Milliseconds on the socket's clock. */
-  readonly now: () => number;
-  /** The command that output belongs to, for it says no process. */
-  current: ExecutionState | undefined;
-  /** The fast path, once enough is learned of the current command's messages. */
-  take: Take | undefined;
+  /** The command that output belongs to, for it says no process: the oldest under way. */
+  current?: ExecutionState | undefined;
+  /** Takes a message without parsing it, once enough is learned of the current command's messages. */
+  take?: ((text: string) => boolean) | undefined;
+  private readonly clock: Clock;
   private readonly runs: ExecutionState[] = [];
-  /** In the order of their requests. More than one only where a service has accepted one beside another. */
-  private readonly underWay: ExecutionState[] = [];
-  private readonly lingering: ExecutionState[] = [];
-  private template: MessageTemplate | undefined;
-  private envelope: Envelope | undefined;
-  /** Is told each message that the fast path takes, where somebody wants to know. */
-  private readonly seen: ((text: string) => void) | undefined;
+  private fast?: FastPath | undefined;
+  private lingering?: ExecutionState[];
+  private template?: MessageTemplate | undefined;
+  private envelope?: Envelope | undefined;
+  /** Is given each message that the fast path takes, where a trace is kept. */
+  private seen?: (text: string) => void;
 
-  constructor(now: () => number, seen?: (text: string) => void) {
-    this.now = now;
-    this.seen = seen;
+  constructor(clock: Clock, seen?: (text: string) => void) {
+    this.clock = clock;
+    if (seen) this.seen = seen;
+  }
+
+  /** Milliseconds on the socket's clock. */
+  now(): number {
+    return this.clock.now();
   }
 
   /** How many lines of the current command the fast path has taken. */
   get taken(): number {
+    this.settle();
     return this.current === undefined ? 0 : this.current.lines - this.current.parsedLines;
   }
 
   /** How many messages the fast path has taken of all commands: it takes one line a message. */
   get takenInAll(): number {
-    return this.runs.reduce((sum, { lines, parsedLines }) => sum + lines - parsedLines, 0);
+    let sum = 0;
+    for (const { lines, parsedLines } of this.runs) sum += lines - parsedLines;
+    return sum;
+  }
+
+  /** Writes what the fast path has taken to its command. */
+  settle(): void {
+    this.fast?.settle();
+  }
+
+  /** Takes no more messages on the fast path: the session is over. */
+  end(): void {
+    this.settle();
+    this.take = undefined;
   }
 
   /** A command whose request is about to be sent. */
-  begin(command: Command): ExecutionState {
-    const { current } = this;
+  begin(command: Command, at: number): ExecutionState {
+    const { current, runs } = this;
     // The next request stands behind the end of what was canceled or has failed, whatever the service says of it yet.
     if (current?.canceled !== undefined || current?.serviceError !== undefined) this.linger(current);
-    const run = createExecution(command, this.now(), this.runs.length === 0);
-    this.runs.push(run);
-    this.underWay.push(run);
-    this.next();
+    const run = createExecution(command, at, runs.length === 0);
+    runs.push(run);
+    this.current ??= run;
     return run;
   }
 
@@ -114,64 +173,95 @@ export class Executions {
   }
 
   /** Its request was answered by an error. */
-  refuse(run: ExecutionState, outcome: Outcome): void {
+  refuse(run: ExecutionState, outcome: Outcome, at: number): void {
     run.outcome = outcome;
-    run.endedAt = this.now();
+    run.endedAt = at;
     this.leave(run);
   }
 
   /** Whether each message of a command is looked at, or those that are predicted go by. */
   watch(run: ExecutionState, isWatched: boolean): void {
+    if ((run.watched === true) === isWatched) return;
     run.watched = isWatched;
     this.predict();
   }
 
-  /** Expects no more of a canceled command than that its end may be told, late. */
+  /** Expects no more of a canceled command than that its end may be reported, late. */
   linger(run: ExecutionState): void {
-    if (run.completedAt !== undefined || this.lingering.includes(run)) return;
-    this.lingering.push(run);
+    const lingering = (this.lingering ??= []);
+    if (run.completedAt !== undefined || lingering.includes(run)) return;
+    lingering.push(run);
     this.leave(run);
   }
 
   /** Takes the params of `process.output`. */
-  output(params: Record<string, unknown>, text: string): Outcome | undefined {
+  output(params: Record<string, unknown>, text: string, at: number): Outcome | undefined {
     const run = this.current;
     if (!run) {
-      if (this.lingering.length === 0) return violation(`process.output without a running command: ${excerpt(text)}`);
+      if (!this.lingering?.length) return violation(`process.output without a running command: ${excerpt(text)}`);
       return { kind: 'output-mismatch', detail: `expected no output after CANCEL, received ${excerpt(text)}` };
     }
-    const assembled = run.assembly.add(params);
-    if (assembled.stream === undefined) return violation(assembled.violation);
+    if (this.fast) this.settle();
+    run.firstOutputAt ??= at;
+    const line = run.assembly === undefined ? wholeLine(params) : undefined;
+    if (line === undefined) return this.outputInParts(run, params, text);
     const data = params.data as string;
-    run.firstOutputAt ??= this.now();
     run.parsed++;
-    run.last = data;
+    run.parsedLines++;
+    run.lines++;
     run.bytes += utf8Bytes(data);
-    run.lines += assembled.lines.length;
-    run.parsedLines += assembled.lines.length;
-    keepBeginning(run, assembled.lines);
-    if (assembled.stream === 'stdout' && run.mismatch === undefined) this.linesOf(run, assembled.lines, data, text);
-    else if (run.assembly.pending !== undefined) this.take = undefined;
+    run.last = data;
+    const beginning = (run.beginning ??= []);
+    if (beginning.length < keptLines) keepBeginning(beginning, line);
+    if (run.mismatch !== undefined) return undefined;
+    run.mismatch = run.check.line(line);
+    if (run.learned < maxLearning) this.learn(run, data, text);
+    if (this.fast || this.template || this.envelope) this.predict();
+    return undefined;
+  }
+
+  /** Takes the params of a `process.output` that is anything but one whole line of stdout. */
+  private outputInParts(run: ExecutionState, params: Record<string, unknown>, text: string): Outcome | undefined {
+    const assembly = (run.assembly ??= new LineAssembly());
+    const assembled = assembly.add(params);
+    if (assembled.stream === undefined) return violation(assembled.violation);
+    const { stream, lines } = assembled;
+    const data = params.data as string;
+    run.parsed++;
+    run.parsedLines += lines.length;
+    run.lines += lines.length;
+    run.bytes += utf8Bytes(data);
+    run.last = data;
+    const beginning = (run.beginning ??= []);
+    for (const line of lines) if (beginning.length < keptLines) keepBeginning(beginning, line);
+    if (stream === 'stdout' && run.mismatch === undefined) {
+      for (const line of lines) run.mismatch ??= run.check.line(line);
+      if (run.mismatch !== undefined && lines.length > 1) run.mismatch += `, in ${excerpt(data)}`;
+      if (lines.length === 1 && run.learned < maxLearning) this.learn(run, data, text);
+      this.predict();
+    } else if (assembly.pending !== undefined) this.takeWith(undefined);
     return undefined;
   }
 
   /** Takes the params of `process.completed`. */
-  completed(params: Record<string, unknown>, text: string): Outcome | undefined {
+  completed(params: Record<string, unknown>, text: string, at: number): Outcome | undefined {
     const { pid } = params;
-    const { current } = this;
-    const late = this.lingering.find((run) => run.pid === pid || (!current && run.pid === undefined));
-    if (late && (!current || pid !== current.pid)) {
-      remove(this.lingering, late);
-      this.complete(late, params);
+    const { current, lingering } = this;
+    const late = lingering?.find((run) => run.pid === pid || (!current && run.pid === undefined));
+    if (lingering && late && (!current || pid !== current.pid)) {
+      lingering.splice(lingering.indexOf(late), 1);
+      this.complete(late, params, at);
       return undefined;
     }
     if (!current) return violation(`process.completed without a running command: ${excerpt(text)}`);
     const isCurrent = typeof pid !== 'number' || current.pid === undefined || current.pid === pid;
-    const run = isCurrent ? current : this.underWay.find((other) => other.pid === pid || other.pid === undefined);
+    const run = isCurrent
+      ? current
+      : this.runs.find((other) => other.hasLeft !== true && (other.pid === pid || other.pid === undefined));
     if (!run) return otherProcess(current.pid as number, pid as number);
-    const { pending } = run.assembly;
+    const pending = run.assembly?.pending;
     if (pending !== undefined) return violation(`process.completed in the middle of a line: ${pending}`);
-    this.complete(run, params);
+    this.complete(run, params, at);
     return undefined;
   }
 
@@ -181,68 +271,81 @@ export class Executions {
   }
 
   /** What became of each command; those without an outcome of their own have the session's. */
-  results(outcome: Outcome, startedAt: number): CommandResult[] {
-    return this.runs.map((run) => commandResult(run, run.outcome ?? outcome, startedAt, this.now()));
+  results(outcome: Outcome, startedAt: number, now: number): CommandResult[] {
+    return this.runs.map((run) => commandResult(run, run.outcome ?? outcome, startedAt, now));
   }
 
-  /** Output belongs to the oldest command under way; what was learned of another's says nothing of it. */
-  private next(): void {
-    if (this.current === this.underWay[0]) return;
-    this.current = this.underWay[0];
-    this.take = this.template = this.envelope = undefined;
-  }
-
+  /** A command is no longer under way; output belongs to the next, and what was learned of this one's says nothing of it. */
   private leave(run: ExecutionState): void {
-    remove(this.underWay, run);
-    this.next();
+    run.hasLeft = true;
+    if (run !== this.current) return;
+    this.takeWith(undefined);
+    this.current = this.runs.find((other) => other.hasLeft !== true);
+    if (this.template) this.template = undefined;
+    if (this.envelope) this.envelope = undefined;
   }
 
-  private complete(run: ExecutionState, { pid, exit_code: exitCode, status }: Record<string, unknown>): void {
-    run.completedAt = this.now();
+  private complete(
+    run: ExecutionState,
+    { pid, exit_code: exitCode, status }: Record<string, unknown>,
+    at: number,
+  ): void {
+    run.completedAt = at;
     run.completedPid = pid;
-    run.failed = typeof status === 'string' && status !== 'completed';
+    if (typeof status === 'string' && status !== 'completed') run.failed = true;
     run.exitCode = typeof exitCode === 'number' ? exitCode : null;
     this.leave(run);
   }
 
-  private linesOf(run: ExecutionState, lines: readonly string[], data: string, text: string): void {
-    const { check } = run;
-    for (const line of lines) run.mismatch ??= check.line(line);
-    if (run.mismatch !== undefined && lines.length > 1) run.mismatch += `, in ${excerpt(data)}`;
-    if (lines.length === 1 && run.learned < maxLearning) this.learn(run, data, text);
-    this.predict();
-  }
-
   private learn(run: ExecutionState, data: string, text: string): void {
     const { numbered } = run.check;
-    if (numbered && numbered.next <= numbered.to) {
+    if (numbered && numbered.next + leastPredicted <= numbered.to) {
       run.learned++;
       this.template = learnTemplate(text, data, numbered);
-    } else if (!numbered && run.beginning.length >= keptLines) {
+    } else if (!numbered && run.beginning !== undefined && run.beginning.length >= keptLines) {
       // Not of a short output, whose beginning is kept line by line.
       run.learned++;
-      this.envelope = learnEnvelope(text, data);
+      this.envelope = learnEnvelope(text, data, run.check.form);
     }
   }
 
   /** Lets the fast path go on from where the current command's output is, or leaves it. */
   private predict(): void {
     const { current: run, template, envelope } = this;
-    this.take = undefined;
-    if (!run || run.watched === true || run.mismatch !== undefined || run.assembly.pending !== undefined) return;
+    if (this.fast) this.takeWith(undefined);
+    if (!run || run.watched === true || run.mismatch !== undefined || run.assembly?.pending !== undefined) return;
     const { numbered } = run.check;
-    if (numbered && template && numbered.next <= numbered.to)
-      this.take = this.told(takesNumbered(run, numbered, template));
-    else if (!numbered && envelope) this.take = this.told(takesPlain(run, envelope));
+    if (numbered && template && numbered.next <= numbered.to) this.takeWith(takesNumbered(run, numbered, template));
+    else if (!numbered && envelope) this.takeWith(takesPlain(run, envelope));
   }
 
-  private told(take: Take): Take {
+  private takeWith(fast: FastPath | undefined): void {
+    if (this.fast === fast) return;
+    this.settle();
+    this.fast = fast;
     const { seen } = this;
-    if (!seen) return take;
-    return (text) => {
+    const take = fast?.take;
+    if (take === undefined || seen === undefined) {
+      this.take = take;
+      return;
+    }
+    this.take = (text) => {
       const isTaken = take(text);
       if (isTaken) seen(text);
       return isTaken;
     };
   }
 }
+
+/** The line of a `process.output` message that is just one line of stdout, without its line end; undefined for any other. */
+const wholeLine = ({
+  type,
+  data,
+  chunk_index: index,
+  total_chunks: total,
+}: Record<string, unknown>): string | undefined => {
+  if (type !== 'stdout' || typeof data !== 'string' || total !== null || index !== null) return undefined;
+  const end = data.indexOf('\n');
+  if (end < 0) return data;
+  return end === data.length - 1 ? data.slice(0, end) : undefined;
+};

@@ -1,4 +1,5 @@
 import { isObject, parseMessage } from '../jsonrpc/messages.ts';
+import { plainText, quoted } from '../text/pattern.ts';
 import type { NumberedProgress } from '../commands/output-check.ts';
 
 /** A whole text message but for the number in its line: `head + number + tail`. */
@@ -60,6 +61,8 @@ export interface Envelope {
   tail: string;
   /** ASCII that JSON writes as it is. */
   plain: RegExp;
+  /** The whole message with any line that the command's proof asks for, where that can only be plain text. */
+  whole?: RegExp;
   /** Bytes of the line end that the tail has. */
   endingBytes: number;
 }
@@ -67,9 +70,10 @@ export interface Envelope {
 /**
  * Learns from a message what surrounds the line that it carried, so that a message which differs in plain text alone need not
  * be parsed. Returns undefined where it can't be sure: with another text in the place of the line it must parse to that text
- * as a line of stdout, and then it does so with any plain text, for plain text ends no JSON string and escapes nothing.
+ * as a line of stdout, and then it does so with any plain text, for plain text ends no JSON string and escapes nothing. `form` is the
+ * source of a regular expression that matches plain text alone, what every line must be.
  */
-export const learnEnvelope = (raw: string, data: string): Envelope | undefined => {
+export const learnEnvelope = (raw: string, data: string, form?: string): Envelope | undefined => {
   const ending = data.endsWith('\n') ? '\n' : '';
   const literal = escaped(data.slice(0, data.length - ending.length));
   const at = literal === placeholder ? -1 : raw.indexOf(literal);
@@ -79,5 +83,6 @@ export const learnEnvelope = (raw: string, data: string): Envelope | undefined =
   if (message.kind !== 'notification' || message.method !== 'process.output') return undefined;
   const { type, data: parsed } = message.params;
   if (type !== 'stdout' || parsed !== placeholder + ending || !isUnchunked(message.params)) return undefined;
-  return { head, tail, plain: /^[ !#-[\]-~]*$/, endingBytes: ending.length };
+  const whole = form === undefined ? undefined : new RegExp(`^${quoted(head)}${form}${quoted(tail)}$`);
+  return { head, tail, plain: new RegExp(`^${plainText}$`), ...(whole && { whole }), endingBytes: ending.length };
 };

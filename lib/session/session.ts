@@ -1,4 +1,4 @@
-import { Correlation, type Response } from '../jsonrpc/correlation.ts';
+import { Correlation, responseOf, type Request, type Response } from '../jsonrpc/correlation.ts';
 import {
   excerpt,
   isObject,
@@ -7,9 +7,10 @@ import {
   serialiseRequest,
   type Incoming,
 } from '../jsonrpc/messages.ts';
+import { Shapes } from '../jsonrpc/shapes.ts';
 import type { Command } from '../commands/command.ts';
 import type { Outcome, Phase } from './outcome.ts';
-import type { CommandResult } from './execution.ts';
+import type { CommandResult, ExecutionState } from './execution.ts';
 import { Execution, type CommandEnd } from './execution-steps.ts';
 import { Executions } from './executions.ts';
 import { classifyRejection, type Dialect, type Rejection, type Stage } from './rejection.ts';
@@ -30,8 +31,8 @@ export interface SessionSocket {
   ping: () => void;
   /** Starts the closing handshake (RFC 6455 §7.1.2). */
   close: (code: number) => void;
-  /** Calls the session's `wake` once, after so many milliseconds, with the token. */
-  wakeAfter: (ms: number, token: number) => void;
+  /** Calls the session's `wake` once, after so many milliseconds. */
+  wakeAfter: (ms: number) => void;
   /** Milliseconds on a steady clock. */
   now: () => number;
 }
@@ -66,8 +67,8 @@ export interface SessionResult {
   dialect?: Dialect;
   /** The code of the service's close, where it closed. */
   closeCode?: number;
-  /** The params of `connected`: what the service says of itself. */
-  greeting?: Record<string, unknown>;
+  /** The message `connected`. */
+  greeting?: string;
   /** The first and last messages, where a trace was asked for. */
   trace?: string[];
   /** What a script threw that was no outcome: a bug. */
@@ -118,12 +119,18 @@ export interface SessionEvents {
   broken: (reason: string) => void;
   /** The connection is closed; not called for the session's own close. */
   closed: (code: number, detail: string) => void;
-  wake: (token: number) => void;
+  wake: () => void;
   /** Something outside has changed that the script may wait for. */
   notify: () => void;
 }
 
 const pong = serialiseNotification('pong', {});
+
+/** Recognises messages like earlier ones: of params and results it reads what a session looks at. */
+export const createShapes = (): Shapes =>
+  new Shapes(['pid', 'exit_code', 'status', 'type', 'data', 'chunk_index', 'total_chunks', 'error'], ['data']);
+
+const ofAllSessions = createShapes();
 
 /** How long after it refused a session a service is given to close it, milliseconds. */
 const closeMs = 1000;
@@ -135,6 +142,15 @@ const timesLate = 5;
 
 /** How long after a probe what must not be answered is waited for, milliseconds. */
 const quietMs = 200;
+
+/** The outcome of what went well: one object, for there are many of it. */
+const succeeded: Outcome = { kind: 'ok' };
+
+/** How much earlier than asked a timer may be, milliseconds. */
+const earlyMs = 5;
+
+/** A result that stays as it is when the next message is read. */
+const copyOf = (result: unknown): unknown => (isObject(result) ? { ...result } : result);
 
 const controlStatus: Readonly<Record<ControlType, readonly unknown[]>> = {
   PAUSE: ['paused'],
@@ -153,11 +169,19 @@ export const connectFailed = (reason: string, durationMs: number): SessionResult
   messagesReceived: 0,
 });
 
+/** A command whose request was sent. */
+interface Sent {
+  run: ExecutionState;
+  request: Request;
+}
+
 /** What a session is started with. */
 export interface SessionOptions {
   startedAt: number;
   limits: SessionLimits;
   trace: boolean;
+  /** Recognises messages like earlier ones; that of all sessions of this VU where absent. */
+  shapes?: Shapes;
 }
 
 /**
@@ -183,51 +207,58 @@ class SessionMachine implements Session, SessionEvents {
   private readonly startedAt: number;
   private readonly openedAt: number;
   private readonly settled: (result: SessionResult) => void;
-  private readonly correlation = new Correlation();
   private readonly executions: Executions;
-  private controls: SessionResult['controls'] | undefined;
   private readonly main: Script;
-  private readonly trace: Trace | undefined;
-  private connectedAt: number | undefined;
-  private greeting: Record<string, unknown> | undefined;
-  private refused: Rejected | undefined;
-  private closeCode: number | undefined;
-  private respondedMs: number | undefined;
-  private probedAt = 0;
-  private waitedMs: number | undefined;
-  private dialect: Dialect | undefined;
-  /** What came since a probe, but for the responses to our own requests. */
-  private probed: Incoming[] | undefined;
-  /** Messages that the fast path did not take. */
-  private received = 0;
-  private takenAtLastLook = 0;
+  private readonly correlation = new Correlation();
+  /** When what happens now began: the clock is read once for each event. */
+  private at: number;
   private lastActivityAt: number;
   private armedFor = Infinity;
-  private armed = 0;
+  private wait: Wait;
+  /** Messages that the fast path did not take. */
+  private received = 0;
   private isOpen = true;
-  private ponged = false;
-  /** A pong came that no ping of ours can have asked for (RFC 6455 §5.5.3). */
-  private hasStrayPong = false;
-  private draining = false;
   private done = false;
   private stepping = false;
-  private wait: Wait | undefined;
+  // What few sessions need takes no memory before it is assigned (useDefineForClassFields).
+  private connectedAt?: number;
+  /** Absent once a script looks at messages itself: all are parsed then, and none is taken for another one. */
+  private shapes?: Shapes | undefined;
+  private trace?: Trace;
+  private controls?: SessionResult['controls'];
+  private greeting?: string;
+  private refused?: Rejected;
+  private closeCode?: number;
+  private respondedMs?: number;
+  private probedAt?: number;
+  private waitedMs?: number | undefined;
+  private dialect?: Dialect | undefined;
+  /** What came since a probe, but for the responses to our own requests. */
+  private probed?: Incoming[];
+  private takenAtLastLook?: number;
+  private draining?: 'pong' | 'response';
+  private ponged?: true;
+  /** A pong came that no ping of ours can have asked for (RFC 6455 §5.5.3). */
+  private hasStrayPong?: true;
 
   constructor(
     socket: SessionSocket,
     script: (session: Session) => Script,
-    { startedAt, limits, trace }: SessionOptions,
+    { startedAt, limits, trace, shapes = ofAllSessions }: SessionOptions,
     settled: (result: SessionResult) => void,
   ) {
     this.socket = socket;
     this.limits = limits;
     this.startedAt = startedAt;
-    this.openedAt = this.lastActivityAt = socket.now();
+    this.openedAt = this.lastActivityAt = this.at = socket.now();
     this.settled = settled;
+    this.shapes = shapes;
+    shapes.begin();
     const kept = trace ? createTrace() : undefined;
-    this.trace = kept;
-    this.executions = new Executions(() => socket.now(), kept && ((text) => kept.add('<', text)));
-    this.main = this.run(script);
+    if (kept) this.trace = kept;
+    this.executions = new Executions(socket, kept && ((text) => kept.add('<', text)));
+    this.main = script(this);
+    this.wait = { phase: 'connected', deadline: this.ackDeadline(), until: () => this.connectedAt !== undefined };
   }
 
   get isOver(): boolean {
@@ -242,9 +273,11 @@ class SessionMachine implements Session, SessionEvents {
     if (take !== undefined && take(text)) return;
     if (this.done) return;
     this.received++;
-    this.trace?.add('<', text);
-    this.handle(parseMessage(text), text);
-    this.step();
+    if (this.trace !== undefined) this.trace.add('<', text);
+    this.at = this.socket.now();
+    const { shapes } = this;
+    const message = shapes === undefined ? parseMessage(text) : shapes.read(text);
+    if (this.handle(message, text)) this.step();
   }
 
   binary(bytes: number): void {
@@ -258,6 +291,7 @@ class SessionMachine implements Session, SessionEvents {
       return;
     }
     this.ponged = true;
+    this.look();
     this.step();
   }
 
@@ -274,65 +308,67 @@ class SessionMachine implements Session, SessionEvents {
     else this.settle({ kind: 'closed', code, detail });
   }
 
-  wake(token: number): void {
-    // k6 can't cancel a timer: an older one than the last is over.
-    if (this.done || token !== this.armed) return;
+  wake(): void {
+    const now = this.look();
+    // No timer is canceled: this may be one that another has made needless. A timer of Node may be a little early.
+    if (this.done || this.armedFor - now > earlyMs) return;
     this.armedFor = Infinity;
     const { wait, limits } = this;
-    const now = this.socket.now();
     const { taken } = this.executions;
     // The fast path notes no times.
-    if (taken !== this.takenAtLastLook) this.lastActivityAt = now;
+    if (taken !== (this.takenAtLastLook ?? 0)) this.lastActivityAt = now;
     this.takenAtLastLook = taken;
     if (now >= this.startedAt + limits.sessionTimeoutMs) {
       this.settle({ kind: 'timeout', phase: 'session', detail: `not at its end after ${limits.sessionTimeoutMs} ms` });
       return;
     }
-    if (wait?.deadline !== undefined && now >= wait.deadline) {
+    if (wait.deadline !== undefined && now >= wait.deadline) {
       if (this.refused) this.settle(this.refused);
-      else if (wait.elapses === true) this.wait = undefined;
+      else if (wait.elapses === true) this.wait = { phase: wait.phase, until: () => true };
       else this.timeout(wait.phase, limits.ackTimeoutMs, `nothing after ${limits.ackTimeoutMs} ms`);
-    } else if (wait?.progress === true && now >= this.lastActivityAt + limits.messageTimeoutMs) {
+    } else if (wait.progress === true && now >= this.lastActivityAt + limits.messageTimeoutMs) {
       this.timeout(wait.phase, limits.messageTimeoutMs, `no message for ${limits.messageTimeoutMs} ms`);
     }
     this.step();
+    if (!this.done) this.arm();
   }
 
   notify(): void {
+    this.look();
     this.step();
+    if (!this.done) this.arm();
+  }
+
+  /** Reads the clock, as an event begins. */
+  private look(): number {
+    return (this.at = this.socket.now());
   }
 
   // What a script asks for.
 
   *execute(command: Command): Script<Execution> {
-    const { execution, rejection } = yield* this.attempt(command);
-    if (rejection) throw new SessionEnd(rejection);
-    return execution;
+    // As attempt does, whose generator in between would cost as much as parsing a message.
+    const sent = this.sendExecute(command);
+    yield this.response(sent.request);
+    const answered = this.answered(sent);
+    if (answered instanceof Execution) return answered;
+    throw new SessionEnd(answered);
   }
 
   *attempt(command: Command): Script<Attempt> {
-    const { executions } = this;
-    const run = executions.begin(command);
-    const { executeTimeoutS: timeout } = this.limits;
-    const id = this.ask('execute', { command: command.command, ...(timeout !== undefined && { timeout }) });
-    const { result, error } = yield* this.response(id);
-    run.ackAt = this.socket.now();
-    if (error) {
-      const rejection = this.rejected('execute', error);
-      executions.refuse(run, rejection);
-      return { rejection };
-    }
-    const outcome = executions.accept(run, result);
-    if (outcome) throw new SessionEnd(outcome);
-    return { execution: new Execution(run, executions) };
+    const sent = this.sendExecute(command);
+    yield this.response(sent.request);
+    const answered = this.answered(sent);
+    return answered instanceof Execution ? { execution: answered } : { rejection: answered };
   }
 
   *control(type: ControlType): Script<unknown> {
     const run = this.executions.current;
-    const sentAt = this.socket.now();
-    const id = this.ask('control', { type });
-    const { result, error } = yield* this.response(id);
-    const durationMs = this.socket.now() - sentAt;
+    const sentAt = this.at;
+    const request = this.ask('control', { type });
+    yield this.response(request);
+    const durationMs = this.at - sentAt;
+    const { result, error } = responseOf(request);
     if (error) throw new SessionEnd(this.rejected('control', error));
     (this.controls ??= []).push({ type, durationMs });
     const status = isObject(result) ? result.status : undefined;
@@ -345,17 +381,20 @@ class SessionMachine implements Session, SessionEvents {
       this.dialect ??= status === 'canceled' ? 'deployed' : 'documented';
       if (run) run.canceled = String(status);
     }
-    return result;
+    return copyOf(result);
   }
 
   *request(method: string, params?: object): Script<Response> {
-    const id = this.ask(method, params);
-    return yield* this.response(id);
+    this.shapes = undefined;
+    const request = this.ask(method, params);
+    yield this.response(request);
+    return responseOf(request);
   }
 
   *probe(message: string | ArrayBuffer, answers: number): Script<Incoming[]> {
+    this.shapes = undefined;
     const probed = (this.probed ??= []);
-    this.probedAt = this.socket.now();
+    this.probedAt = this.at;
     if (typeof message === 'string') {
       this.send(message);
     } else {
@@ -366,12 +405,12 @@ class SessionMachine implements Session, SessionEvents {
     const isAnswered = (): boolean =>
       answers > 0 && probed.filter(({ kind }) => kind !== 'notification').length >= answers;
     const mostMs = Math.max(lateMs, timesLate * (this.respondedMs ?? 0));
-    yield* sleepUntil(this.socket.now() + (answers > 0 ? mostMs : quietMs), isAnswered);
+    yield* sleepUntil(this.at + (answers > 0 ? mostMs : quietMs), isAnswered);
     return [...probed];
   }
 
   sleep(ms: number): Script {
-    return sleepUntil(this.socket.now() + ms);
+    return sleepUntil(this.at + ms);
   }
 
   *holds(until: () => boolean): Script {
@@ -379,39 +418,46 @@ class SessionMachine implements Session, SessionEvents {
   }
 
   stall(ms: number): void {
-    const endsAt = this.socket.now() + ms;
+    const endsAt = this.at + ms;
     this.socket.stall(ms);
     // What was not read is no silence of the service's.
-    this.lastActivityAt = Math.max(endsAt, this.socket.now());
+    this.lastActivityAt = Math.max(endsAt, this.look());
+  }
+
+  private sendExecute(command: Command): Sent {
+    const run = this.executions.begin(command, this.at);
+    const { executeTimeoutS: timeout } = this.limits;
+    const { command: text } = command;
+    return {
+      run,
+      request: this.ask('execute', timeout === undefined ? { command: text } : { command: text, timeout }),
+    };
+  }
+
+  /** What the response to `execute` says; ends the session where it contradicts what came before. */
+  private answered({ run, request: { response } }: Sent): Execution | Rejected {
+    const { executions } = this;
+    run.ackAt = this.at;
+    if (response?.kind === 'error') {
+      const rejection = this.rejected('execute', response.error);
+      executions.refuse(run, rejection, this.at);
+      return rejection;
+    }
+    const outcome = executions.accept(run, response?.result);
+    if (outcome) throw new SessionEnd(outcome);
+    return new Execution(run, executions);
   }
 
   // How it goes on.
 
-  private *run(script: (session: Session) => Script): Script {
-    yield { phase: 'connected', deadline: this.ackDeadline(), until: () => this.connectedAt !== undefined };
-    yield* script(this);
-    this.draining = true;
-    this.socket.ping();
-    yield { phase: 'drain', deadline: this.ackDeadline(), until: () => this.ponged };
-    // A service that pongs unasked may have done so again, and k6 shows no payload: a response shows that it has read what we sent.
-    if (this.hasStrayPong) yield* this.fence();
-  }
-
-  /** Waits for the response to a request that has none but an error; a service may leave it out for a second. */
-  private *fence(): Script {
-    const id = this.ask('ws-stress.are-you-there');
-    yield* sleepUntil(this.socket.now() + lateMs, () => this.correlation.response(id) !== undefined);
-  }
-
+  /** Goes on with the session, as far as what it waits for has come; arms a timer for what it waits for then. */
   private step(): void {
-    if (this.stepping) return;
+    // Most messages change nothing that is waited for.
+    if (this.stepping || this.done || !this.wait.until()) return;
     this.stepping = true;
     try {
-      while (!this.done && (this.wait === undefined || this.wait.until())) {
-        const next = this.main.next();
-        this.wait = next.value ?? undefined;
-        if (next.done === true) this.settle({ kind: 'ok' });
-      }
+      do this.wait = this.next();
+      while (!this.done && this.wait.until());
     } catch (error) {
       if (error instanceof SessionEnd) {
         this.waitedMs = error.waitedMs;
@@ -421,55 +467,79 @@ class SessionMachine implements Session, SessionEvents {
     }
     this.stepping = false;
     // The script's own step may have ended the session, or what it waits for have thrown.
-    if (this.done) this.main.return();
-    else this.arm();
+    if (!this.done) this.arm();
+    else if (this.draining === undefined) this.main.return();
   }
 
+  /** Resumes the script; behind its end drains the connection. Returns what is waited for next. */
+  private next(): Wait {
+    if (this.draining === undefined) {
+      const { value, done } = this.main.next();
+      if (done !== true) return value;
+      this.draining = 'pong';
+      this.socket.ping();
+      return { phase: 'drain', deadline: this.ackDeadline(), until: () => this.ponged === true };
+    }
+    // A service that pongs unasked may have done so again, and k6 shows no payload: a response shows that it has read what we sent.
+    // It has a second for it, for a service may leave out the response to a request that has none but an error.
+    if (this.draining === 'pong' && this.hasStrayPong) {
+      this.draining = 'response';
+      const request = this.ask('ws-stress.are-you-there');
+      return {
+        phase: 'drain',
+        deadline: this.at + lateMs,
+        elapses: true,
+        until: () => request.response !== undefined,
+      };
+    }
+    this.settle(succeeded);
+    return this.wait;
+  }
+
+  /** Has the socket wake the session when what it waits for is due, unless it does so before. */
   private arm(): void {
-    const { wait, limits } = this;
-    const now = this.socket.now();
-    let due = Math.min(this.startedAt + limits.sessionTimeoutMs, wait?.deadline ?? Infinity);
+    const { wait, limits, at, armedFor } = this;
+    const { deadline = Infinity } = wait;
     // Looked at a few times in each period, for the fast path notes no times.
-    if (wait?.progress === true) {
-      due = Math.min(due, Math.min(this.lastActivityAt + limits.messageTimeoutMs, now + limits.messageTimeoutMs / 4));
-    }
-    if (due >= this.armedFor) return;
+    const look = wait.progress === true ? at + limits.messageTimeoutMs / 4 : Infinity;
+    if (armedFor < Infinity && deadline >= armedFor && look >= armedFor) return;
+    const end = Math.min(this.startedAt + limits.sessionTimeoutMs, deadline);
+    const due = wait.progress === true ? Math.min(end, look, this.lastActivityAt + limits.messageTimeoutMs) : end;
+    if (due >= armedFor) return;
     this.armedFor = due;
-    this.socket.wakeAfter(Math.max(1, Math.ceil(due - now)), ++this.armed);
+    this.socket.wakeAfter(Math.max(1, Math.ceil(due - at)));
   }
 
-  private handle(message: Incoming, text: string): void {
-    if (this.probed && this.isProbed(message)) {
-      if (message.kind !== 'notification') this.responded(this.probedAt);
+  /** Takes a message; returns whether a script may wait for what it brought. */
+  private handle(message: Incoming, text: string): boolean {
+    if (this.probed !== undefined && this.isProbed(message)) {
+      if (message.kind !== 'notification') this.responded(this.probedAt as number);
       this.probed.push(message);
-      return;
+      return true;
     }
-    if (message.kind === 'malformed') {
-      this.violate(message.reason);
-      return;
-    }
-    if (message.kind === 'request') {
-      this.violate(`a request from the service: ${excerpt(text)}`);
-      return;
-    }
-    if (message.kind === 'notification') {
+    const { kind } = message;
+    if (kind === 'notification') {
       if (message.method === 'ping') {
         this.send(pong);
-        return; // A heartbeat is no progress: it must not hide a hang.
+        return false; // A heartbeat is no progress: it must not hide a hang.
       }
-      this.lastActivityAt = this.socket.now();
-      this.notified(message.method, message.params, text);
-      return;
+      this.lastActivityAt = this.at;
+      return this.notified(message.method, message.params, text);
     }
-    this.lastActivityAt = this.socket.now();
-    if (message.kind === 'error' && this.connectedAt === undefined) {
+    if (kind === 'malformed') return this.violate(message.reason);
+    if (kind === 'request') return this.violate(`a request from the service: ${excerpt(text)}`);
+    this.lastActivityAt = this.at;
+    if (kind === 'error' && this.connectedAt === undefined) {
       // How it closes belongs to the refusal.
       this.refused ??= this.rejected('opening', message.error);
-      this.wait = { phase: 'connected', until: () => false, deadline: this.socket.now() + closeMs };
-      return;
+      this.wait = { phase: 'connected', until: () => false, deadline: this.at + closeMs };
+      this.arm();
+      return false;
     }
-    const violation = this.correlation.file(message);
-    if (violation !== undefined) this.violate(violation);
+    const filed = this.correlation.file(message);
+    if (typeof filed === 'string') return this.violate(filed);
+    this.responded(filed.sentAt);
+    return true;
   }
 
   /** Whether a message may be whatever it is, for a probe has asked for it. */
@@ -478,24 +548,22 @@ class SessionMachine implements Session, SessionEvents {
     return message.kind === 'malformed' || message.kind === 'request' || !this.correlation.awaits(message.id);
   }
 
-  private notified(method: string, params: Record<string, unknown>, text: string): void {
+  private notified(method: string, params: Record<string, unknown>, text: string): boolean {
     switch (method) {
       case 'connected':
-        if (this.connectedAt !== undefined) this.violate('connected came a second time');
-        this.connectedAt ??= this.socket.now();
-        this.greeting ??= params;
-        return;
+        if (this.connectedAt !== undefined) return this.violate('connected came a second time');
+        this.connectedAt = this.at;
+        this.greeting = text;
+        return true;
       case 'process.output':
-        this.endsBy(this.executions.output(params, text));
-        return;
+        return this.endsBy(this.executions.output(params, text, this.at));
       case 'process.completed':
-        this.endsBy(this.executions.completed(params, text));
-        return;
+        return this.endsBy(this.executions.completed(params, text, this.at));
       case 'process.error':
         this.executions.failed(params);
-        return;
+        return true;
       default:
-      // Every other notification is tolerated.
+        return false; // Every other notification is tolerated.
     }
   }
 
@@ -504,31 +572,23 @@ class SessionMachine implements Session, SessionEvents {
     this.socket.send(text);
   }
 
-  /** Sends a request; returns its id. */
-  private ask(method: string, params?: object): number {
-    const id = this.correlation.next(method);
-    this.send(serialiseRequest(id, method, params));
-    return id;
+  private ask(method: string, params?: object): Request {
+    const request = this.correlation.next(method, this.at);
+    this.send(serialiseRequest(request.id, method, params));
+    return request;
   }
 
-  /** Waits for the response to a request that has just been sent. */
-  private *response(id: number): Script<Response> {
-    const sentAt = this.socket.now();
-    yield {
-      phase: 'acknowledgement',
-      deadline: this.ackDeadline(),
-      until: () => this.correlation.response(id) !== undefined,
-    };
-    this.responded(sentAt);
-    return this.correlation.response(id) as Response;
+  private response(request: Request): Wait {
+    return { phase: 'acknowledgement', deadline: this.ackDeadline(), until: () => request.response !== undefined };
   }
 
   private responded(sentAt: number): void {
-    this.respondedMs = Math.max(this.respondedMs ?? 0, this.socket.now() - sentAt);
+    const ms = this.at - sentAt;
+    if (this.respondedMs === undefined || ms > this.respondedMs) this.respondedMs = ms;
   }
 
   private ackDeadline(): number {
-    return this.socket.now() + this.limits.ackTimeoutMs;
+    return this.at + this.limits.ackTimeoutMs;
   }
 
   private rejected(stage: Stage, error: { code: number; message: string }): Rejected {
@@ -537,8 +597,9 @@ class SessionMachine implements Session, SessionEvents {
     return { kind: 'rejected', code: error.code, message: error.message, reason: rejection.reason };
   }
 
-  private violate(reason: string): void {
+  private violate(reason: string): false {
     this.settle({ kind: 'protocol-violation', reason });
+    return false;
   }
 
   private timeout(phase: Phase, waitedMs: number, detail: string): void {
@@ -546,16 +607,18 @@ class SessionMachine implements Session, SessionEvents {
     this.settle({ kind: 'timeout', phase, detail });
   }
 
-  private endsBy(outcome: Outcome | undefined): void {
+  /** Ends the session where there is an outcome; returns whether it goes on. */
+  private endsBy(outcome: Outcome | undefined): boolean {
     if (outcome) this.settle(outcome);
+    return outcome === undefined;
   }
 
   private settle(outcome: Outcome, bug?: unknown): void {
     if (this.done) return;
     this.done = true;
-    this.executions.take = undefined;
+    this.executions.end();
     const { startedAt } = this;
-    const now = this.socket.now();
+    const now = this.look();
     // Not where the connection is closed already: k6 deadlocks on a close within its close event.
     if (this.isOpen) this.socket.close(outcome.kind === 'protocol-violation' ? 1002 : 1000);
     // Assigned one by one: a spread is slow in k6.
@@ -563,7 +626,7 @@ class SessionMachine implements Session, SessionEvents {
       outcome,
       openedMs: this.openedAt - startedAt,
       durationMs: now - startedAt,
-      commands: this.executions.results(outcome, startedAt),
+      commands: this.executions.results(outcome, startedAt, now),
       controls: this.controls ?? [],
       messagesReceived: this.received + this.executions.takenInAll,
     };
@@ -577,6 +640,6 @@ class SessionMachine implements Session, SessionEvents {
     if (bug !== undefined) result.bug = bug;
     this.settled(result);
     // Last, for a script's finally block may throw, and the result must not be lost with it.
-    if (!this.stepping) this.main.return();
+    if (!this.stepping && this.draining === undefined) this.main.return();
   }
 }
