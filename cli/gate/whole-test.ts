@@ -92,10 +92,10 @@ const findMachines = async (
 
 /** Refuses a test of which Prometheus does not hold everything that was measured. */
 const checkAgreements = async (connection: Connection, series: Series): Promise<void> => {
-  for (const { what, metric, one, other } of agreements(series)) {
-    const counts = [await askNumber(connection, one, series.atS), await askNumber(connection, other, series.atS)];
-    const [has = 0, evidence = 0] = counts;
-    if (has === evidence) continue;
+  for (const { metric, samples, expected: counted, orMore } of agreements(series)) {
+    const has = (await askNumber(connection, samples, series.atS)) ?? 0;
+    const expected = (await askNumber(connection, counted, series.atS)) ?? 0;
+    if (has === expected || (orMore && has > expected)) continue;
     const gauges = await askVector(connection, gaugesOf(metric, series), series.atS);
     if (gauges.length > 0) {
       const names = list(gauges.flatMap(({ labels }) => Object.values(labels)));
@@ -104,7 +104,7 @@ const checkAgreements = async (connection: Connection, series: Series): Promise<
       );
     }
     throw new GateError(
-      `expected Prometheus to hold all that was measured; it holds ${has} ${what}, and evidence of ${evidence}: what k6 sent was lost on the way, or marked stale (K6_PROMETHEUS_RW_STALE_MARKERS must not be true)`,
+      `expected Prometheus to hold all that was measured; it holds ${has} samples of ${metric} of ${expected} sessions that succeeded: what k6 sent was lost on the way, or marked stale (K6_PROMETHEUS_RW_STALE_MARKERS must not be true)`,
     );
   }
 };
