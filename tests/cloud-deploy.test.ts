@@ -457,7 +457,7 @@ void test('what k6 itself uploads is the same to a deployment, and a deployed te
   const { schedule: _, ...bare } = nightly;
   await succeeds(t, cloud, fileOf(bare));
   test.script = theirs;
-  cloud.token = 'unseen';
+  cloud.token = 'token-of-no-deployment';
   const told = await succeeds(t, cloud, fileOf(bare));
   assert.match(told, /Nothing to change/);
   assert.deepEqual(cloud.writes, []);

@@ -45,6 +45,10 @@ export const runProgram = (
     child.once('close', (code) => resolve({ code, ...output }));
   });
 
+/** What a run printed, without the warning of a busy machine, which any run may print. */
+export const withoutBusyWarning = (output: string): string =>
+  output.replaceAll(/^warning: This machine was short of processor time.*\n(?: +.*\n)*/gm, '');
+
 /** The command line as it is installed, out of dist/. */
 export const cliPath: string = path.join(packageRoot, 'cli/ws-stress.mjs');
 

@@ -409,7 +409,13 @@ test('what was watched comes to a finding: a leak, a restart, a load of which to
     kind: 'conforming',
     received: 'growth 0 B; 100 of 1100 sessions failed, the first by closed (1006)',
   });
-  assert.equal(leakFinding(noLeak, { ...calm, failed: 200, firstFailure: 'closed (1006)' }).kind, 'breaking');
+  for (const verdict of ['NO LEAK', 'LEAK'] as const) {
+    const many = leakFinding({ verdict, detail: '' }, { ...calm, failed: 200, firstFailure: 'exit code 1' });
+    assert.deepEqual(many, {
+      kind: undefined,
+      received: 'too many sessions failed to judge the memory: 200 of 1200 sessions failed, the first by exit code 1',
+    });
+  }
   const slow = { ...calm, failed: 200, tooSlow: 190, firstFailure: 'timeout (acknowledgement)' };
   assert.equal(leakFinding(noLeak, slow).kind, undefined);
   assert.match(leakFinding(noLeak, slow).received, /too slow for this load: 200 of 1200 sessions failed/);

@@ -116,6 +116,19 @@ test('a session beyond the limit that was accepted is breaking, unless a slow on
   assert.equal(evaluateRefusals([timeout('connected', 5000)], undefined, seen(3000))[0], undefined);
 });
 
+test('a refusal that no close follows is deviating, unless the service is slow', () => {
+  const refused = { kind: 'rejected', code: -32_003, message: 'full', reason: 'session limit' } as const;
+  const unclosed = ended(refused, { waitedMs: 1000 });
+  assert.deepEqual(evaluateRefusals([unclosed], undefined, quick)[0], 'deviating');
+  for (const pace of [seen(3, 400), unknown]) {
+    const [kind, received] = evaluateRefusals([unclosed], undefined, pace);
+    assert.equal(kind, undefined);
+    assert.match(received, /^could not tell, the service is slow: rejected .*, and no close within 1000 ms$/);
+  }
+  assert.equal(evaluateRefusals([ended(refused, { closeCode: 1006 })], undefined, unknown)[0], 'deviating');
+  assert.equal(evaluateRefusals([ended(refused, { closeCode: 1008 })], undefined, unknown)[0], 'conforming');
+});
+
 test('a service that is slow before it is stopped, or once it is back, breaks nothing by that', () => {
   const slow = timeout('message', 5000);
   assert.equal(evaluateCloses([{ result: slow, isEarly: true }], seen(3, 3, 4000))[0], undefined);

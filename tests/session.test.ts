@@ -546,6 +546,7 @@ test('how a service closes a session that it refuses is told, or that it does no
   assert.equal(left.settledTimes, 0);
   left.pass(1);
   assert.deepEqual([left.result?.outcome.kind, left.result?.closeCode], ['rejected', undefined]);
+  assert.equal(left.result?.waitedMs, 1000);
   assert.deepEqual(left.closed, [1000]);
 });
 

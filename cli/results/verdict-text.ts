@@ -3,7 +3,7 @@ import { meaningOf, verdictLine } from '../../lib/results/summary.ts';
 import { printable } from '../shared/printable.ts';
 
 /** A run's verdict, and what it rests on. */
-type Judged = Pick<RunRecord, 'verdict' | 'cutShort' | 'expected'>;
+type Judged = Pick<RunRecord, 'verdict' | 'cutShort' | 'resultLost' | 'expected'>;
 
 const meaningOfExpected = ({ new: found, missing }: ExpectedComparison, verdict: RunRecord['verdict']): string => {
   if (verdict === 'PASS') return 'every criterion that was judged holds, apart from expected findings';

@@ -4,7 +4,7 @@ import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { runMarker } from '../../lib/results/run.ts';
 import { readRecords } from '../results/record-reader.ts';
 import { readRunRecord, type RunFolder } from '../results/run-folder.ts';
-import type { K6End } from './run-k6.ts';
+import { judgedCodes, type K6End } from './run-k6.ts';
 
 /** Exit codes of k6, or of the shell that starts it, with which nothing was run. */
 const nothingRan: ReadonlySet<number> = new Set([0, 100, 104, 106, 107, 108, 126, 127, 255]);
@@ -53,6 +53,7 @@ export const recordWithoutK6 = async (
     }
   }
   const ran = records > 0 || end.signal !== undefined || !nothingRan.has(end.code);
+  const isWhole = end.signal === undefined && judgedCodes.has(end.code);
   return {
     type: 'run',
     version: 1,
@@ -65,7 +66,7 @@ export const recordWithoutK6 = async (
     service: {},
     settings: recordedSettings(env),
     verdict: ran ? 'INVALID' : 'NOT RUN',
-    ...(ran && { cutShort: true as const }),
+    ...(ran && (isWhole ? { resultLost: true as const } : { cutShort: true as const })),
     criteria: [],
     rounds: [],
     total: { test: '', label: 'all', ...rounds },

@@ -19,7 +19,7 @@ import { helperActions, helperOptions, helperProblems } from './helper-options.t
 import { messageOf } from '../../lib/text/errors.ts';
 import { outputProblems, overwritingProblems, writeOutput } from '../shared/output-file.ts';
 import { dashboardEnvironment } from './dashboard.ts';
-import { runK6, type K6End } from './run-k6.ts';
+import { judgedCodes, runK6, type K6End } from './run-k6.ts';
 import { packageVersion } from '../shared/package-root.ts';
 import { bundleOf, scenarioNames, scenarioProblem, scenariosOf, staleNote } from '../shared/scenarios.ts';
 import { orReport, writeResults } from '../results/after-run.ts';
@@ -317,17 +317,12 @@ const temporaryFolder = async (): Promise<string | undefined> => {
   return undefined;
 };
 
-const [pass, failed] = [0, 99];
-
-/** k6's exit codes for a run that was judged. */
-const judged: ReadonlySet<number> = new Set([pass, failed]);
-
 const exitCodes: Readonly<Record<RunRecord['verdict'], number>> = {
-  PASS: pass,
-  FAIL: failed,
+  PASS: 0,
+  FAIL: 99,
   'NOT RUN': 108,
   INVALID: 110,
-  'NOT APPLICABLE': pass,
+  'NOT APPLICABLE': 0,
 };
 
 /** Whether an exit code of k6 says what happened; a crash of Go ends with 2, which is another thing here. */
@@ -336,7 +331,7 @@ const hasMeaning = (code: number): boolean => (code >= 97 && code <= 110) || cod
 /** The exit code of a verdict; where k6 has one of its own for what happened, that one. */
 const exitCodeOf = ({ verdict }: RunRecord, { code, signal }: K6End, isSuite: boolean): number => {
   if (signal !== undefined && code !== interruptedCode) return exitCodes[verdict];
-  if (!judged.has(code)) return hasMeaning(code) ? code : exitCodes[verdict];
+  if (!judgedCodes.has(code)) return hasMeaning(code) ? code : exitCodes[verdict];
   return verdict === 'NOT RUN' && isSuite ? code : exitCodes[verdict];
 };
 
@@ -349,7 +344,7 @@ const completed = async (
   after: Promise<unknown>,
 ): Promise<number> => {
   const isSuite = scenariosOf(scenario).length > 1;
-  const isJudged = judged.has(end.code) && typeof written !== 'string';
+  const isJudged = judgedCodes.has(end.code) && typeof written !== 'string';
   if (typeof written !== 'string' && isJudged && expected !== undefined) {
     await orReport('the frames of conformance could not be asked', () => addFrameFindings(written, folder, env));
   }
@@ -366,7 +361,7 @@ const completed = async (
   if (typeof written === 'string') console.error(lostRecordLine(written, end));
   const record = typeof written === 'string' ? await recordWithoutK6(scenario, folder, env, end) : written;
   // With k6's own options the summary can't see that a run was cut short.
-  const isCutShort = record.verdict === 'PASS' && !judged.has(end.code);
+  const isCutShort = record.verdict === 'PASS' && !judgedCodes.has(end.code);
   const fingerprinted = await orReport(`${bundle} could not be read`, () => fingerprint(bundle));
   const ownRecord: RunRecord = {
     ...record,

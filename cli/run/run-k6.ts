@@ -9,6 +9,9 @@ import { relayTo, type OutputRelay } from './output-relay.ts';
 /** k6 must not call out: no usage report, no download of extensions. */
 const quiet = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
 
+/** Exit codes with which k6 ends a run that it finished: each of its thresholds holds, or one does not. */
+export const judgedCodes: ReadonlySet<number> = new Set([0, 99]);
+
 /** How k6 ended, and what it took of this machine, where that can be seen. */
 export interface K6End {
   code: number;

@@ -32,6 +32,9 @@ const evaluateRefusal = (result: SessionResult, early: SessionResult | undefined
   const { outcome, closeCode } = result;
   const received = describeOutcome(outcome);
   const closed = closeCode === undefined ? 'and no close' : `and close ${closeCode}`;
+  if (outcome.kind === 'rejected' && pace.mayAnswerAfter(result.waitedMs)) {
+    return [undefined, `could not tell, the service is slow: ${received}, ${closed} within ${result.waitedMs} ms`];
+  }
   if (outcome.kind === 'rejected' && outcome.reason === 'session limit') {
     return [closeCode === 1008 ? 'conforming' : 'deviating', `${received}, ${closed}`];
   }

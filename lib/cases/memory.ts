@@ -38,11 +38,12 @@ export const leakFinding = (
   const failures = failed === 0 ? '' : `${failed} of ${all} sessions failed, the first by ${firstFailure}`;
   if (restarted)
     return { kind: 'breaking', received: `the service was started anew under load${failures && `; ${failures}`}` };
-  // Slowness is no growth of memory; `timeouts` judges it.
-  if (failed > all * maxFailed && failed - tooSlow <= all * maxFailed) {
-    return { kind: undefined, received: `the service was too slow for this load: ${failures}` };
+  // Sessions that fail are no growth of memory; other criteria judge them.
+  if (failed > all * maxFailed) {
+    const isSlow = failed - tooSlow <= all * maxFailed;
+    const why = isSlow ? 'the service was too slow for this load' : 'too many sessions failed to judge the memory';
+    return { kind: undefined, received: `${why}: ${failures}` };
   }
-  if (failed > all * maxFailed) return { kind: 'breaking', received: failures };
   const kind = verdict === 'INCONCLUSIVE' ? undefined : verdict === 'LEAK' ? 'breaking' : 'conforming';
   return { kind, received: failures === '' ? detail : `${detail}; ${failures}` };
 };

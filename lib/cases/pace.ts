@@ -37,6 +37,12 @@ export class Pace {
     return waitedMs === undefined || slowestMs === undefined || waitedMs < times * slowestMs;
   }
 
+  /** Whether what did not follow within this time may be slow alone; false where nothing was waited for. */
+  mayAnswerAfter(waitedMs: number | undefined): boolean {
+    if (waitedMs === undefined) return false;
+    return this.responseMs === undefined || waitedMs < timesSlowest * this.responseMs;
+  }
+
   /** What it means that a session failed: that the service broke something, or that the case could not tell. */
   evaluateFailure(ended: Ended): Judged {
     return this.mayBeSlow(ended)

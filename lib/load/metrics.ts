@@ -91,7 +91,12 @@ export const metricsTable = {
   },
   output_lines: { type: 'counter', tags: ofCommand.tags, ofRounds: true, description: 'Lines of output received' },
   protocol_violations: { type: 'counter', tags: own, description: 'Sessions that ended in a protocol violation' },
-  timeouts: { type: 'counter', tags: [...own, 'phase'], description: 'Sessions that hung, by the phase they hung in' },
+  timeouts: {
+    type: 'counter',
+    tags: [...own, 'phase'],
+    unit: 'timed out',
+    description: 'Sessions that timed out, by the phase in which they did',
+  },
   unsettled: { type: 'counter', tags: [], description: 'Sessions begun without an outcome: 0 unless some were lost' },
   dropped_iterations: {
     type: 'counter',

@@ -408,6 +408,9 @@ export const parseDuration = (text: string): number | undefined => {
   return total;
 };
 
+/** Whether a host is written as a number, as `127.1` or `0x7f000001`: an address for Node, a name for k6. */
+const isNumber = (host: string): boolean => /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(host) && !isDottedQuad(host);
+
 const isDottedQuad = (host: string): boolean => {
   const parts = host.split('.');
   return parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256);
@@ -419,8 +422,7 @@ export const parseUrl = (url: string): { secure: boolean; host: string; origin: 
     /^(wss?):\/\/(\[[0-9a-f:.]+\]|[^\s/?#:@[\]]+)(?::(\d{1,5}))?(?:[/?][^\s#]*)?$/i.exec(url) ?? [];
   if (scheme === undefined || host === undefined) return undefined;
   if (/%(?![0-9a-f]{2})/i.test(url)) return undefined;
-  // Node takes 127.1 and 0x7f000001 for addresses, k6 for names.
-  if (/(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(host) && !isDottedQuad(host)) return undefined;
+  if (isNumber(host)) return undefined;
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return undefined;
   const secure = scheme.toLowerCase() === 'wss';
   const authority = port === undefined ? host : `${host}:${port}`;
@@ -500,6 +502,8 @@ const parsers = {
   url: (text: string): Parsed<string> => {
     // Schemes are case-insensitive (RFC 3986 §3.1); from here on there is one spelling.
     if (parseUrl(text)) return { value: text.replace(/^wss?/i, (scheme) => scheme.toLowerCase()) };
+    const [, host = ''] = /^wss?:\/\/([^/?#:]*)/i.exec(text) ?? [];
+    if (isNumber(host)) return { expected: 'an address whose host is a name or a whole IP address' };
     return /^https?:/i.test(text)
       ? { expected: 'ws:// in place of http://, or wss:// in place of https://' }
       : { expected: 'an address with ws:// or wss://, a host and a path' };

@@ -243,6 +243,8 @@ const resultEntries = {
   verdict: v.picklist(['PASS', 'FAIL', 'INVALID', 'NOT RUN', 'NOT APPLICABLE']),
   /** Less was run than was asked for. */
   cutShort: v.optional(v.literal(true)),
+  /** k6 ran to its end, but could write its results nowhere. */
+  resultLost: v.optional(v.literal(true)),
   criteria: v.array(criterionSchema),
   rounds: v.array(figuresSchema),
   total: figuresSchema,

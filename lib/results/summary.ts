@@ -89,7 +89,12 @@ const meanings: Readonly<Record<RunResult['verdict'], string>> = {
 };
 
 /** What a verdict means, in words. */
-export const meaningOf = ({ verdict, cutShort }: Pick<RunResult, 'verdict' | 'cutShort'>): string => {
+export const meaningOf = ({
+  verdict,
+  cutShort,
+  resultLost,
+}: Pick<RunResult, 'verdict' | 'cutShort' | 'resultLost'>): string => {
+  if (resultLost === true) return 'k6 ran to its end, but its results were lost: nothing is said of the service';
   if (cutShort !== true) return meanings[verdict];
   return verdict === 'FAIL'
     ? 'the run was cut short, and a criterion did not hold until then'
@@ -98,7 +103,7 @@ export const meaningOf = ({ verdict, cutShort }: Pick<RunResult, 'verdict' | 'cu
 
 /** The verdict and what it means, as the last line of what a run says. */
 export const verdictLine = (
-  result: Pick<RunResult, 'verdict' | 'cutShort'>,
+  result: Pick<RunResult, 'verdict' | 'cutShort' | 'resultLost'>,
   colour = false,
   meaning = meaningOf(result),
 ): string => `${painted(result.verdict, result.verdict, colour)}: ${meaning}`;

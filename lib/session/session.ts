@@ -57,7 +57,7 @@ export interface SessionResult {
   durationMs: number;
   /** The slowest response to a request, from the request; absent where none came. */
   respondedMs?: number;
-  /** How long was waited in vain, where a timeout ended it that shows it. */
+  /** How long was waited in vain, where a timeout ended it that shows it, or no close followed a refusal. */
   waitedMs?: number;
   commands: CommandResult[];
   messagesReceived: number;
@@ -323,8 +323,10 @@ class SessionMachine implements Session, SessionEvents {
       return;
     }
     if (wait.deadline !== undefined && now >= wait.deadline) {
-      if (this.refused) this.settle(this.refused);
-      else if (wait.elapses === true) this.wait = { phase: wait.phase, until: () => true };
+      if (this.refused) {
+        this.waitedMs = closeMs;
+        this.settle(this.refused);
+      } else if (wait.elapses === true) this.wait = { phase: wait.phase, until: () => true };
       else this.timeout(wait.phase, limits.ackTimeoutMs, `nothing after ${limits.ackTimeoutMs} ms`);
     } else if (wait.progress === true && now >= this.lastActivityAt + limits.messageTimeoutMs) {
       this.timeout(wait.phase, limits.messageTimeoutMs, `no message for ${limits.messageTimeoutMs} ms`);
