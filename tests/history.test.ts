@@ -9,7 +9,7 @@ import { historyDocument, pictureName, writeHistory } from '../cli/results/histo
 import { appendRun, historyFile, readHistory, rememberRun } from '../cli/results/history-file.ts';
 import { historyOf, standingOf, type ScenarioHistory } from '../cli/results/history-summary.ts';
 import { historyText, sparkline } from '../cli/results/history-text.ts';
-import { percent } from '../cli/results/quantities.ts';
+import { percent } from '../lib/text/quantities.ts';
 import { changesBetween } from '../cli/results/run-differences.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
 import type { RunRecord } from '../lib/results/record-schema.ts';

@@ -37,8 +37,8 @@ const isNode = (module: string): boolean => module.startsWith('node:') || builti
 /** Which files, and which modules from outside, a folder's files may import. */
 const zones: { of: RegExp; files: RegExp; modules: (name: string) => boolean }[] = [
   // Of this one, the rest of lib imports types only: the bundles for k6 have nothing from outside.
-  { of: /^lib\/results\/record-schema\.ts$/, files: /^lib\/(?!k6\/)/, modules: (name) => name === 'valibot' },
-  { of: /^lib\/(?!k6\/|results\/record-schema)/, files: /^lib\/(?!k6\/)/, modules: () => false },
+  { of: /^lib\/results\/(record|result)-schema\.ts$/, files: /^lib\/(?!k6\/)/, modules: (name) => name === 'valibot' },
+  { of: /^lib\/(?!k6\/|results\/(?:record|result)-schema)/, files: /^lib\/(?!k6\/)/, modules: () => false },
   { of: /^lib\/k6\//, files: /^lib\/|^thresholds\.json$/, modules: isK6 },
   { of: /^scenarios\//, files: /^(lib|scenarios)\//, modules: isK6 },
   {

@@ -9,7 +9,7 @@ import { cloudSchema } from '../cloud/cloud-json-schema.ts';
 import { k6Options, type K6Option } from '../run/k6-options.ts';
 import { markdownTable } from '../shared/markdown.ts';
 import { packageRoot } from '../shared/package-root.ts';
-import { detailSchema, expectedFindingsJsonSchema, runRecordSchema } from './record-json-schemas.ts';
+import { detailSchema, expectedFindingsJsonSchema, resultJsonSchema, runRecordSchema } from './record-json-schemas.ts';
 import { commandSetSchema, thresholdsSchema } from './schemas.ts';
 
 const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
@@ -90,6 +90,7 @@ export const generatedFiles = async (): Promise<Map<string, string>> => {
     ['schemas/thresholds.schema.json', JSON.stringify(thresholdsSchema())],
     ['schemas/command-set.schema.json', JSON.stringify(commandSetSchema())],
     ['schemas/run.schema.json', JSON.stringify(runRecordSchema())],
+    ['schemas/result.schema.json', JSON.stringify(resultJsonSchema())],
     ['schemas/record.schema.json', JSON.stringify(detailSchema())],
     ['schemas/cloud.schema.json', JSON.stringify(cloudSchema())],
     ['schemas/expected-findings.schema.json', JSON.stringify(expectedFindingsJsonSchema())],

@@ -1,6 +1,7 @@
 import { toJsonSchema } from '@valibot/to-json-schema';
 import type { GenericSchema } from 'valibot';
 import { findingSchema, memorySchema, runSchema, sessionSchema } from '../../lib/results/record-schema.ts';
+import { resultSchema } from '../../lib/results/result-schema.ts';
 import { expectedFindingsSchema } from '../run/expected-findings.ts';
 import type { JsonSchema } from './schemas.ts';
 
@@ -23,6 +24,14 @@ export const runRecordSchema = (): JsonSchema =>
     'ws-stress run record, version 1',
     'runs/<id>/run.json: what a run came to. Times are milliseconds; members may be added within a version (docs/records.md)',
     bare(runSchema),
+  );
+
+/** The JSON Schema of a run's result in words. */
+export const resultJsonSchema = (): JsonSchema =>
+  documentOf(
+    'ws-stress result, version 1',
+    'runs/<id>/result.json: the result of a run in words, causes first. Times are milliseconds; members may be added within a version (docs/ci-results.md)',
+    bare(resultSchema),
   );
 
 /** The JSON Schema of the records that a run leaves beside its run record, one a line. */

@@ -1,3 +1,4 @@
+import type { Result } from '../../lib/results/result-schema.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
@@ -5,6 +6,7 @@ import { writeForMachines } from './exports.ts';
 import { rememberRun } from './history-file.ts';
 import { keepFailures } from './keep-failures.ts';
 import { writeReport } from './report-command.ts';
+import { readResult, writeResult } from './result.ts';
 import { shownPath, type RunFolder } from './run-folder.ts';
 
 /** Writes a result of a finished run; a failure is printed, changes no verdict, and returns undefined. */
@@ -17,8 +19,10 @@ export const orReport = async <Left>(failure: string, leave: () => Promise<Left>
   }
 };
 
-/** Writes a run's history, files for machines, recovery cases and report from its records. */
-export const writeResults = async (folder: RunFolder, record: RunRecord): Promise<void> => {
+/** Writes a run's result, history, files for machines, recovery cases and report from its records; returns the result. */
+export const writeResults = async (folder: RunFolder, record: RunRecord): Promise<Result | undefined> => {
+  const result = await orReport('the result could not be put into words', () => readResult(folder, record));
+  if (result) await orReport('result.json is missing', () => writeResult(folder, result));
   await rememberRun(folder, record);
   await orReport('junit.xml and summary.md could not be written', () => writeForMachines(folder, record));
   await orReport('recovery: nothing was kept or counted', async () => {
@@ -27,4 +31,5 @@ export const writeResults = async (folder: RunFolder, record: RunRecord): Promis
   });
   console.error(`results: ${shownPath(folder.path)}`);
   await writeReport(folder, record);
+  return result;
 };

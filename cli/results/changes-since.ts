@@ -1,7 +1,7 @@
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { bounds } from './compare-runs.ts';
 import { runsInHistory } from './history-file.ts';
-import { percent, quantity } from './quantities.ts';
+import { percent, quantity } from '../../lib/text/quantities.ts';
 import { conditionsKey } from './run-differences.ts';
 import { medianOf, proportionsTest, rankTest, successRate } from './statistics.ts';
 

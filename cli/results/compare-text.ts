@@ -2,7 +2,7 @@ import { printable } from '../shared/printable.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
 import { bounds, type Comparison } from './compare-runs.ts';
 import { successRate } from './statistics.ts';
-import { counted, none, percent, quantity } from './quantities.ts';
+import { counted, none, percent, quantity } from '../../lib/text/quantities.ts';
 
 /** A comparison with whom it is of, for a reader. */
 export interface ToldComparison extends Comparison {

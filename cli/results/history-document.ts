@@ -5,7 +5,7 @@ import { markdownTable, markdownText } from '../shared/markdown.ts';
 import { historyFolder } from './history-file.ts';
 import { graduation, type Evolution, type PastRun, type ScenarioHistory } from './history-summary.ts';
 import { shownInterval, shownNeither, shownRatio, shownStanding } from './history-text.ts';
-import { duration, minuteOf, percent } from './quantities.ts';
+import { duration, minuteOf, percent } from '../../lib/text/quantities.ts';
 import { svgOf } from './report-draw.ts';
 import { successRate } from './statistics.ts';
 import type { Difference } from './run-differences.ts';

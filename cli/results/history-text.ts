@@ -1,5 +1,5 @@
 import { printable } from '../shared/printable.ts';
-import { duration, minuteOf, percent } from './quantities.ts';
+import { duration, minuteOf, percent } from '../../lib/text/quantities.ts';
 import { successRate } from './statistics.ts';
 import { graduation, standingOf, type PastRun, type ScenarioHistory } from './history-summary.ts';
 

@@ -1,7 +1,7 @@
 import { plain } from '../../lib/text/visible.ts';
 import type { JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
 import { saturationText, verdictLineOf } from './verdict-text.ts';
-import { quantity } from './quantities.ts';
+import { quantity } from '../../lib/text/quantities.ts';
 import { runFacts } from './result-tables.ts';
 
 const references: Readonly<Record<string, string>> = {

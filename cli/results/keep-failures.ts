@@ -3,7 +3,7 @@ import type { Command } from '../../lib/commands/command.ts';
 import { maxRecoveryCases } from '../../lib/commands/recovery-index.ts';
 import { folded } from '../../lib/text/fold.ts';
 import type { RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
-import { isCutOff, isCutOffFinding } from '../run/closing-table.ts';
+import { isCutOff, isCutOffFinding } from '../../lib/results/failures.ts';
 import { printable } from '../shared/printable.ts';
 import { scenariosOf } from '../shared/scenarios.ts';
 import { readRecords } from './record-reader.ts';

@@ -3,7 +3,7 @@ import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { isNotAsked, noFailures, withoutRepeats, worstFirst, type Failures } from '../run/closing-table.ts';
 import { markdownTable } from '../shared/markdown.ts';
 import { outcomeCharacters, printable } from '../shared/printable.ts';
-import { duration, minuteOf, none } from './quantities.ts';
+import { duration, minuteOf, none } from '../../lib/text/quantities.ts';
 import { columnsOf, resultTables, type ResultTable } from './result-tables.ts';
 import { saturationText, verdictLineOf } from './verdict-text.ts';
 

@@ -1,7 +1,8 @@
 import { hasMeaningfulDuration } from '../../lib/session/outcome.ts';
 import type { FindingRecord, MemoryRecord, RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { evenly } from '../../lib/results/memory-record.ts';
-import { isCutOff, isTold, kindOf } from '../run/closing-table.ts';
+import { isCutOff, isTold } from '../../lib/results/failures.ts';
+import { kindOf } from '../run/closing-table.ts';
 import { visible } from './html.ts';
 import { addValue, emptyHistogram, type Histogram } from './histogram.ts';
 import type { Read } from './record-reader.ts';

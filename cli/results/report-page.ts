@@ -4,7 +4,7 @@ import type { JudgedCriterion, MemoryRecord, RunRecord, SessionRecord } from '..
 import { evenly } from '../../lib/results/memory-record.ts';
 import { quantile } from './histogram.ts';
 import { markup, Markup, visible, type Content } from './html.ts';
-import { bytes, counted, duration, minuteOf, none, number } from './quantities.ts';
+import { bytes, counted, duration, minuteOf, none, number } from '../../lib/text/quantities.ts';
 import { phaseNames, type Distribution, type ReportData, type RoundBars } from './report-data.ts';
 import type { Draw } from './report-draw.ts';
 import {

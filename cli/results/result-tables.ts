@@ -1,5 +1,5 @@
 import type { ExpectedDifference, Figures, JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
-import { bytes, counted, duration, minuteOf, number, percent, quantity } from './quantities.ts';
+import { bytes, counted, duration, minuteOf, number, percent, quantity } from '../../lib/text/quantities.ts';
 
 /** A column: `count` and `time` (milliseconds) have numbers, `status` one of a few words, `code` what someone typed. */
 export interface Column {

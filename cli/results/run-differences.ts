@@ -1,6 +1,6 @@
 import type { RunRecord } from '../../lib/results/record-schema.ts';
-import { bytes } from './quantities.ts';
 import { addressOf, effectiveSettings } from './run-load.ts';
+import { bytes } from '../../lib/text/quantities.ts';
 
 /** Something in which two runs differ; undefined where a run does not have it. */
 export interface Difference {

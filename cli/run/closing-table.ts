@@ -2,6 +2,7 @@ import { describeOutcome } from '../../lib/session/outcome.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { outcomeCharacters, printable } from '../shared/printable.ts';
 import { readRecords } from '../results/record-reader.ts';
+import { isCutOff, isCutOffFinding, isTold } from '../../lib/results/failures.ts';
 import type { FindingRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 
 /** How many failures of each kind are shown. */
@@ -17,25 +18,11 @@ export interface Failures {
   other: string[];
 }
 
-/** What no finding tells: a failed session of a round; of a case what counts as a hang or violation, or was load. */
-export const isTold = ({ case: name, outcome }: SessionRecord): boolean => {
-  if (outcome.kind === 'ok') return false;
-  return name === undefined || name === 'leak' || outcome.kind === 'timeout' || outcome.kind === 'protocol-violation';
-};
-
 /** The kind of a failure: what it is about goes with it where one kind has several causes. */
 export const kindOf = ({ test, outcome }: SessionRecord): string => {
   const about = outcome.kind === 'rejected' ? outcome.reason : outcome.kind === 'timeout' ? outcome.phase : undefined;
   return `${test} ${outcome.kind}${about === undefined ? '' : ` (${about})`}`;
 };
-
-/** Whether k6 itself closed a session, as it does where a run is interrupted: it looks like a service's close 1001. */
-export const isCutOff = ({ outcome }: Pick<SessionRecord, 'outcome'>): boolean =>
-  outcome.kind === 'closed' && outcome.code === 1001;
-
-/** The same of what a case came to. */
-export const isCutOffFinding = ({ received }: Pick<FindingRecord, 'received'>): boolean =>
-  received.startsWith('closed (1001)');
 
 export const noFailures = (): Failures => ({ sessions: new Map(), findings: [], other: [] });
 

@@ -14,11 +14,11 @@ export const extensible = <const Entries extends v.ObjectEntries>(
   entries: Entries,
 ): v.ObjectSchema<Entries, undefined> => v.looseObject(entries) as unknown as v.ObjectSchema<Entries, undefined>;
 
-const count = v.pipe(v.number(), v.minValue(0));
-const ms = count;
-const instant = v.pipe(v.string(), v.isoTimestamp());
+export const count = v.pipe(v.number(), v.minValue(0));
+export const ms = count;
+export const instant = v.pipe(v.string(), v.isoTimestamp());
 const maybeMs = v.optional(ms);
-const trace = v.optional(v.array(v.string()));
+export const trace = v.optional(v.array(v.string()));
 
 /** An outcome, as records and recovery cases hold it. */
 export const outcomeSchema = v.variant('kind', [
@@ -33,7 +33,7 @@ export const outcomeSchema = v.variant('kind', [
   extensible({ kind: v.literal('script-error'), detail: v.string() }),
 ]);
 
-const ofRun = {
+export const ofRun = {
   version: v.literal(1),
   /** The run's id. */
   run: v.string(),
@@ -214,7 +214,7 @@ const generatorSchema = extensible({
 export type GeneratorFigures = v.InferOutput<typeof generatorSchema>;
 
 /** A part of a whole, 0 to 1. */
-const share = v.number();
+export const share = v.number();
 
 const saturationSchema = extensible({
   /** Seconds in which the machine was short of processor time through others, of those that were watched. */
@@ -235,16 +235,20 @@ const saturationSchema = extensible({
 /** How others than k6 and this product left a machine too little processor time. */
 export type Saturation = v.InferOutput<typeof saturationSchema>;
 
+export const verdict = v.picklist(['PASS', 'FAIL', 'INVALID', 'NOT RUN', 'NOT APPLICABLE']);
+
 const resultEntries = {
   /**
    * INVALID: the generator fell short, or the run was cut short, before anything was proven. NOT RUN and NOT APPLICABLE: nothing
    * that it was to ask could be asked.
    */
-  verdict: v.picklist(['PASS', 'FAIL', 'INVALID', 'NOT RUN', 'NOT APPLICABLE']),
+  verdict,
   /** Less was run than was asked for. */
   cutShort: v.optional(v.literal(true)),
   /** k6 ran to its end, but could write its results nowhere. */
   resultLost: v.optional(v.literal(true)),
+  /** Why nothing was run, or why the run was stopped, and what to do; absent where it ran to its end. */
+  reason: v.optional(v.string()),
   criteria: v.array(criterionSchema),
   rounds: v.array(figuresSchema),
   total: figuresSchema,

@@ -1,4 +1,4 @@
-import { printable } from '../shared/printable.ts';
+import { cutTo, plain } from './visible.ts';
 
 /** What stands in place of a value that there is not. */
 export const none = '–';
@@ -10,6 +10,15 @@ export const duration = (ms: number | undefined): string => {
   if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`;
   return `${ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0)} ms`;
 };
+
+/** A time as a sentence has it: `5 s`, `2.1 s`, `380 ms`. */
+export const roundTime = (ms: number): string => {
+  if (ms >= 120_000) return `${trimmed(ms / 60_000)} min`;
+  if (ms >= 999.5) return `${ms < 9950 ? trimmed(ms / 1000) : Math.round(ms / 1000)} s`;
+  return `${ms < 9.95 ? trimmed(ms) : Math.round(ms)} ms`;
+};
+
+const trimmed = (value: number): string => value.toFixed(1).replace(/\.0$/, '');
 
 /** An amount of memory with its unit. */
 export const bytes = (value: number): string => {
@@ -40,5 +49,11 @@ export const quantity = (value: number | undefined, unit = ''): string => {
 /** A number of things, in words: `1 session`, `2 sessions`. */
 export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
 
+/** Texts as a sentence lists them: `a, b and c`; of many the first ones. */
+export const listed = (texts: readonly string[], most = 4): string => {
+  if (texts.length > most) return `${texts.slice(0, most - 1).join(', ')} and ${texts.length - most + 1} more`;
+  return texts.length < 2 ? texts.join('') : `${texts.slice(0, -1).join(', ')} and ${texts.at(-1)}`;
+};
+
 /** `2026-11-24 16:31`, of an ISO time. */
-export const minuteOf = (iso: string): string => printable(iso.slice(0, 16).replace('T', ' '), 16);
+export const minuteOf = (iso: string): string => cutTo(plain(iso.slice(0, 16).replace('T', ' ')), 16);
