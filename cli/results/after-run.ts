@@ -24,7 +24,7 @@ export const writeResults = async (folder: RunFolder, record: RunRecord): Promis
   const result = await orReport('the result could not be put into words', () => readResult(folder, record));
   if (result) await orReport('result.json is missing', () => writeResult(folder, result));
   await rememberRun(folder, record);
-  await orReport('junit.xml and summary.md could not be written', () => writeForMachines(folder, record));
+  await orReport('junit.xml and summary.md could not be written', () => writeForMachines(folder, record, result));
   await orReport('recovery: nothing was kept or counted', async () => {
     const kept = await keepFailures(folder, record);
     if (kept !== undefined) console.error(kept);

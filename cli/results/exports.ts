@@ -2,11 +2,13 @@ import { visibleJson } from '../../lib/text/visible.ts';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
+import type { Result } from '../../lib/results/result-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { outputProblems, overwritingProblems, writeOutput } from '../shared/output-file.ts';
 import { noFailures, readFailures } from '../run/closing-table.ts';
 import { junitXml } from './junit.ts';
 import { markdownSummary } from './markdown-summary.ts';
+import { readResult } from './result.ts';
 import type { RunFolder } from './run-folder.ts';
 
 /** The forms in which other programs read a run, by the option that asks for one. */
@@ -32,17 +34,26 @@ export const exportProblems = (values: Exports): string[] => {
 };
 
 /** Writes a run in the forms asked for, each that can be written; `-` is stdout. Throws why others can't. */
-export const writeExports = async (values: Exports, record: RunRecord, { records }: RunFolder): Promise<void> => {
+export const writeExports = async (
+  values: Exports,
+  record: RunRecord,
+  folder: RunFolder,
+  known?: Result,
+): Promise<void> => {
+  const { records } = folder;
+  const result = known ?? (await readResult(folder, record));
   const failures = existsSync(records) ? await readFailures(records, record.cutShort) : noFailures();
   const problems: string[] = [];
   for (const [form, file] of exportsAsked(values)) {
-    await writeOutput(file, forms[form](record, failures)).catch((error: unknown) => problems.push(messageOf(error)));
+    await writeOutput(file, forms[form](record, failures, result)).catch((error: unknown) =>
+      problems.push(messageOf(error)),
+    );
   }
   if (problems.length > 0) throw new Error(problems.join('; '));
 };
 
 /** Leaves a run in its folder as other programs read it: `junit.xml` and `summary.md`. */
-export const writeForMachines = (folder: RunFolder, record: RunRecord): Promise<void> => {
+export const writeForMachines = (folder: RunFolder, record: RunRecord, result?: Result): Promise<void> => {
   const [junit, markdown] = [path.join(folder.path, 'junit.xml'), path.join(folder.path, 'summary.md')];
-  return writeExports({ junit, markdown }, record, folder);
+  return writeExports({ junit, markdown }, record, folder, result);
 };

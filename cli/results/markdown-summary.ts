@@ -1,11 +1,14 @@
 import { describeOutcome } from '../../lib/session/outcome.ts';
+import { closingOf, type LabelledText } from '../../lib/results/closing.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
+import { resultOf } from '../../lib/results/result-model.ts';
+import type { Result } from '../../lib/results/result-schema.ts';
 import { isNotAsked, noFailures, withoutRepeats, worstFirst, type Failures } from '../run/closing-table.ts';
 import { markdownTable } from '../shared/markdown.ts';
 import { outcomeCharacters, printable } from '../shared/printable.ts';
 import { duration, minuteOf, none } from '../../lib/text/quantities.ts';
 import { columnsOf, resultTables, type ResultTable } from './result-tables.ts';
-import { saturationText, verdictLineOf } from './verdict-text.ts';
+import { saturationText } from './verdict-text.ts';
 
 /** A comment on a pull request has room for 65,536 characters. */
 const maxInAll = 65_000;
@@ -121,16 +124,56 @@ const expectedLines = ({ expected }: RunRecord, differences: ResultTable): strin
         ...table(differences),
       ];
 
-/** A run record as a page of Markdown for a pull request or a job's page: verdict, what does not hold, rounds, failures, findings. */
-export const markdownSummary = (record: RunRecord, failures: Failures = noFailures()): string => {
+const labels: Readonly<Record<LabelledText['label'], string>> = {
+  where: 'Where',
+  expected: 'Expected',
+  received: 'Received',
+  sent: 'Last message sent',
+  got: 'Last message received',
+  do: 'What to do',
+  see: 'More',
+};
+
+const labelledText = ({ label, text }: LabelledText): string =>
+  `  - ${labels[label]}: ${label === 'do' ? sentenceInMarkdown(text) : shownInMarkdown(text, outcomeCharacters)}`;
+
+/** A sentence of ours in which words of others may be quoted: as text where it is plain, otherwise as code. */
+const sentenceInMarkdown = (text: string): string =>
+  /^[\p{L}\p{N} ,;:.()%/"'+–…-]*$/u.test(text) && !/:\/\/|www\./i.test(text)
+    ? text
+    : shownInMarkdown(text, outcomeCharacters);
+
+/** The main causes, each with what is known of it. */
+const causeLines = (result: Result): string[] => {
+  const { causes, more } = closingOf(result);
+  if (causes.length === 0) return [];
+  return section('Causes', [
+    ...causes.flatMap(({ sentence, lines }) => [`- **${sentenceInMarkdown(sentence)}**`, ...lines.map(labelledText)]),
+    ...(more === undefined ? [] : [`- and ${more}`]),
+    '',
+  ]);
+};
+
+/** A run record as a page of Markdown for a pull request or a job's page: verdict, causes, what does not hold, rounds, failures, findings. */
+export const markdownSummary = (
+  record: RunRecord,
+  failures: Failures = noFailures(),
+  result: Result = resultOf(record),
+): string => {
   const { saturation } = record;
   const { success, criteria, rounds, outcomes, cases, measured, expected, settings, facts } = resultTables(record);
   const notOk = { ...outcomes, rows: outcomes.rows.filter(([kind]) => kind !== 'ok') };
   const beforeFindings = [
     `## ${record.verdict}: ${shownInMarkdown(record.test)}`,
     '',
-    `${verdictLineOf(record)}. Run ${shownInMarkdown(record.run)}, ${minuteOf(record.startedAt)} UTC, ${duration(record.durationMs)}, against ${shownInMarkdown(record.url)}.`,
+    `**${sentenceInMarkdown(result.sentence)}**`,
     '',
+    `Run ${shownInMarkdown(record.run)}, ${minuteOf(record.startedAt)} UTC, ${duration(record.durationMs)}, against ${shownInMarkdown(record.url)}.`,
+    '',
+    ...result.proven.map((each) => `- ${sentenceInMarkdown(each)}`),
+    ...(result.proven.length > 0 ? [''] : []),
+    ...causeLines(result),
+    ...(result.changes ? [`${sentenceInMarkdown(result.changes.sentence)}.`, ''] : []),
     ...(saturation ? [`Warning: ${saturationText(saturation, shownInMarkdown)}`, ''] : []),
     ...tableSection(success),
     ...section(criteria.title, criteriaLines(criteria)),

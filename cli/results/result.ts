@@ -3,13 +3,14 @@ import path from 'node:path';
 import { gatherFailures } from '../../lib/results/failures.ts';
 import type { RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { resultOf, type RunDetails } from '../../lib/results/result-model.ts';
-import type { Changes, KeyFigures, Result } from '../../lib/results/result-schema.ts';
+import { resultSchema, type Changes, type KeyFigures, type Result } from '../../lib/results/result-schema.ts';
 import { percent, roundTime } from '../../lib/text/quantities.ts';
 import { visibleJson } from '../../lib/text/visible.ts';
 import { generatorProblem } from '../run/generator-watch.ts';
 import { writeOutput } from '../shared/output-file.ts';
 import { changesInHistory, type ChangedFigure, type ChangesSince } from './changes-since.ts';
 import { addValue, emptyHistogram, quantile, type Histogram } from './histogram.ts';
+import { checkVersion1 } from './parse-record.ts';
 import { readRecords } from './record-reader.ts';
 import type { RunFolder } from './run-folder.ts';
 import { saturationText } from './verdict-text.ts';
@@ -93,6 +94,9 @@ export const readResult = async (folder: RunFolder, record: RunRecord): Promise<
 /** Where a run's result is, beside its run record. */
 const resultFile = (folder: RunFolder): string => path.join(folder.path, 'result.json');
 
-/** Writes a result beside its run record. */
-export const writeResult = (folder: RunFolder, result: Result): Promise<void> =>
-  writeOutput(resultFile(folder), `${visibleJson(result, 2)}\n`);
+/** Writes a result beside its run record; throws where it would not fit its schema. */
+export const writeResult = async (folder: RunFolder, result: Result): Promise<void> => {
+  const json = visibleJson(result, 2);
+  checkVersion1(resultSchema, JSON.parse(json), 'result');
+  await writeOutput(resultFile(folder), `${json}\n`);
+};
