@@ -148,7 +148,9 @@ const causeLines = (result: Result): string[] => {
   const { causes, more } = closingOf(result);
   if (causes.length === 0) return [];
   return section('Causes', [
-    ...causes.flatMap(({ sentence, lines }) => [`- **${sentenceInMarkdown(sentence)}**`].concat(lines.map(labelledText))),
+    ...causes.flatMap(({ sentence, lines }) =>
+      [`- **${sentenceInMarkdown(sentence)}**`].concat(lines.map(labelledText)),
+    ),
     ...(more === undefined ? [] : [`- and ${more}`]),
     '',
   ]);
