@@ -10,7 +10,7 @@ import { packageRoot } from '../../cli/shared/package-root.ts';
 import { startTarget } from '../../reference-target/server.ts';
 import { runBundle } from '../k6.ts';
 import { rowsOf, runInTurn, tableOf, type Comparison, type Contestant, type Row } from './comparison.ts';
-import { memoryOf, ours, peer, plain, waitingOurs, waitingPlain, type Load } from './contestants.ts';
+import { floor, memoryOf, ours, peer, plain, waitingOurs, waitingPlain, type Load } from './contestants.ts';
 import { peers } from './peers.ts';
 import { startBenchServer, type BenchServer } from './server.ts';
 
@@ -48,7 +48,13 @@ const numbered = (server: BenchServer, load: Load, name?: string): Contestant =>
   );
 
 /** One session of many lines, from a server that writes them in large pieces, or each on its own. */
-const linesWork = (server: BenchServer, share: number, work: string, more: Load['output'] = {}): Comparison => {
+const linesWork = (
+  server: BenchServer,
+  share: number,
+  work: string,
+  reach: number,
+  more: Load['output'] = {},
+): Comparison => {
   const load = lineLoad(300_000 * share, 'numbered', more);
   return {
     work,
@@ -59,7 +65,7 @@ const linesWork = (server: BenchServer, share: number, work: string, more: Load[
       plain(server, 'lines', load),
       ...peers.filter(({ works }) => works.includes('lines')).map((of) => peer(server, 'lines', load, folder, of)),
     ],
-    reach: { 'plain k6/ws script': 3.5, python: 3.5, go: 1.25 },
+    reach: { 'plain k6/ws script': reach },
   };
 };
 
@@ -101,7 +107,25 @@ const sessionsWork = (server: BenchServer, share: number): Comparison => {
       plain(server, 'sessions', load),
       ...others.map((of) => peer(server, 'sessions', load, folder, of)),
     ],
-    reach: { 'plain k6/ws script': 0.95, python: 2, locust: 2, artillery: 2, gatling: 2 },
+    reach: { 'plain k6/ws script': 0.85, python: 1.1, artillery: 1, locust: 1.6, gatling: 2.2 },
+  };
+};
+
+/** What a session takes of the processor. */
+const processorWork = (server: BenchServer, share: number): Comparison => {
+  // More than for the rate, since k6's start counts too.
+  const sessions = 10_000 * share;
+  const load = sessionLoad(sessions);
+  return {
+    work: `processor time of k6 per session, its start included, over ${sessions} sessions`,
+    unit: 'µs',
+    better: 'less',
+    contestants: [
+      ours(server, 'processor-time', load, 'concurrent', oneLine),
+      plain(server, 'processor-time', load),
+      floor(server, 'processor-time', load),
+    ],
+    reach: { 'plain k6/ws script': 1.25 },
   };
 };
 
@@ -111,7 +135,7 @@ const recordsWork = (server: BenchServer, share: number): Comparison => {
   const k6Options = ['--console-output', path.join(folder, 'records.ndjson'), '--log-format', 'raw'];
   const settings = { ...oneLine, STRESS_RECORDS: 'all' };
   return {
-    work: 'the same, with a record of each session',
+    work: 'sessions of one line, with a record of each',
     unit: 'sessions/s',
     better: 'more',
     contestants: [
@@ -133,7 +157,7 @@ const memoryWork = (server: BenchServer, share: number): Comparison => {
       memoryOf(server, 'websocket-mcp-stress', sessions, waitingOurs(server, sessions, {})),
       memoryOf(server, 'plain k6/ws script', sessions, waitingPlain(server, sessions)),
     ],
-    reach: { 'plain k6/ws script': 1.3 },
+    reach: { 'plain k6/ws script': 1.8 },
   };
 };
 
@@ -230,7 +254,7 @@ const targetSessions = (url: string, share: number): Comparison => {
         },
       },
     ],
-    reach: { 'Node that spawns sh -c echo, 20 at a time': 0.7 },
+    reach: {},
   };
 };
 
@@ -268,12 +292,13 @@ const compare = async (comparison: Comparison, repeats: number): Promise<Row[]> 
 
 const works = {
   lines: async (server: BenchServer, _: string, share: number) => [
-    linesWork(server, share, 'one session, numbered lines, every byte verified'),
-    linesWork(server, share, 'the same, each message written on its own', { piece: 1 }),
+    linesWork(server, share, 'one session, numbered lines, every byte verified', 3.5),
+    linesWork(server, share, 'the same, each message written separately', 3.3, { piece: 1 }),
   ],
   random: async (server: BenchServer, _: string, share: number) => [await randomWork(server, share)],
   sessions: async (server: BenchServer, _: string, share: number) => [
     sessionsWork(server, share),
+    processorWork(server, share),
     recordsWork(server, share),
   ],
   memory: async (server: BenchServer, _: string, share: number) => [

@@ -86,7 +86,7 @@ export const rowsOf = (
             against: '',
             theirs: undefined,
             ratio: undefined,
-            reach: `${sign} ${own} ${unit}`,
+            reach: `${sign} ${Number(own.toFixed(1))} ${unit}`,
             isReached: better === 'more' ? middle >= own : middle <= own,
           },
         ];

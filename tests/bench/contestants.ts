@@ -22,16 +22,39 @@ export interface Load {
   output: Readonly<Record<string, string | number>>;
 }
 
-/** Runs a client to its end and returns what the server saw: sessions or lines a second. All must be done, and verified. */
+/** What is measured of k6: sessions or lines per second, or the processor time of its whole process per session, µs. */
+export type Measure = Work | 'processor-time';
+
+/** Runs a program and prints, last, the processor time of the shell and of its children (POSIX `times`). */
+const timed = '"$@"; code=$?; times; exit "$code"';
+
+/** User and system time of a shell's children, µs, by the last line of `times`. */
+const childrenTimeUs = (printed: string): number => {
+  const [, ...found] = /(\d+)m([\d.]+)s (\d+)m([\d.]+)s\s*$/.exec(printed) ?? [];
+  const [userMinutes, userSeconds, systemMinutes, systemSeconds] = found.map(Number);
+  if (
+    userMinutes === undefined ||
+    userSeconds === undefined ||
+    systemMinutes === undefined ||
+    systemSeconds === undefined
+  )
+    throw new Error(`expected the shell to print processor times, received ${printed.slice(-200)}`);
+  return ((userMinutes + systemMinutes) * 60 + userSeconds + systemSeconds) * 1e6;
+};
+
+/** Runs a client to its end and returns what was measured of it. It must have done all of the work, and verified it. */
 const measured = async (
   server: BenchServer,
-  work: Work,
+  measure: Measure,
   { sessions, output }: Load,
   client: { program: string; args: readonly string[]; env?: Readonly<Record<string, string>>; cwd?: string },
 ): Promise<number> => {
   await server.forget();
-  const { code, stdout, stderr } = await runProgram(client.program, client.args, {
-    env: { ...cleanEnv(), ...quiet, ...client.env },
+  const isTimed = measure === 'processor-time';
+  const program = isTimed ? 'sh' : client.program;
+  const args = isTimed ? ['-c', timed, 'sh', client.program, ...client.args] : client.args;
+  const { code, stdout, stderr } = await runProgram(program, args, {
+    env: { ...cleanEnv(), ...quiet, ...client.env, LC_ALL: 'C' },
     timeoutMs: longestMs,
     ...(client.cwd !== undefined && { cwd: client.cwd }),
   });
@@ -41,7 +64,8 @@ const measured = async (
   if (completed !== sessions || lines !== wanted) {
     throw new Error(`expected ${sessions} sessions with ${wanted} lines, the server saw ${completed} with ${lines}`);
   }
-  return work === 'sessions' ? completed / (spanMs / 1000) : lines / (outputMs / 1000);
+  if (isTimed) return childrenTimeUs(stdout) / sessions;
+  return measure === 'sessions' ? completed / (spanMs / 1000) : lines / (outputMs / 1000);
 };
 
 const k6Args = ({ sessions, atOnce }: Load): string[] => [
@@ -58,7 +82,7 @@ const k6Args = ({ sessions, atOnce }: Load): string[] => [
 /** A bundle of ours, with k6's own load options, so that each does the same number of iterations. */
 export const ours = (
   server: BenchServer,
-  work: Work,
+  measure: Measure,
   load: Load,
   scenario: string,
   settings: Readonly<Record<string, string | number>>,
@@ -66,7 +90,7 @@ export const ours = (
 ): Contestant => ({
   name,
   run: async () =>
-    measured(server, work, load, {
+    measured(server, measure, load, {
       program: await k6Path(),
       args: [
         ...k6Args(load),
@@ -77,19 +101,27 @@ export const ours = (
     }),
 });
 
+/** A script that is run as it is. */
+const script =
+  (file: string, name: string) =>
+  (server: BenchServer, measure: Measure, load: Load): Contestant => ({
+    name,
+    run: async () =>
+      measured(server, measure, load, {
+        program: await k6Path(),
+        args: [
+          ...k6Args(load),
+          ...variables({ URL: server.url(load.output), LINES: load.output.lines ?? 1 }),
+          bench(file),
+        ],
+      }),
+  });
+
 /** The plain k6/ws script. */
-export const plain = (server: BenchServer, work: Work, load: Load): Contestant => ({
-  name: 'plain k6/ws script',
-  run: async () =>
-    measured(server, work, load, {
-      program: await k6Path(),
-      args: [
-        ...k6Args(load),
-        ...variables({ URL: server.url(load.output), LINES: load.output.lines ?? 1 }),
-        bench('plain.js'),
-      ],
-    }),
-});
+export const plain = script('plain.js', 'plain k6/ws script');
+
+/** What k6 itself costs. */
+export const floor = script('floor.js', 'k6/ws script that looks at nothing');
 
 /** A peer, installed when it is first needed. */
 export const peer = (server: BenchServer, work: Work, load: Load, folder: string, of: Peer): Contestant => {
