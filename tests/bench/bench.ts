@@ -2,7 +2,7 @@
 // machine is shared and noisy; each is the median of several repeats, taken in turn.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,6 +12,7 @@ import { runBundle } from '../k6.ts';
 import { rowsOf, runInTurn, tableOf, type Comparison, type Contestant, type Row } from './comparison.ts';
 import { floor, memoryOf, ours, peer, plain, waitingOurs, waitingPlain, type Load } from './contestants.ts';
 import { peers } from './peers.ts';
+import { profileByFunction, profileByPart } from './profile/profile.ts';
 import { startBenchServer, type BenchServer } from './server.ts';
 
 const usage = `Usage: npm run bench [-- options]
@@ -22,10 +23,14 @@ below runtime/build/bench; one that can't be is left out, and said so. Takes som
   --only WORK,…     these alone: lines, random, sessions, memory, target-lines, target-sessions, growth
   --repeats N       so many repeats of each; default 5
   --share S         a share of the load, such as 0.1, to try it; then nothing is written
+  --profile         instead: where a session's JavaScript takes its time, by part, beside a plain script's
+  --profile=functions
+                    the same by function, with a k6 that is built for it
   --help            show this
 `;
 
 const folder = path.join(packageRoot, 'runtime/build/bench');
+const records = path.join(folder, 'records.ndjson');
 const document = path.join(packageRoot, 'docs/performance.md');
 const oneLine = { STRESS_COMMANDS: path.join(packageRoot, 'tests/bench/one-line.json') };
 const width = 100;
@@ -132,7 +137,7 @@ const processorWork = (server: BenchServer, share: number): Comparison => {
 /** What a record of each session costs. */
 const recordsWork = (server: BenchServer, share: number): Comparison => {
   const load = sessionLoad(4000 * share);
-  const k6Options = ['--console-output', path.join(folder, 'records.ndjson'), '--log-format', 'raw'];
+  const k6Options = ['--console-output', records, '--log-format', 'raw'];
   const settings = { ...oneLine, STRESS_RECORDS: 'all' };
   return {
     work: 'sessions of one line, with a record of each',
@@ -321,9 +326,14 @@ const write = async (table: string): Promise<void> => {
   say(`written: ${path.relative(packageRoot, document)}`);
 };
 
+const profiles = { parts: profileByPart, functions: profileByFunction };
+
 const main = async (): Promise<number> => {
   const { values } = parseArgs({
+    // It may be given without a value.
+    args: process.argv.slice(2).map((arg) => (arg === '--profile' ? '--profile=parts' : arg)),
     options: {
+      profile: { type: 'string' },
       only: { type: 'string', default: Object.keys(works).join(',') },
       repeats: { type: 'string', default: '5' },
       share: { type: 'string', default: '1' },
@@ -334,6 +344,17 @@ const main = async (): Promise<number> => {
     process.stdout.write(usage);
     return 0;
   }
+  await mkdir(folder, { recursive: true });
+  // k6 appends to it.
+  await rm(records, { force: true });
+  if (values.profile !== undefined) {
+    if (!Object.hasOwn(profiles, values.profile)) {
+      say(`--profile: expected no value, or functions; received ${values.profile}\n\n${usage}`);
+      return 2;
+    }
+    console.log(await profiles[values.profile as keyof typeof profiles](folder));
+    return 0;
+  }
   const names = values.only.split(',');
   const unknown = names.filter((name) => !Object.hasOwn(works, name));
   const [repeats, share] = [Number(values.repeats), Number(values.share)];
@@ -341,7 +362,6 @@ const main = async (): Promise<number> => {
     say(`expected works (${Object.keys(works).join(', ')}), repeats of 1 or more and a share up to 1\n\n${usage}`);
     return 2;
   }
-  await mkdir(folder, { recursive: true });
   const server = await startBenchServer(folder);
   const target = await startTarget({ port: 0, maxSessions: 1000 });
   const rows: Row[] = [];
