@@ -1,6 +1,6 @@
 import { toJsonSchema } from '@valibot/to-json-schema';
 import type { GenericSchema } from 'valibot';
-import { findingSchema, memorySchema, runSchema, sessionSchema } from '../../lib/results/record-schema.ts';
+import { findingSchema, memorySchema, runSchema, sessionSchema, stopSchema } from '../../lib/results/record-schema.ts';
 import { resultSchema } from '../../lib/results/result-schema.ts';
 import { expectedFindingsSchema } from '../run/expected-findings.ts';
 import type { JsonSchema } from './schemas.ts';
@@ -37,12 +37,12 @@ export const resultJsonSchema = (): JsonSchema =>
 /** The JSON Schema of the records that a run leaves beside its run record, one a line. */
 export const detailSchema = (): JsonSchema =>
   documentOf(
-    'ws-stress session, finding or memory record, version 1',
+    'ws-stress session, finding, memory or stop record, version 1',
     'A line of runs/<id>/records.ndjson. Times are milliseconds; members may be added within a version (docs/records.md)',
     {
       type: 'object',
       required: ['type', 'version'],
-      oneOf: [sessionSchema, findingSchema, memorySchema].map((schema) => bare(schema)),
+      oneOf: [sessionSchema, findingSchema, memorySchema, stopSchema].map((schema) => bare(schema)),
     },
   );
 

@@ -5,7 +5,7 @@ import type { RunRecord } from '../../lib/results/record-schema.ts';
 import type { Result } from '../../lib/results/result-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { outputProblems, overwritingProblems, writeOutput } from '../shared/output-file.ts';
-import { noFailures, readFailures } from '../run/closing-table.ts';
+import { noFailures, readFailures, type Failures } from '../run/closing-table.ts';
 import { junitXml } from './junit.ts';
 import { markdownSummary } from './markdown-summary.ts';
 import { readResult } from './result.ts';
@@ -13,7 +13,7 @@ import type { RunFolder } from './run-folder.ts';
 
 /** The forms in which other programs read a run, by the option that asks for one. */
 const forms = {
-  junit: junitXml,
+  junit: (record: RunRecord, _: Failures, result: Result): string => junitXml(record, result),
   markdown: markdownSummary,
   json: (record: RunRecord): string => `${visibleJson(record, 2)}\n`,
 } as const;

@@ -1,7 +1,10 @@
 import { plain } from '../../lib/text/visible.ts';
-import type { JudgedCriterion, RunRecord } from '../../lib/results/record-schema.ts';
-import { saturationText, verdictLineOf } from './verdict-text.ts';
-import { quantity } from '../../lib/text/quantities.ts';
+import { causeLines } from '../../lib/results/closing.ts';
+import type { RunRecord } from '../../lib/results/record-schema.ts';
+import { resultOf } from '../../lib/results/result-model.ts';
+import type { Cause, CauseExample, Check, Result } from '../../lib/results/result-schema.ts';
+import { outcomeCharacters, printable } from '../shared/printable.ts';
+import { saturationText } from './verdict-text.ts';
 import { runFacts } from './result-tables.ts';
 
 const references: Readonly<Record<string, string>> = {
@@ -13,6 +16,9 @@ const references: Readonly<Record<string, string>> = {
 
 /** A text of whatever origin as XML 1.0 can hold it, within an attribute too: it forbids much of what can't be seen. */
 const xmlText = (text: string): string => plain(text).replaceAll(/[&<>"]/g, (each) => references[each] ?? each);
+
+/** The same of a text that has lines of its own. */
+const xmlLines = (text: string): string => text.split('\n').map(xmlText).join('\n');
 
 const element = (name: string, attributes: Readonly<Record<string, string>>, children: readonly string[]): string => {
   const start = [name, ...Object.entries(attributes).map(([key, value]) => `${key}="${xmlText(value)}"`)].join(' ');
@@ -31,23 +37,76 @@ interface Ended {
 }
 
 const skips = {
-  'NOT RUN': 'what it judges was not asked, or not to the end',
-  'NOT APPLICABLE': 'the service has nothing of what it judges',
+  'NOT RUN': 'not asked, or the run ended before',
+  'NOT APPLICABLE': 'the service has nothing that it is about',
 } as const;
 
-const endOf = (criterion: JudgedCriterion, record: RunRecord): Ended | undefined => {
-  const { status, expected, expression, observed, unit } = criterion;
+/** A cause with what is known of it, a line each. */
+const causeText = (cause: Cause): string =>
+  [
+    cause.sentence,
+    ...causeLines(cause).map(({ label, text }) => `${label.padEnd(8)} ${printable(text, outcomeCharacters)}`),
+  ].join('\n');
+
+const outcomesLine = ({ run, test, outcomes }: RunRecord): string => {
+  const counts = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`);
+  return `run ${run} of ${test}; sessions: ${counts.join(', ') || 'none'}`;
+};
+
+const endOf = (
+  { status, expected, observed, title, causes: ids }: Check,
+  { causes }: Result,
+  record: RunRecord,
+): Ended | undefined => {
   if (status === 'PASS') return undefined;
   const end = { kind: 'skipped', type: status } as const;
   if (expected === true) return { ...end, message: `${status}, as the list of expected findings says` };
   if (status === 'NOT RUN' || status === 'NOT APPLICABLE') return { ...end, message: `${status}: ${skips[status]}` };
-  const outcomes = Object.entries(record.outcomes).map(([outcome, count]) => `${count} ${outcome}`);
+  const mine = causes.filter(({ id }) => ids.includes(id));
+  const [first] = mine;
+  const seen = `expected: ${title}; observed ${observed ?? 'nothing, there was no data'}`;
   return {
     kind: 'failure',
     type: status,
-    message: `expected ${expression}, observed ${status === 'NO DATA' ? 'nothing: there was no data' : quantity(observed, unit)}`,
-    text: `run ${record.run} of ${record.test}; sessions: ${outcomes.join(', ') || 'none'}`,
+    message: first === undefined ? seen : first.kind === 'criterion' ? first.sentence : `${first.sentence} (${seen})`,
+    text: [...mine.slice(0, 5).map(causeText), outcomesLine(record)].join('\n\n'),
   };
+};
+
+const findingKinds: ReadonlySet<Cause['kind']> = new Set([
+  'breaking',
+  'bypass',
+  'deviating',
+  'inconclusive',
+  'not-run',
+  'not-applicable',
+]);
+
+const endOfFinding = ({ kind, weight, advice, link }: Cause, example: CauseExample): Ended => {
+  const { expected, received, messageSent, messageReceived } = example;
+  if (weight !== 'failure')
+    return { kind: 'skipped', type: kind, message: `${weight === 'tolerated' ? 'tolerated: ' : ''}${received}` };
+  const lines = [
+    `expected ${expected}`,
+    `received ${received}`,
+    ...(messageSent === undefined ? [] : [`sent     ${messageSent}`]),
+    ...(messageReceived === undefined ? [] : [`got      ${messageReceived}`]),
+    `do       ${advice}`,
+    `see      ${link}`,
+  ];
+  return {
+    kind: 'failure',
+    type: kind,
+    message: `expected ${expected}, received ${received}`,
+    text: lines.map((line) => printable(line, outcomeCharacters)).join('\n'),
+  };
+};
+
+/** What came of the run as a whole, where that is an error: nothing ran, or it says nothing of the service. */
+const endOfRun = ({ verdict, sentence, causes }: Result): Ended | undefined => {
+  if (verdict !== 'INVALID' && verdict !== 'NOT RUN') return undefined;
+  const [first] = causes.filter(({ weight }) => weight === 'failure');
+  return { kind: 'error', type: verdict, message: sentence, ...(first && { text: causeText(first) }) };
 };
 
 /** A test case with its end. */
@@ -63,7 +122,7 @@ const caseElement = (suite: string, { name, end }: Case): string => {
       : [
           end.text === undefined
             ? element(end.kind, { type: end.type, message: end.message }, [])
-            : `<${end.kind} type="${xmlText(end.type)}" message="${xmlText(end.message)}">${xmlText(end.text)}</${end.kind}>`,
+            : `<${end.kind} type="${xmlText(end.type)}" message="${xmlText(end.message)}">${xmlLines(end.text)}</${end.kind}>`,
         ];
   return element('testcase', { classname: suite, name }, ended);
 };
@@ -82,17 +141,24 @@ const properties = (record: RunRecord): string =>
     ].map(([name, value]) => element('property', { name, value }, [])),
   );
 
-/** The cases of each suite: a criterion each, what differs from expected findings, and of an INVALID run the generator, which fell short. */
-const casesOf = (record: RunRecord): Map<string, Case[]> => {
+/**
+ * The cases of each suite: the run as a whole where nothing ran or it says nothing, a criterion each, a finding each that is not as
+ * expected, and what differs from the list of expected findings.
+ */
+const casesOf = (record: RunRecord, result: Result): Map<string, Case[]> => {
   const suites = new Map<string, Case[]>();
   const add = (suite: string, each: Case): void => {
     suites.set(suite, [...(suites.get(suite) ?? []), each]);
   };
-  if (record.verdict === 'INVALID') {
-    add(record.test, { name: 'generator', end: { kind: 'error', type: 'INVALID', message: verdictLineOf(record) } });
+  const ofRun = endOfRun(result);
+  if (ofRun) add(record.test, { name: record.verdict === 'INVALID' ? 'generator' : 'run', end: ofRun });
+  for (const check of result.checks) {
+    add(check.scenario, { name: check.expression, end: endOf(check, result, record) });
   }
-  for (const criterion of record.criteria) {
-    add(criterion.test, { name: `${criterion.selector} ${criterion.expression}`, end: endOf(criterion, record) });
+  for (const cause of result.causes.filter(({ kind }) => findingKinds.has(kind))) {
+    for (const example of cause.examples) {
+      add(example.scenario, { name: `case ${example.case ?? ''}`, end: endOfFinding(cause, example) });
+    }
   }
   for (const [kind, differences] of [
     ['new', record.expected?.new ?? []],
@@ -107,9 +173,9 @@ const casesOf = (record: RunRecord): Map<string, Case[]> => {
   return suites;
 };
 
-/** A run record as JUnit XML: a test suite a scenario, a test case a criterion. */
-export const junitXml = (record: RunRecord): string => {
-  const suites = casesOf(record);
+/** A run as JUnit XML: a test suite a scenario, a test case a criterion or finding. */
+export const junitXml = (record: RunRecord, result: Result = resultOf(record)): string => {
+  const suites = casesOf(record, result);
   const time = (record.durationMs / 1000).toFixed(3);
   const timestamp = record.startedAt.slice(0, 19);
   const all = [...suites.values()].flat();

@@ -4,18 +4,26 @@ import {
   memorySchema,
   runSchema,
   sessionSchema,
+  stopSchema,
   type FindingRecord,
   type MemoryRecord,
   type RunRecord,
   type SessionRecord,
+  type StopRecord,
 } from '../../lib/results/record-schema.ts';
 import { issueText } from '../shared/schema-issue.ts';
 import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 
 /** A record of any type that a run leaves beside its run record. */
-export type DetailRecord = SessionRecord | FindingRecord | MemoryRecord;
+export type DetailRecord = SessionRecord | FindingRecord | MemoryRecord | StopRecord;
 
-const schemas = { session: sessionSchema, finding: findingSchema, memory: memorySchema, run: runSchema };
+const schemas = {
+  session: sessionSchema,
+  finding: findingSchema,
+  memory: memorySchema,
+  stop: stopSchema,
+  run: runSchema,
+};
 type AnyRecord = v.InferOutput<(typeof schemas)[keyof typeof schemas]>;
 
 const isType = (type: unknown): type is keyof typeof schemas =>

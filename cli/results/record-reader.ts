@@ -67,7 +67,7 @@ export const readRecords = async function* (file: string): AsyncGenerator<Read> 
       if (record.type === 'run')
         yield {
           line: number,
-          problem: 'expected a session, finding or memory record, received a run record',
+          problem: 'expected a session, finding, memory or stop record, received a run record',
           isLast: false,
         };
       else yield { line: number, record };

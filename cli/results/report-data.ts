@@ -234,7 +234,7 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean) => {
     if (record.run !== run.run) records.ofOtherRuns++;
     else if (record.type === 'session') addSession(record);
     else if (record.type === 'finding') addFinding(record);
-    else {
+    else if (record.type === 'memory') {
       records.memory++;
       if (memory.length < maxMemory) memory.push({ ...record, samples: [...evenly(record.samples)] });
       else beyond++;

@@ -37,6 +37,7 @@ import { addFrameFindings, evaluateByList, readExpectedList, type ExpectedList }
 import { runProblems } from './run-inputs.ts';
 import { printProgress } from './run-progress.ts';
 import { scenarioFor } from './scenario-file.ts';
+import { stopReason } from './stop-reason.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
 import { certificates, certificatesFile } from '../shared/common-options.ts';
 import { declareCommand, type Given, type Options } from '../shared/command.ts';
@@ -337,7 +338,7 @@ const exitCodeOf = ({ verdict }: RunRecord, { code, signal }: K6End, isSuite: bo
 
 /** Completes the run record, writes what can be written, and prints the verdict; returns the exit code. */
 const completed = async (
-  { scenario, folder, k6, bundle, exports, expected, withTarget }: Asked,
+  { scenario, folder, k6, bundle, exports, expected, withTarget, interruption }: Asked,
   end: K6End,
   written: RunRecord | string,
   env: NodeJS.ProcessEnv,
@@ -375,6 +376,10 @@ const completed = async (
     ...(generator && { generator }),
     ...(end.saturation && { saturation: end.saturation }),
   };
+  const reason = await orReport(`${folder.records} could not be read`, () =>
+    stopReason(folder, ownRecord, interruption),
+  );
+  if (reason !== undefined) ownRecord.reason = reason;
   const byList =
     expected &&
     (await orReport(`the findings could not be compared with ${expected.file}`, () =>

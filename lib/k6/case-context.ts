@@ -77,7 +77,9 @@ export const askCases =
       await ask(context);
       countCasesAsked(scenario);
     } catch (error) {
-      exec.test.fail(`the cases of ${scenario} failed, not the service: ${sink.hide(String(error))}`);
+      const reason = `the cases of ${scenario} failed, not the service: ${sink.hide(String(error))}`;
+      sink.stop(reason);
+      exec.test.fail(reason);
       // k6 prints what is thrown.
       if (error instanceof Error) error.message = sink.hide(error.message);
       throw error;

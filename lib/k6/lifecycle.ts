@@ -8,6 +8,7 @@ import { wantsLimitedInstance } from '../load/scenario-facts.ts';
 import { recordCopyVariable, recordedSettings, refusal, shownUrl } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
 import type { RunRecord } from '../results/record-schema.ts';
+import { stopRecord } from '../results/record.ts';
 import { runOf, type RunIdentity } from '../results/run.ts';
 import { successCriteria } from '../results/success-criteria.ts';
 import { metricsOf } from '../results/summary-data.ts';
@@ -109,11 +110,15 @@ export const makeLifecycle = ({
   const setup = (): SetupData => {
     const run = runOf(settings.runId, root);
     markRun(run);
+    const stop = (reason: string): void => {
+      if (settings.records !== 'off') console.log(stopRecord(run, reason));
+      exec.test.abort(reason);
+    };
     const problem = optionsConflict(profile, sameNames(exec.test.options.thresholds ?? {}, thresholds));
-    if (problem !== undefined) exec.test.abort(problem);
+    if (problem !== undefined) stop(problem);
     const bypassing = bypassingOptions(exec.test.options as unknown as Record<string, unknown>, settings.insecure);
-    if (bypassing.length > 0) exec.test.abort(refusal(bypassing));
-    if (conflicts.length > 0) exec.test.abort(refusal(conflicts));
+    if (bypassing.length > 0) stop(refusal(bypassing));
+    if (conflicts.length > 0) stop(refusal(conflicts));
     for (const warning of warnings) console.warn(warning);
     if (settings.insecure) {
       console.warn(`${spelled('STRESS_INSECURE')}: the TLS certificate of the service is not verified.`);
@@ -122,7 +127,7 @@ export const makeLifecycle = ({
       ? { info: unknownService }
       : preflight(settings, plan.hidden.secrets, spelled);
     if (typeof found === 'string') {
-      exec.test.abort(found);
+      stop(found);
       throw new Error(found);
     }
     const { info: service } = found;
@@ -130,7 +135,7 @@ export const makeLifecycle = ({
     const { limitedUrl } = settings;
     if (limitedUrl !== undefined && chosen.some(wantsLimitedInstance)) {
       const limited = preflight({ ...settings, url: limitedUrl }, plan.hidden.secrets, spelled, 'STRESS_LIMITED_URL');
-      if (typeof limited === 'string') exec.test.abort(limited);
+      if (typeof limited === 'string') stop(limited);
     }
     const foreign = usesK6Options();
     if (foreign) {

@@ -1,7 +1,7 @@
 import exec from 'k6/execution';
 import type { Command } from '../commands/command.ts';
 import { describeOutcome, isGeneratorLimit } from '../session/outcome.ts';
-import { sessionRecord, type Hidden } from '../results/record.ts';
+import { sessionRecord, stopRecord, type Hidden } from '../results/record.ts';
 import { hide, hideInOutcome, hideInTrace } from '../results/redact.ts';
 import type { RunIdentity } from '../results/run.ts';
 import type { SessionResult } from '../session/session.ts';
@@ -28,17 +28,21 @@ export interface ResultSink {
   hide: (text: string) => string;
   /** Writes a record, where such are asked for. */
   record: (isFailure: boolean, text: () => string) => void;
+  /** Writes down why the run ends before it has done what it was to do. */
+  stop: (reason: string) => void;
 }
 
 /** Ends the run where the generator or a script failed, not the service. */
 export const stopOnGeneratorFailure = (
   { outcome, bug }: SessionResult,
-  { hidden: { secrets } }: Pick<ResultSink, 'hidden'>,
+  { hidden: { secrets }, stop }: Pick<ResultSink, 'hidden' | 'stop'>,
 ): void => {
   if (isGeneratorLimit(outcome)) {
     countGeneratorFailures(1);
     const shown = plain(describeOutcome(hideInOutcome(outcome, secrets)));
-    exec.test.fail(`INVALID: this machine has no more connections to give: ${shown}`);
+    const reason = `INVALID: this machine has no more connections to give: ${shown}`;
+    stop(reason);
+    exec.test.fail(reason);
   }
   if (bug !== undefined) {
     exec.test.fail(`a script failed, not the service: ${plain(describeOutcome(hideInOutcome(outcome, secrets)))}`);
@@ -60,6 +64,7 @@ export const createResultSink = ({ settings: { records }, hidden }: Plan, run: R
     record: (isFailure, text) => {
       if (records === 'all' || (isFailure && records === 'failures')) console.log(text());
     },
+    stop: (reason) => sink.record(true, () => stopRecord(run, reason)),
     session: (result, place, tags, command) => {
       countSession(result, tags);
       const { outcome } = result;

@@ -180,8 +180,11 @@ const runCases = async (
   tagSamples({});
   const notRunBecause = await cases?.(plan, name, sink, () => [...shared].slice(1) as ReplayCase[]);
   // A gate that rests on this scenario alone must not open.
-  if (isAlone && rounds.length === 0 && notRunBecause !== undefined)
-    exec.test.abort(`${name}: NOT RUN: ${sink.hide(notRunBecause)}`);
+  if (isAlone && rounds.length === 0 && notRunBecause !== undefined) {
+    const reason = `${name}: NOT RUN: ${sink.hide(notRunBecause)}`;
+    sink.stop(reason);
+    exec.test.abort(reason);
+  }
 };
 
 /** Sleeps until so many iterations have ended, however, and then for the pause between rounds. */

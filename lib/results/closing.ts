@@ -26,7 +26,7 @@ export interface Closing {
 }
 
 /** What is known of a cause, in the order in which it is read. */
-const causeLines = (cause: Cause): LabelledText[] => {
+export const causeLines = (cause: Cause): LabelledText[] => {
   const { place, expected, received, messageSent, messageReceived, advice, link, sentence } = cause;
   const lines: [LabelledText['label'], string | undefined][] = [
     ['where', place],

@@ -118,6 +118,15 @@ export const memorySchema = extensible({
 });
 export type MemoryRecord = v.InferOutput<typeof memorySchema>;
 
+/** Why a run was stopped before its end, or why nothing was run. */
+export const stopSchema = extensible({
+  type: v.literal('stop'),
+  ...ofRun,
+  /** What happened, and what to do. */
+  reason: v.string(),
+});
+export type StopRecord = v.InferOutput<typeof stopSchema>;
+
 const figuresSchema = extensible({
   test: v.string(),
   label: v.string(),

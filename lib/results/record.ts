@@ -2,7 +2,7 @@ import { visibleJson } from '../text/visible.ts';
 import type { Case } from '../cases/case.ts';
 import type { Command } from '../commands/command.ts';
 import type { SessionResult } from '../session/session.ts';
-import type { FindingRecord, RanCommand, SessionRecord } from './record-schema.ts';
+import type { FindingRecord, RanCommand, SessionRecord, StopRecord } from './record-schema.ts';
 import { hide, hideInOutcome, hideInTrace } from './redact.ts';
 import type { RunIdentity } from './run.ts';
 
@@ -87,3 +87,14 @@ export const findingRecord = (
     received: hide(finding.received, hidden.secrets),
     trace: hideInTrace(trace, hidden.secrets),
   } satisfies FindingRecord);
+
+/** The stop record: one line of JSON, where a run ends before it has done what it was to do. */
+export const stopRecord = (run: RunIdentity, reason: string): string =>
+  visibleJson({
+    type: 'stop',
+    version: 1,
+    run: run.id,
+    marker: run.marker,
+    test: run.test,
+    reason,
+  } satisfies StopRecord);

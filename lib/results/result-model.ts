@@ -193,8 +193,19 @@ const causeOf = (record: RunRecord, group: FailureGroup): Cause => {
   };
 };
 
+/** A cause, and the criteria that do not hold for it. */
+interface Explained {
+  cause: Cause;
+  criteria: readonly JudgedCriterion[];
+}
+
+const explainedBy = (record: RunRecord, group: FailureGroup): Explained => ({
+  cause: causeOf(record, group),
+  criteria: record.criteria.filter((each) => decides(each, group, record.success !== undefined)),
+});
+
 /** What failed where no records tell of it, by the counts of the run record. */
-const countedCauses = (record: RunRecord): Cause[] => {
+const countedCauses = (record: RunRecord): Explained[] => {
   const { total, outcomes, findings, verdict } = record;
   const weight = verdict === 'FAIL' ? 'failure' : verdict === 'PASS' ? 'tolerated' : 'not-checked';
   const failures = Object.entries(outcomes).filter(([kind]) => kind !== 'ok');
@@ -238,71 +249,75 @@ const countedCauses = (record: RunRecord): Cause[] => {
           }),
         ];
   });
-  return [...ofRounds, ...ofCases];
+  const isOf = ({ thing, kind }: Cause, each: JudgedCriterion): boolean =>
+    isBroken(each) &&
+    (thing === 'session'
+      ? ofSessions.has(metricOf(each)) && each.status === 'FAIL'
+      : metricOf(each) === 'findings' && (selectedTags(each.selector).finding ?? kind) === kind);
+  return [...ofRounds, ...ofCases].map((cause) => ({
+    cause,
+    criteria: record.criteria.filter((each) => isOf(cause, each)),
+  }));
+};
+
+const criterionSentence = (criterion: JudgedCriterion, isMeasure: boolean): string => {
+  const [expected, received] = [limitText(criterion), observedText(criterion) ?? 'nothing'];
+  if (metricOf(criterion) === 'session_success') return `${received} of sessions succeeded, expected ${expected}`;
+  return isMeasure
+    ? `${measureText(criterion)} was ${received}, expected ${expected}`
+    : `a check failed: ${criterionTitle(criterion)} (observed ${received})`;
 };
 
 /** Criteria that no failure of a session or case explains: times, figures, and those without data. */
-const criterionCauses = (record: RunRecord, others: readonly Cause[]): Cause[] => {
-  const isExplained = ({ test, selector }: JudgedCriterion): boolean =>
-    (ofSessions.has(metricOf({ selector })) || metricOf({ selector }) === 'findings') &&
-    others.some(
-      ({ weight, scenarios, thing }) =>
-        weight === 'failure' &&
-        (thing === 'case') === (metricOf({ selector }) === 'findings') &&
-        (scenarios.includes(test) || test === record.test),
-    );
+const criterionCauses = (record: RunRecord, others: readonly Explained[]): Explained[] => {
+  const isExplained = (each: JudgedCriterion): boolean =>
+    others.some(({ cause, criteria }) => cause.weight === 'failure' && criteria.includes(each));
   const broken = record.criteria.filter((each) => isBroken(each) && !isExplained(each));
   const measures = new Map<string, JudgedCriterion[]>();
   for (const each of broken.filter(({ status }) => status === 'FAIL')) {
     const key = `${each.test} ${measureText(each)} ${each.expression}`;
     measures.set(key, [...(measures.get(key) ?? []), each]);
   }
-  const rows = [...measures.values()].flatMap((all): Cause[] => {
+  const rows = [...measures.values()].flatMap((all): Explained[] => {
     const [first] = all;
     if (first === undefined || metricOf(first) === 'dropped_iterations') return [];
     const worst = all.reduce((a, b) => ((b.observed ?? 0) > (a.observed ?? 0) ? b : a));
     const rounds = all.flatMap(({ selector }) => selectedTags(selector).round ?? []).map(Number);
     const [expected, received] = [limitText(worst), observedText(worst) ?? 'nothing'];
-    const title = criterionTitle(first);
     const isMeasure = /\((?:avg|med|max|min|p\()/.test(`(${first.expression}`);
-    return [
-      ofRun(record, {
-        kind: 'criterion',
-        id: `criterion-${metricOf(first)}-${first.test}`.replaceAll('_', '-'),
-        weight: 'failure',
-        sentence: isMeasure
-          ? `${measureText(worst)} was ${received}, expected ${expected}`
-          : `a check failed: ${title} (${received})`,
-        count: all.length,
-        thing: 'check',
-        scenarios: [first.test],
-        rounds,
-        place: placeText({ scenarios: [first.test], rounds, cases: [], commands: [] }),
-        expected,
-        received,
-        advice: isMeasure
-          ? 'Compare the rounds: if the time grows with the load, the service is at its limit; if not, it is slow by itself.'
-          : 'The criterion is in thresholds.json.',
-      }),
-    ];
+    const cause = ofRun(record, {
+      kind: 'criterion',
+      id: `criterion-${metricOf(first)}-${first.test}`.replaceAll('_', '-'),
+      weight: 'failure',
+      sentence: criterionSentence(worst, isMeasure),
+      count: all.length,
+      thing: 'check',
+      scenarios: [first.test],
+      rounds,
+      place: placeText({ scenarios: [first.test], rounds, cases: [], commands: [] }),
+      expected,
+      received,
+      advice: isMeasure
+        ? 'Compare the rounds: if the time grows with the load, the service is at its limit; if not, it is slow by itself.'
+        : 'The criterion is in thresholds.json.',
+    });
+    return [{ cause, criteria: all }];
   });
   const without = broken.filter(({ status }) => status === 'NO DATA');
   if (without.length === 0) return rows;
   const scenarios = [...new Set(without.map(({ test }) => test))];
   const titles = [...new Set(without.map(criterionTitle))];
-  return [
-    ...rows,
-    ofRun(record, {
-      kind: 'no-data',
-      weight: 'failure',
-      sentence: `${counted(without.length, 'check')} had no data: ${listed(titles, 2)}`,
-      count: without.length,
-      thing: 'check',
-      scenarios,
-      place: listed(scenarios),
-      advice: 'Nothing succeeded that these checks could measure: see the other causes first.',
-    }),
-  ];
+  const cause = ofRun(record, {
+    kind: 'no-data',
+    weight: 'failure',
+    sentence: `${counted(without.length, 'check')} had no data: ${listed(titles, 2)}`,
+    count: without.length,
+    thing: 'check',
+    scenarios,
+    place: listed(scenarios),
+    advice: 'Nothing succeeded that these checks could measure: see the other causes first.',
+  });
+  return [...rows, { cause, criteria: without }];
 };
 
 const unexpectedCauses = (record: RunRecord): Cause[] =>
@@ -346,7 +361,6 @@ const notRunCauses = (record: RunRecord, others: readonly Cause[]): Cause[] => {
       kind: 'nothing-was-run',
       weight: 'failure',
       sentence: lowered(what),
-      received: reason,
       advice: advice || skipped?.advice || 'Run ws-stress doctor with the same settings: it checks each of them.',
     }),
   ];
@@ -409,7 +423,7 @@ const keyFigures = (record: RunRecord, details: RunDetails): KeyFigures => {
   };
 };
 
-const checksOf = ({ criteria }: RunRecord): Check[] =>
+const checksOf = ({ criteria }: RunRecord, explained: readonly Explained[]): Check[] =>
   criteria.map((each) => {
     const observed = observedText(each);
     return {
@@ -419,6 +433,7 @@ const checksOf = ({ criteria }: RunRecord): Check[] =>
       status: each.status,
       ...(observed !== undefined && { observed }),
       ...(each.expected === true && { expected: true as const }),
+      causes: explained.filter((of) => of.criteria.includes(each)).map(({ cause }) => cause.id),
     };
   });
 
@@ -477,14 +492,15 @@ const provenBy = (record: RunRecord): string[] => {
 /** The result of a run in words, from its run record and what its other records tell. */
 export const resultOf = (record: RunRecord, details: RunDetails = {}): Result => {
   const { run, marker, test, startedAt, durationMs, url, verdict } = record;
-  const ofRecords = details.failures?.map((group) => causeOf(record, group)) ?? countedCauses(record);
-  const judged = verdict === 'FAIL' ? criterionCauses(record, ofRecords) : [];
+  const failed = details.failures?.map((group) => explainedBy(record, group)) ?? countedCauses(record);
+  const judged = verdict === 'FAIL' ? criterionCauses(record, failed) : [];
+  const ofRecords = failed.map(({ cause }) => cause);
   const causes = worstFirst([
     ...notRunCauses(record, ofRecords),
     ...invalidCauses(record, details),
     ...unexpectedCauses(record),
     ...ofRecords,
-    ...judged,
+    ...judged.map(({ cause }) => cause),
     ...busyCauses(record, details),
   ]);
   return {
@@ -501,7 +517,7 @@ export const resultOf = (record: RunRecord, details: RunDetails = {}): Result =>
     causes,
     proven: provenBy(record),
     figures: keyFigures(record, details),
-    checks: checksOf(record),
+    checks: checksOf(record, [...failed, ...judged]),
     ...(details.changes && { changes: details.changes }),
   };
 };

@@ -110,6 +110,8 @@ const checkSchema = extensible({
   observed: v.optional(v.string()),
   /** It fails as a list of expected findings says. */
   expected: v.optional(v.literal(true)),
+  /** The ids of the causes for which it does not hold. */
+  causes: v.array(v.string()),
 });
 /** A criterion in words. */
 export type Check = v.InferOutput<typeof checkSchema>;
