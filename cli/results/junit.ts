@@ -105,7 +105,7 @@ const endOfFinding = ({ kind, weight, advice, link }: Cause, example: CauseExamp
 /** What came of the run as a whole, where that is an error: nothing ran, or it says nothing of the service. */
 const endOfRun = ({ verdict, sentence, causes }: Result): Ended | undefined => {
   if (verdict !== 'INVALID' && verdict !== 'NOT RUN') return undefined;
-  const [first] = causes.filter(({ weight }) => weight === 'failure');
+  const first = causes.find(({ weight }) => weight === 'failure');
   return { kind: 'error', type: verdict, message: sentence, ...(first && { text: causeText(first) }) };
 };
 

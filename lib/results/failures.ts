@@ -84,7 +84,8 @@ const outcomeIn = (received: string): Exclude<SessionRecord['outcome'], { kind: 
   return { kind: head, code: code === undefined ? null : Number(code), detail: rest };
 };
 
-const kebab = (text: string): string =>
+/** A text as the part of an id. */
+export const kebab = (text: string): string =>
   text
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')

@@ -1,7 +1,7 @@
 import { selectedTags } from '../load/thresholds.ts';
 import { counted, listed } from '../text/quantities.ts';
 import { criterionTitle, limitText, measureText, metricOf, observedText } from './criterion-title.ts';
-import type { FailureGroup } from './failures.ts';
+import { kebab, type FailureGroup } from './failures.ts';
 import type { JudgedCriterion, RunRecord } from './record-schema.ts';
 import type { Cause, Check, KeyFigures, Result } from './result-schema.ts';
 
@@ -204,6 +204,13 @@ const explainedBy = (record: RunRecord, group: FailureGroup): Explained => ({
   criteria: record.criteria.filter((each) => decides(each, group, record.success !== undefined)),
 });
 
+/** Whether a criterion that does not hold counts what a cause without records is about. */
+const countsFor = ({ thing, kind }: Cause, each: JudgedCriterion): boolean =>
+  isBroken(each) &&
+  (thing === 'session'
+    ? ofSessions.has(metricOf(each)) && each.status === 'FAIL'
+    : metricOf(each) === 'findings' && (selectedTags(each.selector).finding ?? kind) === kind);
+
 /** What failed where no records tell of it, by the counts of the run record. */
 const countedCauses = (record: RunRecord): Explained[] => {
   const { total, outcomes, findings, verdict } = record;
@@ -249,14 +256,9 @@ const countedCauses = (record: RunRecord): Explained[] => {
           }),
         ];
   });
-  const isOf = ({ thing, kind }: Cause, each: JudgedCriterion): boolean =>
-    isBroken(each) &&
-    (thing === 'session'
-      ? ofSessions.has(metricOf(each)) && each.status === 'FAIL'
-      : metricOf(each) === 'findings' && (selectedTags(each.selector).finding ?? kind) === kind);
   return [...ofRounds, ...ofCases].map((cause) => ({
     cause,
-    criteria: record.criteria.filter((each) => isOf(cause, each)),
+    criteria: record.criteria.filter((each) => countsFor(cause, each)),
   }));
 };
 
@@ -287,7 +289,7 @@ const criterionCauses = (record: RunRecord, others: readonly Explained[]): Expla
     const isMeasure = /\((?:avg|med|max|min|p\()/.test(`(${first.expression}`);
     const cause = ofRun(record, {
       kind: 'criterion',
-      id: `criterion-${metricOf(first)}-${first.test}`.replaceAll('_', '-'),
+      id: `criterion-${kebab(`${first.test} ${measureText(first)} ${first.expression}`)}`,
       weight: 'failure',
       sentence: criterionSentence(worst, isMeasure),
       count: all.length,
