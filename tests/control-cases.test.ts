@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { controlCases } from '../lib/cases/control.ts';
-import type { Case, FindingKind } from '../lib/cases/case.ts';
+import { runCase, type Case, type FindingKind } from '../lib/cases/case.ts';
 import { count, countToThirty } from '../lib/commands/count.ts';
 import { askTarget, casesNamed, impatient, patient } from './ask-cases.ts';
 import { atOnce, slowness } from './busy.ts';
+import { service, startInMemory } from './memory-socket.ts';
 
 const dialects = ['deployed', 'documented'] as const;
 const cases = controlCases();
@@ -25,6 +26,17 @@ test('the command of process control counts to thirty, a second each', () => {
   assert.equal(command, 'i=0; while [ $i -lt 30 ]; do echo "Count $i"; i=$((i+1)); sleep 1; done');
   assert.deepEqual(proof, { numbered: { line: 'Count {i}', from: 0, to: 29 } });
   assert.deepEqual(countToThirty(true).proof, proof);
+});
+
+test('only CANCEL can have ended what it must end: by itself that outlasts all tries', () => {
+  const named = cases.filter(({ name }) => /^cancel-(while-paused|twice)$/.test(name));
+  assert.equal(named.length, 2);
+  for (const each of named) {
+    const session = startInMemory(runCase(each).script);
+    session.events.message(service.connected);
+    const [, lines, pause] = /-lt (\d+) .*sleep ([\d.]+);/.exec(session.sent.join('')) ?? [];
+    assert.ok(Number(lines) * Number(pause) > 12 + 3, `${each.name}: ${session.sent.join('')}`);
+  }
 });
 
 for (const python of [false, true]) {

@@ -46,6 +46,15 @@ const describeResponse = ({ error, result }: Response): string =>
 
 const ask = (session: Session, type: string): Script<Response> => session.request('control', { type });
 
+/** Outlasts the tries after CANCEL, so that only CANCEL can have ended it. */
+const outlasting = count(200, 0.1, false);
+
+const runningUntilCanceled = function* (session: Session): Script<Execution> {
+  const run = yield* session.execute(outlasting);
+  yield* run.reaches(linesBefore);
+  return run;
+};
+
 /** A command that has printed a few lines and runs on. */
 const running = function* (session: Session): Script<Execution> {
   const run = yield* session.execute(counting);
@@ -83,8 +92,12 @@ const controlled = function* (
   throw new SessionEnd(outcome);
 };
 
-const whilePaused = function* (session: Session, then: (held: Paused) => Script<Judgement>): Script<Judgement> {
-  const run = yield* running(session);
+const whilePaused = function* (
+  session: Session,
+  then: (held: Paused) => Script<Judgement>,
+  start: (session: Session) => Script<Execution> = running,
+): Script<Judgement> {
+  const run = yield* start(session);
   // A machine that is slow with the first lines is slow with the next one.
   const slowMs = Math.round(linesBefore * run.ageMs);
   const staysSilent = (): Script => run.staysSilentFor(Math.max(silentMs, slowMs));
@@ -223,10 +236,11 @@ const cancels = (): readonly Case[] => [
     section,
     expected: 'CANCEL ends a paused process too: a further execute is accepted within 12 s',
     *script(session) {
-      return yield* whilePaused(session, function* ({ run, staysSilent }) {
+      const canceled = function* ({ run, staysSilent }: Paused): Script<Judgement> {
         yield* staysSilent();
         return yield* hasEnded(session, run, `result ${JSON.stringify(yield* session.control('CANCEL'))}`);
-      });
+      };
+      return yield* whilePaused(session, canceled, runningUntilCanceled);
     },
   },
   {
@@ -234,7 +248,7 @@ const cancels = (): readonly Case[] => [
     section,
     expected: 'a second CANCEL is answered, the process ends, and a further execute is accepted within 12 s',
     *script(session) {
-      const run = yield* running(session);
+      const run = yield* runningUntilCanceled(session);
       return yield* controlled(session, run, 'CANCEL', function* () {
         return yield* hasEnded(session, run, describeResponse(yield* ask(session, 'CANCEL')));
       });
