@@ -33,21 +33,21 @@ void test('every file of JSON that a user may write or edit may begin with a byt
   const text = await run([0], ...concurrent, '--thresholds', thresholds, '--commands', set, '--run-id', 'r');
   assert.match(text, /PASS/);
 
-  marked(path.join(cwd, 'runs/r/run.json'));
-  marked(path.join(cwd, 'runs/r/records.ndjson'));
-  marked(path.join(cwd, 'history/runs.jsonl'));
+  marked(path.join(cwd, 'stress-results/runs/r/run.json'));
+  marked(path.join(cwd, 'stress-results/runs/r/records.ndjson'));
+  marked(path.join(cwd, 'stress-results/history/runs.jsonl'));
   assert.doesNotMatch(await run([0], 'report', 'r'), /runs\/r\/records/);
   assert.match(await run([0], 'history'), /concurrent/);
   await run([0], 'baseline', 'r');
-  marked(path.join(cwd, 'history/baseline.json'));
+  marked(path.join(cwd, 'stress-results/history/baseline.json'));
   assert.match(await run([0], 'baseline'), /concurrent +r/);
 
   const wrong = write('wrong.json', { version: 1, commands: [{ ...commands[0], proof: { lines: ['ho'] } }] });
   const list = write('findings.json', { version: 1, findings: [] });
   await run([99], ...concurrent, '--commands', wrong, '--expect', list);
-  const kept = readdirSync(path.join(cwd, 'recovery')).filter((name) => name.endsWith('.json'));
+  const kept = readdirSync(path.join(cwd, 'stress-results/recovery')).filter((name) => name.endsWith('.json'));
   assert.equal(kept.length, 2, kept.join(', '));
-  for (const file of kept) marked(path.join(cwd, 'recovery', file));
+  for (const file of kept) marked(path.join(cwd, 'stress-results/recovery', file));
   assert.match(await run([0], 'recovery', 'list'), /output-mismatch/);
   assert.doesNotMatch(await run([0, 99], 'run', 'recovery', '--url', target.url), /NOT RUN|problem/);
 });

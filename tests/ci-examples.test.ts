@@ -82,16 +82,7 @@ void test('what a run leaves is kept when it failed', () => {
 });
 
 /** What git does not have is not in a checkout. */
-const notChecked = new Set([
-  '.git',
-  'node_modules',
-  'dist',
-  'dist-webpack',
-  'runs',
-  'history',
-  'recovery',
-  'runtime/build',
-]);
+const notChecked = new Set(['.git', 'node_modules', 'dist', 'dist-webpack', 'stress-results', 'runtime/build']);
 
 const environment = async (): Promise<NodeJS.ProcessEnv> => ({
   ...cleanEnv(),
@@ -163,13 +154,15 @@ const runJob = async (t: TestContext, checkout: string, scripts: readonly string
     ended = await runScript(t, own, folder, all);
     if (ended.code !== 0) break;
   }
-  const [run = ''] = existsSync(path.join(folder, 'runs')) ? readdirSync(path.join(folder, 'runs')) : [];
+  const [run = ''] = existsSync(path.join(folder, 'stress-results/runs'))
+    ? readdirSync(path.join(folder, 'stress-results/runs'))
+    : [];
   return {
     ...ended,
     junit: left(path.join(folder, 'junit.xml')),
     summary: left(summary),
-    report: left(path.join(folder, 'runs', run, 'report.html')),
-    summaryOfRun: left(path.join(folder, 'runs', run, 'summary.md')),
+    report: left(path.join(folder, 'stress-results/runs', run, 'report.html')),
+    summaryOfRun: left(path.join(folder, 'stress-results/runs', run, 'summary.md')),
   };
 };
 

@@ -167,10 +167,13 @@ const leaveRun = (base: string, id: string, durations: readonly number[], more: 
 };
 
 const cli = (base: string, ...args: string[]) =>
-  runProgram(process.execPath, [path.join(packageRoot, 'cli/ws-stress.mjs'), ...args], { cwd: base });
+  runProgram(process.execPath, [path.join(packageRoot, 'cli/ws-stress.mjs'), ...args], { cwd: path.dirname(base) });
+
+/** The default folder of results of a working directory. */
+const newResults = (t: TestContext): string => path.join(temporaryDirectory(t), 'stress-results');
 
 const folderWith = (t: TestContext): string => {
-  const base = temporaryDirectory(t);
+  const base = newResults(t);
   leaveRun(base, 'r1', around(100));
   leaveRun(base, 'r2', around(101));
   leaveRun(base, 'slow', around(200));
@@ -182,11 +185,11 @@ void test('ws-stress compare exits with 1 for a regression, 0 for none, and writ
   const none = await cli(base, 'compare', 'r1', 'r2');
   assert.equal(none.code, 0, none.stderr);
   assert.match(none.stdout, /^NO REGRESSION was found/m);
-  const worse = await cli(base, 'compare', 'r1', 'runs/slow', '--markdown', 'slow.md');
+  const worse = await cli(base, 'compare', 'r1', 'stress-results/runs/slow', '--markdown', 'slow.md');
   assert.equal(worse.code, 1, worse.stderr);
   assert.match(worse.stdout, /^ {2}session +[\d.]+ ms +[\d.]+ ms +\+100 % +1\.00 +<0\.0001 +– +regression$/m);
   assert.match(worse.stdout, /^REGRESSION: 1 regression/m);
-  const document = readFileSync(path.join(base, 'slow.md'), 'utf8');
+  const document = readFileSync(path.join(base, '../slow.md'), 'utf8');
   assert.match(document, /\*\*REGRESSION: 1 regression/);
   assert.match(document, /^\| session \| .* \| regression \|$/m);
   const json = await cli(base, 'compare', 'r1', 'slow', '--json');
@@ -195,7 +198,7 @@ void test('ws-stress compare exits with 1 for a regression, 0 for none, and writ
   assert.deepEqual([told.type, told.version, told.verdict], ['comparison', 1, 'regression']);
   assert.equal((await cli(base, 'compare', 'r1', 'slow', '--tolerance', '150')).code, 0);
   assert.equal((await cli(base, 'compare', 'r1,r2', 'slow')).code, 1);
-  assert.equal((await cli(temporaryDirectory(t), 'compare', 'r1', 'slow', '--folder', base)).code, 1);
+  assert.equal((await cli(newResults(t), 'compare', 'r1', 'slow', '--folder', base)).code, 1);
 });
 
 void test('runs that are not alike are refused with what differs, unless it is forced', async (t) => {
@@ -254,7 +257,7 @@ void test('what cannot be found or read is refused with 2, which no regression h
   await refused(/expected a baseline of concurrent, found none/, 'r1');
   writeFileSync(runFolder(base, 'r2').run, '{"type":"run"');
   await refused(/run\.json: expected a record/, 'r1', 'r2');
-  await refused(/ENOTDIR/, 'r1', 'slow', '--markdown', 'runs/r1/run.json/x.md');
+  await refused(/ENOTDIR/, 'r1', 'slow', '--markdown', 'stress-results/runs/r1/run.json/x.md');
 });
 
 void test('records that are missing or not of all sessions are told, and no durations of them compared', async (t) => {
@@ -303,7 +306,7 @@ void test('sessions of cases count by their controls only, and names without end
 void test('a baseline is set, shown, kept for other scenarios, and used by compare', async (t) => {
   const base = folderWith(t);
   assert.match((await cli(base, 'baseline')).stdout, /no baseline is set/);
-  const set = await cli(base, 'baseline', 'r1', 'runs/r2');
+  const set = await cli(base, 'baseline', 'r1', 'stress-results/runs/r2');
   assert.equal(set.code, 0, set.stderr);
   assert.equal(set.stdout, 'concurrent  r1, r2\n');
   leaveRun(base, 'alone', [10], { test: 'single' });

@@ -195,8 +195,9 @@ void test('Markdown: however many rounds and criteria there are, it fits a comme
   assert.ok(text.length < 65_536, String(text.length));
 });
 
-const leaveRun = (base: string, record: RunRecord): void => {
-  const folder = runFolder(base, record.run);
+/** Leaves a run in the default folder of results. */
+const leaveRun = (cwd: string, record: RunRecord): void => {
+  const folder = runFolder(path.join(cwd, 'stress-results'), record.run);
   mkdirSync(folder.path, { recursive: true });
   writeFileSync(folder.run, JSON.stringify(record));
 };
@@ -206,7 +207,7 @@ const wsStress = (cwd: string, ...args: string[]) => runProgram(process.execPath
 void test('a run leaves junit.xml and summary.md in its folder', async (t) => {
   const base = temporaryDirectory(t);
   leaveRun(base, failed);
-  const folder = runFolder(base, 'r1');
+  const folder = runFolder(path.join(base, 'stress-results'), 'r1');
   await writeForMachines(folder, failed);
   assert.equal(readFileSync(path.join(folder.path, 'junit.xml'), 'utf8'), junitXml(failed));
   assert.equal(readFileSync(path.join(folder.path, 'summary.md'), 'utf8'), markdownSummary(failed));
@@ -223,7 +224,15 @@ void test('ws-stress export writes a run in every form, to files and to stdout',
   assert.equal(readFileSync(junit, 'utf8'), junitXml(failed));
   assert.equal((JSON.parse(readFileSync(json, 'utf8')) as RunRecord).run, 'r1');
 
-  const named = await wsStress(packageRoot, 'export', 'r0', '--folder', base, '--junit', '-');
+  const named = await wsStress(
+    packageRoot,
+    'export',
+    'r0',
+    '--folder',
+    path.join(base, 'stress-results'),
+    '--junit',
+    '-',
+  );
   assert.equal(named.code, 0, named.stderr);
   assert.equal(named.stdout, junitXml(runRecord('r0', { startedAt: '2025-06-24T14:30:00.000Z' })));
 
@@ -268,7 +277,7 @@ void test('ws-stress export refuses wrong options, all of them at once, and a ru
   const none = await wsStress(base, 'export', 'r9', '--junit', '-');
   assert.equal(none.code, 1);
   assert.match(none.stderr, /expected the id of a run in .*runs.*received r9; the latest: r1/);
-  writeFileSync(runFolder(base, 'r1').run, '{"type":"run","version":2}');
+  writeFileSync(runFolder(path.join(base, 'stress-results'), 'r1').run, '{"type":"run","version":2}');
   const other = await wsStress(base, 'export', 'r1', '--junit', '-');
   assert.equal(other.code, 1);
   assert.match(other.stderr, /expected version 1 of the run record, received 2/);

@@ -60,7 +60,7 @@ const runOn = async (
 ${before}
 "$@" 2>&1 &
 run=$!
-records() { for each in runs/*/records.ndjson /dev/shm/results/runs/*/records.ndjson; do [ -s "$each" ] && return; done; return 1; }
+records() { for each in stress-results/runs/*/records.ndjson /dev/shm/results/runs/*/records.ndjson; do [ -s "$each" ] && return; done; return 1; }
 until records || ! kill -0 $run 2>&-; do sleep 0.05; done
 ${during}
 : >'${base}/ready'

@@ -29,8 +29,8 @@ const readAll = async (base: string): Promise<{ ids: string[]; problems: string[
 };
 
 const withHistory = (t: TestContext, text: string): string => {
-  const base = temporaryDirectory(t);
-  mkdirSync(path.join(base, 'history'));
+  const base = path.join(temporaryDirectory(t), 'stress-results');
+  mkdirSync(path.join(base, 'history'), { recursive: true });
   writeFileSync(historyFile(base), text);
   return base;
 };
@@ -45,7 +45,7 @@ const summed = (...records: RunRecord[]): ScenarioHistory[] => {
 
 const cli = (base: string, ...args: string[]) =>
   runProgram(process.execPath, [path.join(packageRoot, 'cli/ws-stress.mjs'), ...args], {
-    cwd: base,
+    cwd: path.dirname(base),
   });
 
 void test('two processes that append at once lose no run', async (t) => {

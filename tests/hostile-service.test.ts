@@ -207,7 +207,7 @@ void test('nothing that a service says reaches a stream or a file unescaped', as
     await run('history', '--write');
     await run('recovery', 'list');
     await run('recovery', 'list', '--json');
-    const kept = filesBelow(path.join(cwd, 'recovery')).map((file) => path.basename(file, '.json'));
+    const kept = filesBelow(path.join(cwd, 'stress-results/recovery')).map((file) => path.basename(file, '.json'));
     for (const name of kept.filter((each) => each !== 'index')) {
       await run('recovery', 'show', name);
       await run('recovery', 'show', name, '--json');

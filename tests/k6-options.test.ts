@@ -90,8 +90,8 @@ void test('variables that would bypass the product are kept from k6, and each is
 });
 
 const onlyRecord = (base: string): RunRecord => {
-  const [id = ''] = readdirSync(path.join(base, 'runs'));
-  return JSON.parse(readFileSync(path.join(base, 'runs', id, 'run.json'), 'utf8')) as RunRecord;
+  const [id = ''] = readdirSync(path.join(base, 'stress-results/runs'));
+  return JSON.parse(readFileSync(path.join(base, 'stress-results/runs', id, 'run.json'), 'utf8')) as RunRecord;
 };
 
 void test('ws-stress run gives the same verdict and exit code whatever k6 finds in its environment', async (t) => {

@@ -235,8 +235,8 @@ const runBeside = async (
   let output = '';
   for (const stream of [run.stdout, run.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
   await once(run, 'close');
-  const [id = ''] = readdirSync(path.join(base, 'runs'));
-  const read = (name: string): string => readFileSync(path.join(base, 'runs', id, name), 'utf8');
+  const [id = ''] = readdirSync(path.join(base, 'stress-results/runs'));
+  const read = (name: string): string => readFileSync(path.join(base, 'stress-results/runs', id, name), 'utf8');
   return { output, record: JSON.parse(read('run.json')) as RunRecord, report: read('report.html') };
 };
 

@@ -136,7 +136,7 @@ void test('a project is built when needed, run by name or file, and judged by it
     assert.equal(second.code, 0, second.stdout + second.stderr);
     assert.doesNotMatch(second.stderr, /built/);
     assert.match(second.stdout, /PASS +command_duration\{class:paced\}/);
-    assert.equal(readdirSync(path.join(folder, 'runs')).length, 2);
+    assert.equal(readdirSync(path.join(folder, 'stress-results/runs')).length, 2);
     change('thresholds.json', 'p(95)<5000', 'p(95)<1');
     const third = await run('run', 'jobs', '--url', target.url, '--rounds', '1');
     assert.equal(third.code, 99, third.stdout + third.stderr);
@@ -317,7 +317,7 @@ void test('a failure is kept, and replayed with the script of its scenario in th
   t.after(() => broken.close());
   const first = await run('run', 'jobs', '--url', broken.url, '--rounds', '1');
   assert.equal(first.code, 99, first.stderr);
-  assert.ok(readdirSync(path.join(folder, 'recovery')).some((name) => name.startsWith('jobs-job-')));
+  assert.ok(readdirSync(path.join(folder, 'stress-results/recovery')).some((name) => name.startsWith('jobs-job-')));
   // Its command alone would succeed: PAUSE is a step of the script.
   const again = await run('run', 'recovery', '--url', broken.url);
   assert.equal(again.code, 99, again.stdout + again.stderr);

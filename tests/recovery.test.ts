@@ -6,7 +6,8 @@ import { packageRoot } from '../cli/shared/package-root.ts';
 import { mergeRun, nameOf, parseCase, type RecoveryCase, type Told } from '../cli/results/recovery-cases.ts';
 import { keepFailures } from '../cli/results/keep-failures.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
-import { changeCases, readCases, recoveryIndex } from '../cli/results/recovery-store.ts';
+import { changeCases, readCases } from '../cli/results/recovery-store.ts';
+import { resultsLayout } from '../cli/results/results-layout.ts';
 import type { Command } from '../lib/commands/command.ts';
 import { isCaseName, recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
 import type { Outcome } from '../lib/session/outcome.ts';
@@ -117,7 +118,7 @@ void test('files that are no cases are told and left alone; the others stay', as
     assert.equal(readFileSync(path.join(folder, `${name}.json`), 'utf8'), text);
   const { cases } = await readCases(base);
   assert.equal(cases.length, 1);
-  const index = JSON.parse(readFileSync(recoveryIndex(base), 'utf8')) as { cases: { name: string }[] };
+  const index = JSON.parse(readFileSync(resultsLayout(base).recoveryIndex, 'utf8')) as { cases: { name: string }[] };
   assert.deepEqual(
     index.cases.map(({ name }) => name),
     cases.map(({ name }) => name),
@@ -154,6 +155,8 @@ void test('an index of another form is refused, by k6 too', async (t) => {
   }
 });
 
+const resultsIn = (cwd: string): string => path.join(cwd, 'stress-results');
+
 const wsStress = (cwd: string, ...args: string[]): ReturnType<typeof runProgram> =>
   runProgram(process.execPath, [path.join(packageRoot, 'cli/ws-stress.mjs'), ...args], { cwd });
 
@@ -172,19 +175,19 @@ void test('a failure is kept, fails again while its fault is there, and holds wh
   const first = await wsStress(cwd, 'run', 'concurrent', '--rounds', '5', '--url', faulty.url);
   assert.equal(first.code, 99, first.stderr);
   assert.match(first.stderr, /kept as recovery cases: concurrent-/);
-  const { cases } = await readCases(cwd);
+  const { cases } = await readCases(resultsIn(cwd));
   assert.ok(cases.length > 0 && cases.every(({ state, counts }) => state === 'active' && counts.failed === 1));
-  assert.ok(existsSync(recoveryIndex(cwd)));
+  assert.ok(existsSync(resultsLayout(resultsIn(cwd)).recoveryIndex));
 
   const again = await wsStress(cwd, 'run', 'recovery', '--url', faulty.url);
   assert.equal(again.code, 99, again.stderr);
   assert.match(again.stdout, /breaking +recovery concurrent-/);
-  const failed = (await readCases(cwd)).cases;
+  const failed = (await readCases(resultsIn(cwd))).cases;
   assert.ok(failed.every(({ counts }) => counts.failed === 2 && counts.heldInARow === 0));
 
   const suite = await wsStress(cwd, 'run', 'suite', '--only', 'single,recovery', '--url', sound.url);
   assert.equal(suite.code, 0, suite.stderr + suite.stdout);
-  const held = (await readCases(cwd)).cases;
+  const held = (await readCases(resultsIn(cwd))).cases;
   assert.ok(held.every(({ counts }) => counts.failed === 2 && counts.heldInARow === 1));
 
   const [{ name } = assert.fail()] = held;
@@ -198,8 +201,8 @@ void test('a failure is kept, fails again while its fault is there, and holds wh
   assert.equal((await wsStress(cwd, 'recovery', 'replay', '../x')).code, 2);
   assert.equal((await wsStress(cwd, 'recovery', 'show', 'not-there')).code, 1);
   assert.equal((await wsStress(cwd, 'recovery', 'retire', name)).code, 0);
-  assert.equal(readFileSync(recoveryIndex(cwd), 'utf8').includes(`"${name}"`), false);
-  assert.equal(readdirSync(path.join(cwd, 'recovery')).filter((file) => file.endsWith('.tmp')).length, 0);
+  assert.equal(readFileSync(resultsLayout(resultsIn(cwd)).recoveryIndex, 'utf8').includes(`"${name}"`), false);
+  assert.equal(readdirSync(path.join(resultsIn(cwd), 'recovery')).filter((file) => file.endsWith('.tmp')).length, 0);
 });
 
 void test('a suite without kept failures is not failed by it', async (t) => {
@@ -265,7 +268,8 @@ void test('a folder of recovery cases that can’t be used takes neither verdict
   const cwd = temporaryDirectory(t);
   const faulty = await startTarget({ port: 0, faults: ['lost-line'] });
   t.after(() => faulty.close());
-  writeFileSync(path.join(cwd, 'recovery'), '');
+  mkdirSync(resultsIn(cwd));
+  writeFileSync(path.join(resultsIn(cwd), 'recovery'), '');
   const { code, stdout, stderr } = await wsStress(cwd, 'run', 'single', '--url', faulty.url, '--junit', 'j.xml');
   assert.equal(code, 99, stderr);
   assert.match(stderr, /recovery: nothing was kept or counted: .*recovery/);
@@ -278,9 +282,9 @@ void test('a broken index is written anew from the cases before it is replayed',
   const cwd = temporaryDirectory(t);
   const sound = await startTarget({ port: 0 });
   t.after(() => sound.close());
-  await changeCases(cwd, ({ cases }) => mergeRun(cases, none, failing()));
-  writeFileSync(recoveryIndex(cwd), 'bro\u001b[31mken');
+  await changeCases(resultsIn(cwd), ({ cases }) => mergeRun(cases, none, failing()));
+  writeFileSync(resultsLayout(resultsIn(cwd)).recoveryIndex, 'bro\u001b[31mken');
   const { code, stderr } = await wsStress(cwd, 'run', 'recovery', '--url', sound.url);
   assert.equal(code, 0, stderr);
-  assert.equal((await readCases(cwd)).cases[0]?.counts.heldInARow, 1);
+  assert.equal((await readCases(resultsIn(cwd))).cases[0]?.counts.heldInARow, 1);
 });

@@ -32,8 +32,8 @@ const quickCommand = {
 };
 
 const recordIn = (base: string): RunRecord => {
-  const [id = ''] = readdirSync(path.join(base, 'runs'));
-  return JSON.parse(readFileSync(path.join(base, 'runs', id, 'run.json'), 'utf8')) as RunRecord;
+  const [id = ''] = readdirSync(path.join(base, 'stress-results/runs'));
+  return JSON.parse(readFileSync(path.join(base, 'stress-results/runs', id, 'run.json'), 'utf8')) as RunRecord;
 };
 
 const startRun = async (t: TestContext, ...more: string[]): Promise<LongRun> => {
@@ -66,8 +66,10 @@ exec '${await k6Path()}' "$@"
     stream.setEncoding('utf8').on('data', (text: string) => (output += text));
   }
   const hasRecords = (): boolean => {
-    const [id] = existsSync(path.join(base, 'runs')) ? readdirSync(path.join(base, 'runs')) : [];
-    const file = path.join(base, 'runs', id ?? '', 'records.ndjson');
+    const [id] = existsSync(path.join(base, 'stress-results/runs'))
+      ? readdirSync(path.join(base, 'stress-results/runs'))
+      : [];
+    const file = path.join(base, 'stress-results/runs', id ?? '', 'records.ndjson');
     return id !== undefined && existsSync(file) && readFileSync(file, 'utf8').includes('\n');
   };
   await until('records', hasRecords).catch((error: unknown) => assert.fail(`${String(error)}: ${output}`));
@@ -140,7 +142,7 @@ void test('ws-stress is killed: k6 ends the run, writes its record and deletes t
 
 void test('the folder of the run vanishes: the verdict stays, and what is known is written again', async (t) => {
   const run = await startRun(t, '--vus', '2', '--duration', '3s');
-  rmSync(path.join(run.base, 'runs'), { recursive: true });
+  rmSync(path.join(run.base, 'stress-results/runs'), { recursive: true });
   assert.equal(await run.ended, 0, run.output());
   assert.match(run.output(), /PASS: [^\n]*\n$/);
   assert.equal(run.record().verdict, 'PASS');
@@ -148,9 +150,9 @@ void test('the folder of the run vanishes: the verdict stays, and what is known 
 
 void test('a folder that takes no files: what could not be written is named, the verdict is printed, exit 0', async (t) => {
   const run = await startRun(t, '--vus', '2', '--duration', '3s');
-  rmSync(path.join(run.base, 'runs'), { recursive: true });
-  writeFileSync(path.join(run.base, 'runs'), 'a file');
-  mkdirSync(path.join(run.base, 'history/runs.jsonl'), { recursive: true });
+  rmSync(path.join(run.base, 'stress-results/runs'), { recursive: true });
+  writeFileSync(path.join(run.base, 'stress-results/runs'), 'a file');
+  mkdirSync(path.join(run.base, 'stress-results/history/runs.jsonl'), { recursive: true });
   assert.equal(await run.ended, 0, run.output());
   assert.match(run.output(), /run\.json could not be written: [^]*history: [^]*no report: [^]*\nPASS: [^\n]*\n$/);
 });

@@ -51,9 +51,9 @@ const validRun = compile('schemas/run.schema.json');
 const validRecord = compile('schemas/record.schema.json');
 
 const onlyRun = (base: string): string => {
-  const [id, ...others] = readdirSync(path.join(base, 'runs'));
+  const [id, ...others] = readdirSync(path.join(base, 'stress-results/runs'));
   assert.ok(id !== undefined && others.length === 0);
-  return path.join(base, 'runs', id);
+  return path.join(base, 'stress-results/runs', id);
 };
 
 const startFaulty = async (t: TestContext, faults: string[]): Promise<string> => {
@@ -114,7 +114,7 @@ void test('files for machines that canâ€™t be written are refused before anythin
   assert.equal(code, 2);
   assert.match(stderr, /--junit: expected a file that can be written: ENOTDIR/);
   assert.match(stderr, /--markdown: expected a file that can be written: .* is a folder/);
-  assert.ok(!existsSync(path.join(base, 'runs')));
+  assert.ok(!existsSync(path.join(base, 'stress-results/runs')));
   const toStdout = await wsStress(base, 'run', 'single', '--with-target', '--junit', '-');
   assert.equal(toStdout.code, 2);
   assert.match(toStdout.stderr, /--junit: expected a file, received -: ws-stress export writes to stdout/);
@@ -138,7 +138,7 @@ void test('a result goes to what a link names, and the run is kept where it canâ
   assert.equal(failed.code, 1, failed.stderr);
   assert.match(failed.stderr, /link could not be written: ENXIO[^]*ws-stress export \S+ writes/);
   assert.match(failed.stdout, /PASS: [^\n]*\n$/);
-  assert.equal(readFileSync(path.join(base, 'history/runs.jsonl'), 'utf8').trim().split('\n').length, 2);
+  assert.equal(readFileSync(path.join(base, 'stress-results/history/runs.jsonl'), 'utf8').trim().split('\n').length, 2);
 });
 
 void test('the dashboard is served on loopback while a run lasts', async (t) => {

@@ -214,7 +214,7 @@ void test('a service that repeats all it receives gets no secret anywhere, and o
     .map((line) => JSON.parse(line) as { type: string; startedAt?: string });
   assert.ok(records.some(({ type }) => type === 'finding') && records.some(({ type }) => type === 'session'));
   assert.ok(records.every(({ type }) => ['finding', 'session', 'memory'].includes(type)));
-  const kept = files.filter((file) => /^recovery\/(?!index)/.test(file));
+  const kept = files.filter((file) => /^stress-results\/recovery\/(?!index)/.test(file));
   assert.equal(kept.length, 1, files.join(', '));
 });
 

@@ -1,4 +1,5 @@
 import { shippedCommandSets } from '../../lib/load/settings.ts';
+import { resultsToRead } from '../results/results-layout.ts';
 import { optionsOf } from '../shared/command-help.ts';
 import type { CommandDeclaration, CommandGroup, OptionDeclaration } from '../shared/command.ts';
 import { allScenarios, scenarioNames } from '../shared/scenarios.ts';
@@ -45,7 +46,10 @@ const ofCommand = async (
   const { arguments: taken = [] } = command;
   const argument = taken[given] ?? (taken.at(-1)?.variadic === true ? taken.at(-1) : undefined);
   const folder = before.includes('--folder') ? before[before.indexOf('--folder') + 1] : undefined;
-  return [...((await argument?.choices?.(folder ?? '.')) ?? []), ...(argument?.isPath === true ? [paths.file] : [])];
+  return [
+    ...((await argument?.choices?.(folder ?? resultsToRead())) ?? []),
+    ...(argument?.isPath === true ? [paths.file] : []),
+  ];
 };
 
 const after = async (group: CommandGroup, words: readonly string[], current: string): Promise<readonly string[]> => {

@@ -22,7 +22,7 @@ const documentOf = (title: string, description: string, schema: JsonSchema): Jso
 export const runRecordSchema = (): JsonSchema =>
   documentOf(
     'ws-stress run record, version 1',
-    'runs/<id>/run.json: what a run came to. Times are milliseconds; members may be added within a version (docs/records.md)',
+    'stress-results/runs/<id>/run.json: what a run came to. Times are milliseconds; members may be added within a version (docs/records.md)',
     bare(runSchema),
   );
 
@@ -38,7 +38,7 @@ export const resultJsonSchema = (): JsonSchema =>
 export const detailSchema = (): JsonSchema =>
   documentOf(
     'ws-stress session, finding, memory or stop record, version 1',
-    'A line of runs/<id>/records.ndjson. Times are milliseconds; members may be added within a version (docs/records.md)',
+    'A line of stress-results/runs/<id>/records.ndjson. Times are milliseconds; members may be added within a version (docs/records.md)',
     {
       type: 'object',
       required: ['type', 'version'],

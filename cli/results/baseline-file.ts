@@ -1,18 +1,17 @@
 import { visibleJson } from '../../lib/text/visible.ts';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import * as v from 'valibot';
 import { isRunId } from '../../lib/load/settings.ts';
 import { extensible } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { issueText } from '../shared/schema-issue.ts';
-import { historyFolder } from './history-file.ts';
+import { resultsLayout } from './results-layout.ts';
 import { writeOutput } from '../shared/output-file.ts';
 import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 
 /** The file of a folder of results that says which runs others are held against. */
-export const baselineFile = (base: string): string => path.join(historyFolder(base), 'baseline.json');
+export const baselineFile = (base: string): string => resultsLayout(base).baseline;
 
 /** The ids of the runs that a scenario's runs are held against, by scenario. */
 export type Baseline = ReadonlyMap<string, readonly string[]>;

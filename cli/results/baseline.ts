@@ -5,6 +5,8 @@ import { printable } from '../shared/printable.ts';
 import { declareCommand } from '../shared/command.ts';
 import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { baselineDocument, baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
+import { openResults } from './results-folder.ts';
+import { resultsLayout } from './results-layout.ts';
 import { unlike } from './run-differences.ts';
 import { knownRunIds, readRun, runFolder, whyNoProof, type FoundRun } from './run-folder.ts';
 
@@ -17,7 +19,7 @@ const namedRuns = async (base: string, names: readonly string[]): Promise<{ runs
       const run = await readRun(base, name);
       const { folder, record } = run;
       if (path.resolve(folder.path) !== path.resolve(runFolder(base, folder.id).path)) {
-        throw new Error(`expected a run in ${path.join(base, 'runs')}, received ${name}`);
+        throw new Error(`expected a run in ${resultsLayout(base).runs}, received ${name}`);
       }
       if (runs.some((each) => each.folder.id === folder.id)) {
         throw new Error(`expected each run once, received ${name} twice`);
@@ -54,7 +56,7 @@ Exit code: 0; 2 a run can't be a baseline, or wrong options.`,
   examples: ['ws-stress baseline 20261124-163104-18eced'],
   act: async ({ values, positionals, problems, refuse }) => {
     if (problems.length > 0) return refuse(problems);
-    const base = path.resolve(values.folder ?? '.');
+    const base = await openResults(values.folder);
     try {
       if (positionals.length > 0) {
         const { runs, problems: unfit } = await namedRuns(base, positionals);

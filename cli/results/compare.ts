@@ -11,6 +11,7 @@ import { bounds, compareSides, maxValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
 import { alsoDifferent, unlike, type Difference } from './run-differences.ts';
 import { knownRunIds, readRun, whyNoProof, type FoundRun } from './run-folder.ts';
+import { openResults } from './results-folder.ts';
 import { readRunValues } from './run-values.ts';
 
 /** Several runs of one side are too many to be meant. */
@@ -137,7 +138,7 @@ Exit code: 0 no regression, 1 regression, 2 the runs can't be compared, or wrong
     if (problems.length > 0) return refuse(problems);
 
     try {
-      const [a, b] = await findSides(values.folder ?? '.', positionals);
+      const [a, b] = await findSides(await openResults(values.folder), positionals);
       const unproven = new Set([...a, ...b].flatMap(whyNoProof));
       if (unproven.size > 0) return refuse([...unproven]);
       const differences = unlikeIn([...a, ...b]);

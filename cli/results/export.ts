@@ -2,6 +2,7 @@ import { messageOf } from '../../lib/text/errors.ts';
 import { declareCommand } from '../shared/command.ts';
 import { resultsFolder } from '../shared/common-options.ts';
 import { exportProblems, exportsAsked, writeExports } from './exports.ts';
+import { openResults } from './results-folder.ts';
 import { knownRunIds, readRun } from './run-folder.ts';
 import { problemsIn, refusalText } from '../shared/refusal.ts';
 
@@ -31,7 +32,7 @@ Exit code: 0; 1 the run can't be read or a file can't be written; 2 wrong option
     ];
     if (problems.length > 0) return refuse(problems);
     try {
-      const { folder, record } = await readRun(values.folder ?? '.', named);
+      const { folder, record } = await readRun(await openResults(values.folder), named);
       await writeExports(values, record, folder);
       return 0;
     } catch (error) {

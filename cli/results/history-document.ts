@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { printable } from '../shared/printable.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
-import { historyFolder } from './history-file.ts';
+import { resultsLayout } from './results-layout.ts';
 import { graduation, type Evolution, type PastRun, type ScenarioHistory } from './history-summary.ts';
 import { shownInterval, shownNeither, shownRatio, shownStanding } from './history-text.ts';
 import { duration, minuteOf, percent } from '../../lib/text/quantities.ts';
@@ -142,9 +142,9 @@ export const historyDocument = (scenarios: readonly ScenarioHistory[]): string =
 /** Writes HISTORY.md and its pictures into a folder of results; returns the document's path. */
 export const writeHistory = async (base: string, scenarios: readonly ScenarioHistory[]): Promise<string> => {
   for (const { test, runs } of scenarios) {
-    await writeOutput(path.join(historyFolder(base), pictureName(test)), await trendPicture(test, runs));
+    await writeOutput(path.join(resultsLayout(base).history, pictureName(test)), await trendPicture(test, runs));
   }
-  const file = path.join(base, 'HISTORY.md');
+  const { historyDocument: file } = resultsLayout(base);
   await writeOutput(file, historyDocument(scenarios));
   return file;
 };

@@ -1,18 +1,15 @@
 import { visibleJson } from '../../lib/text/visible.ts';
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
-import path from 'node:path';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { linesOf } from './record-reader.ts';
 import { RecordProblem, parseRunRecord } from './parse-record.ts';
+import { resultsLayout } from './results-layout.ts';
 import type { RunFolder } from './run-folder.ts';
 
-/** The folder that keeps what is known over many runs, in a folder of results. */
-export const historyFolder = (base: string): string => path.join(base, 'history');
-
 /** The history of a folder of results: run records, one a line. */
-export const historyFile = (base: string): string => path.join(historyFolder(base), 'runs.jsonl');
+export const historyFile = (base: string): string => resultsLayout(base).historyRuns;
 
 const newline = 10;
 
@@ -21,7 +18,7 @@ const newline = 10;
  * once do not mix. A line that an earlier write left without its end is ended first.
  */
 export const appendRun = async (base: string, record: RunRecord): Promise<void> => {
-  await mkdir(historyFolder(base), { recursive: true });
+  await mkdir(resultsLayout(base).history, { recursive: true });
   const file = await open(historyFile(base), 'a+');
   try {
     const { size } = await file.stat();
@@ -54,9 +51,9 @@ export type Remembered = { record: RunRecord } | { problem: string };
  * A history that is not there has no run; one that can't be read throws.
  */
 export const readHistory = async function* (base: string): AsyncGenerator<Remembered> {
-  const file = historyFile(base);
+  const { historyRuns: file, history } = resultsLayout(base);
   // Where the folder is a file, reading says so.
-  if (!existsSync(file) && !(existsSync(historyFolder(base)) && !statSync(historyFolder(base)).isDirectory())) return;
+  if (!existsSync(file) && !(existsSync(history) && !statSync(history).isDirectory())) return;
   const ids = new Set<string>();
   let number = 0;
   for await (const line of linesOf(file)) {

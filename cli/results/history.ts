@@ -1,5 +1,4 @@
 import { visibleJson } from '../../lib/text/visible.ts';
-import path from 'node:path';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { printable } from '../shared/printable.ts';
 import { declareCommand } from '../shared/command.ts';
@@ -7,6 +6,7 @@ import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { problemsIn } from '../shared/refusal.ts';
 import { writeHistory } from './history-document.ts';
 import { historyFile, readHistory } from './history-file.ts';
+import { openResults } from './results-folder.ts';
 import { historyOf, standingOf } from './history-summary.ts';
 import { historyText } from './history-text.ts';
 
@@ -16,7 +16,7 @@ const maxRuns = 1000;
 const isCount = (text: string): boolean => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= maxRuns;
 
 export const historyCommand = declareCommand({
-  description: `Lists the runs in history/runs.jsonl by scenario, with their trend, and how many succeeded and failed.
+  description: `Lists the runs of a folder of results by scenario, with their trend, and how many succeeded and failed.
 
 Exit code: 0; 1 the history can't be read or written; 2 wrong options.`,
   options: {
@@ -24,7 +24,7 @@ Exit code: 0; 1 the history can't be read or written; 2 wrong options.`,
     test: { takes: 'scenario', description: 'List this scenario only.' },
     last: { takes: 'n', description: `List the last n runs of each scenario, at most ${maxRuns}. Default: 10.` },
     json: asJson,
-    write: { description: 'Write HISTORY.md, with what changed from run to run, and its charts in history/.' },
+    write: { description: 'Write HISTORY.md into the folder, with what changed from run to run, and charts.' },
   },
   notDone: 'Nothing was listed',
   examples: ['ws-stress history --test concurrent --last 20'],
@@ -38,7 +38,7 @@ Exit code: 0; 1 the history can't be read or written; 2 wrong options.`,
     ];
     if (problems.length > 0) return refuse(problems);
 
-    const base = path.resolve(values.folder ?? '.');
+    const base = await openResults(values.folder);
     const history = historyOf(maxRuns);
     for await (const read of readHistory(base)) {
       if ('problem' in read) console.error(printable(read.problem, 500));

@@ -8,6 +8,9 @@ import { printable } from '../shared/printable.ts';
 import { runOptions, runScenario } from '../run/run-command.ts';
 import { problemsIn } from '../shared/refusal.ts';
 import { declareCommand, type CommandGroup } from '../shared/command.ts';
+import { asJson, resultsFolder } from '../shared/common-options.ts';
+import { openResults } from './results-folder.ts';
+import { resultsLayout } from './results-layout.ts';
 import { faultText, type RecoveryCase } from './recovery-cases.ts';
 import { changeCases, indexText, readCases } from './recovery-store.ts';
 
@@ -20,7 +23,9 @@ const find = async (base: string, name: string): Promise<RecoveryCase | undefine
     name,
     cases.map((each) => each.name),
   );
-  console.error(`ws-stress: ${broken ?? `expected a case of ${path.join(base, 'recovery')}, received ${name}${near}`}`);
+  console.error(
+    `ws-stress: ${broken ?? `expected a case of ${resultsLayout(base).recovery}, received ${name}${near}`}`,
+  );
   return undefined;
 };
 
@@ -30,19 +35,19 @@ const row = (kept: RecoveryCase): string => {
   return [name, `  ${printable(fared, 77)}`, `  ${printable(faultText(kept), 76)}`].join('\n');
 };
 
-const list = async (base: string, asJson: boolean): Promise<number> => {
+const list = async (base: string, isJson: boolean): Promise<number> => {
   const { cases, problems } = await readCases(base);
-  if (asJson) console.log(visibleJson(cases, 2));
+  if (isJson) console.log(visibleJson(cases, 2));
   else if (cases.length === 0) console.log('no recovery cases: no run has left a failure here');
   else for (const each of cases) console.log(row(each));
   for (const { problem } of problems) console.error(`ws-stress: ${printable(problem, 400)}`);
   return problems.length > 0 ? 1 : 0;
 };
 
-const show = async (base: string, name: string, asJson: boolean): Promise<number> => {
+const show = async (base: string, name: string, isJson: boolean): Promise<number> => {
   const found = await find(base, name);
   if (!found) return 1;
-  if (asJson) console.log(visibleJson(found, 2));
+  if (isJson) console.log(visibleJson(found, 2));
   else {
     const { state, test, command, firstSeen, lastSeen, counts, settings, trace = [] } = found;
     const lines = [
@@ -65,7 +70,7 @@ const show = async (base: string, name: string, asJson: boolean): Promise<number
   return 0;
 };
 
-const retire = async (base: string, name: string, asJson: boolean): Promise<number> => {
+const retire = async (base: string, name: string, isJson: boolean): Promise<number> => {
   const found = await find(base, name);
   if (!found) return 1;
   await changeCases(base, ({ cases }) => ({
@@ -73,12 +78,9 @@ const retire = async (base: string, name: string, asJson: boolean): Promise<numb
     removed: [],
   }));
   const retired = { ...found, state: 'retired' } as const;
-  console.log(asJson ? visibleJson(retired, 2) : `${name}: retired, replayed no more`);
+  console.log(isJson ? visibleJson(retired, 2) : `${name}: retired, replayed no more`);
   return 0;
 };
-
-const folder = { takes: 'folder', description: 'Where recovery/ is. Default: the current folder.' } as const;
-const json = { description: 'Print JSON.' } as const;
 
 const exitCode = 'Exit code: 0; 1 there is no such case or its file is broken, 2 wrong options.';
 
@@ -91,23 +93,23 @@ const nameProblem = (name: string | undefined): string | false =>
   `expected the name of a case, such as ws-stress recovery lists; received ${printable(name ?? 'none', 100)}`;
 
 /** A command about one case. */
-const caseCommand = (description: string, act: (base: string, name: string, asJson: boolean) => Promise<number>) =>
+const caseCommand = (description: string, act: (base: string, name: string, isJson: boolean) => Promise<number>) =>
   declareCommand({
     description: `${description}\n\n${exitCode}`,
     arguments: [{ name: 'case', required: true, choices: caseNames }],
-    options: { folder, json },
+    options: { folder: resultsFolder, json: asJson },
     act: async ({ values, positionals: [name], problems: typed, refuse }) => {
       const problems = [...typed, ...problemsIn(nameProblem(name))];
       if (problems.length > 0) return refuse(problems);
-      return act(path.resolve(values.folder ?? '.'), name ?? '', values.json === true);
+      return act(await openResults(values.folder), name ?? '', values.json === true);
     },
   });
 
 const listCases = declareCommand({
   description: `Lists the failures that earlier runs kept, with what became of their replays.\n\n${exitCode}`,
-  options: { folder, json },
+  options: { folder: resultsFolder, json: asJson },
   act: async ({ values, problems, refuse }) =>
-    problems.length > 0 ? refuse(problems) : list(path.resolve(values.folder ?? '.'), values.json === true),
+    problems.length > 0 ? refuse(problems) : list(await openResults(values.folder), values.json === true),
 });
 
 const showCase = caseCommand('Shows a kept failure: what failed, when, and the first and last messages.', show);
@@ -132,7 +134,7 @@ const replayCase = declareCommand({
       ),
     ];
     if (problems.length > 0) return refuse(problems);
-    const found = await find(path.resolve(values.folder ?? '.'), name);
+    const found = await find(await openResults(values.folder), name);
     if (!found) return 1;
     const temporary = await mkdtemp(path.join(tmpdir(), 'ws-stress-replay-'));
     try {

@@ -5,12 +5,8 @@ import path from 'node:path';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { withLock } from '../shared/lock.mjs';
 import { parseCase, replayOf, type RecoveryCase } from './recovery-cases.ts';
+import { resultsLayout } from './results-layout.ts';
 import { writeOutput } from '../shared/output-file.ts';
-
-const recoveryFolder = (base: string): string => path.join(base, 'recovery');
-
-/** The file with the active cases in a folder of results, which runs replay. */
-export const recoveryIndex = (base: string): string => path.join(recoveryFolder(base), 'index.json');
 
 /** The index of these cases, as a run replays it. */
 export const indexText = (cases: readonly RecoveryCase[]): string =>
@@ -25,7 +21,7 @@ export interface StoredCases {
 /** Reads the cases of a folder of results. */
 export const readCases = async (base: string): Promise<StoredCases> => {
   const stored: StoredCases = { cases: [], problems: [] };
-  const folder = recoveryFolder(base);
+  const { recovery: folder } = resultsLayout(base);
   if (!existsSync(folder)) return stored;
   const files = (await readdir(folder)).filter((file) => file.endsWith('.json') && file !== 'index.json').toSorted();
   for (const file of files) {
@@ -42,7 +38,7 @@ export const readCases = async (base: string): Promise<StoredCases> => {
 /** Writes the index anew from the cases that are there, for a run to replay; throws where it can't. Returns its file. */
 export const renewIndex = async (base: string): Promise<string> => {
   await changeCases(base, () => ({ written: [], removed: [] }));
-  return recoveryIndex(base);
+  return resultsLayout(base).recoveryIndex;
 };
 
 /** Reads the cases, lets `change` say what becomes of them, and writes that and the index; one process at a time. */
@@ -50,7 +46,7 @@ export const changeCases = async <Changes extends { written: readonly RecoveryCa
   base: string,
   change: (stored: StoredCases) => Changes,
 ): Promise<{ changes: Changes; stored: StoredCases }> => {
-  const folder = recoveryFolder(base);
+  const { recovery: folder } = resultsLayout(base);
   await mkdir(folder, { recursive: true });
   return withLock(path.join(folder, '.lock'), async () => {
     const stored = await readCases(base);
@@ -65,7 +61,7 @@ export const changeCases = async <Changes extends { written: readonly RecoveryCa
       await writeOutput(path.join(folder, `${each.name}.json`), `${visibleJson(each, 2)}\n`);
     }
     await writeOutput(
-      recoveryIndex(base),
+      resultsLayout(base).recoveryIndex,
       indexText(
         [...after.values()].filter(({ state }) => state === 'active').toSorted((a, b) => (a.name < b.name ? -1 : 1)),
       ),

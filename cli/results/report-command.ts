@@ -10,6 +10,7 @@ import { readRecords } from './record-reader.ts';
 import { gatherReport, type ReportData } from './report-data.ts';
 import { loadDraw } from './report-draw.ts';
 import { problemsText, reportPage } from './report-page.ts';
+import { openResults } from './results-folder.ts';
 import { knownRunIds, readRun, shownPath, type RunFolder } from './run-folder.ts';
 
 const gather = async (folder: RunFolder, record: RunRecord): Promise<ReportData> => {
@@ -53,7 +54,7 @@ Exit code: 0; 1 there is no such run, or a file can't be read or written; 2 wron
   act: async ({ values, positionals: [named], problems: typed, refuse }) => {
     const problems = [...typed, ...outputProblems({ '--out': values.out })];
     if (problems.length > 0) return refuse(problems);
-    const { folder, record } = await readRun(values.folder ?? '.', named);
+    const { folder, record } = await readRun(await openResults(values.folder), named);
     await writeReportTo(folder, record, values.out ?? reportFile(folder));
     return 0;
   },

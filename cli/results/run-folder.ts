@@ -7,9 +7,11 @@ import { isRunId } from '../../lib/load/settings.ts';
 import type { Machine, RunRecord } from '../../lib/results/record-schema.ts';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { RecordProblem, parseRunRecord } from './parse-record.ts';
+import { whereMoved } from './results-folder.ts';
+import { resultsLayout } from './results-layout.ts';
 import { makeFolder } from '../shared/output-file.ts';
 
-/** Where a run leaves what it has to tell: `runs/<id>/` in the folder of results, which is the working directory unless `--folder` says otherwise. */
+/** The folder of a run: `runs/<id>/` in a folder of results. */
 export interface RunFolder {
   /** Of the folder of results. */
   base: string;
@@ -31,7 +33,8 @@ const folderAt = (base: string, own: string): RunFolder => ({
 });
 
 /** A run's folder by its id. */
-export const runFolder = (base: string, id: string): RunFolder => folderAt(base, path.join(base, 'runs', id));
+export const runFolder = (base: string, id: string): RunFolder =>
+  folderAt(base, path.join(resultsLayout(base).runs, id));
 
 /** An id that sorts by time, for a run that begins now: `20261124-143000-1a2b3c`. */
 export const newRunId = (nowMs = Date.now(), random = Math.random()): string => {
@@ -98,7 +101,7 @@ export const readRunRecord = async (file: string): Promise<RunRecord> => {
 
 /** The ids of the runs in a folder of results, in no particular order. */
 export const knownRunIds = async (base: string): Promise<string[]> => {
-  const names = await readdir(path.join(base, 'runs')).catch(() => []);
+  const names = await readdir(resultsLayout(base).runs).catch(() => []);
   return names.filter((name) => isRunId(name) && existsSync(runFolder(base, name).run));
 };
 
@@ -122,16 +125,17 @@ const findRun = async (base: string, named: string | undefined): Promise<RunFold
   if (named === undefined) {
     const latest = (await runIds(base)).at(-1);
     if (latest !== undefined) return runFolder(base, latest);
-    throw new Error(`expected a run in ${path.join(base, 'runs')}, found none: ws-stress run <scenario> leaves one`);
+    throw new Error(`expected a run in ${resultsLayout(base).runs}, found none: ws-stress run <scenario> leaves one`);
   }
   const byId = isRunId(named) ? runFolder(base, named) : undefined;
   if (byId && existsSync(byId.run)) return byId;
-  const file = named.endsWith('.json') ? path.resolve(named) : path.resolve(named, 'run.json');
+  const place = whereMoved(path.resolve(named), base);
+  const file = place.endsWith('.json') ? place : path.join(place, 'run.json');
   if (existsSync(file)) return { ...folderAt(base, path.dirname(file)), run: file };
   const last = (await runIds(base)).slice(-3).toReversed();
   const known = last.length > 0 ? `; the latest: ${last.join(', ')}` : '';
   throw new Error(
-    `expected the id of a run in ${path.join(base, 'runs')}, or the path of its folder; received ${named}${known}`,
+    `expected the id of a run in ${resultsLayout(base).runs}, or the path of its folder; received ${named}${known}`,
   );
 };
 

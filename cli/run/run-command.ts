@@ -32,6 +32,7 @@ import {
   thisMachine,
   type RunFolder,
 } from '../results/run-folder.ts';
+import { openResults, whereMoved } from '../results/results-folder.ts';
 import { renewIndex } from '../results/recovery-store.ts';
 import { addFrameFindings, evaluateByList, readExpectedList, type ExpectedList } from './run-expected.ts';
 import { runProblems } from './run-inputs.ts';
@@ -55,7 +56,7 @@ const options = {
   ca: { ...certificates, group: 'Target service' },
   folder: {
     takes: 'folder',
-    description: 'Where the run writes its results: runs/<id>/ in this folder. Default: the current folder.',
+    description: 'Where the run writes its results, and earlier ones are. Default: stress-results.',
     group: 'Criteria and results',
   },
   junit: { takes: 'file', description: 'Write the verdict to this file as JUnit XML.', group: 'Criteria and results' },
@@ -183,9 +184,11 @@ export const runScenario = async ({
 
   const parts = scenariosOf(scenario);
   const k6 = await ensureK6();
+  const base = await openResults(values.folder);
+  if (env.STRESS_RECOVERY) env.STRESS_RECOVERY = whereMoved(env.STRESS_RECOVERY, base);
   let folder: RunFolder;
   try {
-    folder = await makeRunFolder(path.resolve(values.folder ?? '.'), env.STRESS_RUN_ID || newRunId());
+    folder = await makeRunFolder(base, env.STRESS_RUN_ID || newRunId());
     if (parts.some(({ needs }) => needs.includes('kept-failures')) && !env.STRESS_RECOVERY)
       env.STRESS_RECOVERY = await renewIndex(folder.base);
   } catch (error) {

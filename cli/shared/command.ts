@@ -57,7 +57,7 @@ export interface ArgumentDeclaration {
   required?: true;
   /** Any number of them. */
   variadic?: true;
-  /** What completion offers for it; `folder` is the value of --folder, or the current folder. */
+  /** What completion offers for it; `folder` is the value of --folder, or the default one. */
   choices?: (folder: string) => readonly string[] | Promise<readonly string[]>;
   /** It may be a file or folder, and is completed as such. */
   isPath?: true;

@@ -3,7 +3,7 @@ import path from 'node:path';
 /** The folder of results, for the commands that read it. */
 export const resultsFolder = {
   takes: 'folder',
-  description: 'The folder of results, as given to ws-stress run. Default: the current folder.',
+  description: 'The folder of results, as given to ws-stress run. Default: stress-results.',
 } as const;
 
 /** Output for programs. */

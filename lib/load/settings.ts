@@ -212,7 +212,7 @@ const rows = () =>
         default: 'off',
         description:
           'Print a line of JSON for each session that failed, or for all, and for each case (docs/records.md)',
-        defaultInWords: 'all, into runs/<id>/, with ws-stress run; off with plain k6',
+        defaultInWords: "all, into the run's folder, with ws-stress run; off with plain k6",
         example: 'all',
         unrecorded: true,
       },
@@ -290,7 +290,7 @@ const rows = () =>
       recovery: {
         type: 'file',
         description: 'Index of the kept failures that recovery replays',
-        example: './recovery/index.json',
+        example: './stress-results/recovery/index.json',
         unrecorded: true,
       },
       helperUrl: {
