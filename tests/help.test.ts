@@ -58,7 +58,7 @@ void test('a command that does not exist is named with the one that is near', as
 void test('help says the unit of a setting before its default', async () => {
   const help = (await helpOf('run')).replaceAll(/\s+/g, ' ');
   assert.match(help, /`timeout` with execute, in seconds\. Default: none is sent, and the service decides\./);
-  assert.match(help, /Default: all, into runs\/<id>\/, with ws-stress run; off with plain k6\. \[STRESS_RECORDS\]/);
+  assert.match(help, /Default: all, into the run's folder, with ws-stress run; off with plain k6\. \[STRESS_RECORDS\]/);
   assert.match(help, /needs --duration \(STRESS_DURATION\)/);
 });
 

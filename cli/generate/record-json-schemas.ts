@@ -30,7 +30,7 @@ export const runRecordSchema = (): JsonSchema =>
 export const resultJsonSchema = (): JsonSchema =>
   documentOf(
     'ws-stress result, version 1',
-    'runs/<id>/result.json: the result of a run in words, causes first. Times are milliseconds; members may be added within a version (docs/ci-results.md)',
+    'stress-results/runs/<id>/result.json: the result of a run in words, causes first. Times are milliseconds; members may be added within a version (docs/ci-results.md)',
     bare(resultSchema),
   );
 

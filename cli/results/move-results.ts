@@ -9,7 +9,7 @@ import { withoutMark } from '../../lib/text/byte-order-mark.ts';
 import { makeFolder } from '../shared/output-file.ts';
 import { withLock } from '../shared/lock.mjs';
 import { linesOf } from './record-reader.ts';
-import { counted } from './quantities.ts';
+import { counted } from '../../lib/text/quantities.ts';
 import { resultsLayout } from './results-layout.ts';
 
 const statOf = (file: string, read = lstatSync): Stats | undefined => {
