@@ -17,7 +17,7 @@ interface Skeleton {
   marked: string;
 }
 
-/** Begins what stands in a string's hole of a marked text. */
+/** Before and behind the number that is in a string's hole of a marked text. */
 const mark = '\u0001';
 const escapedMark = String.raw`\u0001`;
 
@@ -41,10 +41,10 @@ const skeletonOf = (text: string, texts: readonly string[]): Skeleton | undefine
       const [plain = '"'] = patternOf(`^"${plainText}`).exec(token) ?? [];
       const rest = token.slice(plain.length);
       source += `"(${plainText})${quoted(rest)}`;
-      marked += `"${escapedMark}${holes++}${rest}`;
+      marked += `"${escapedMark}${holes++}${escapedMark}${rest}`;
     } else if (!isKey && patternOf(`^"${longId}"$`).test(token)) {
       source += `"(${longId})"`;
-      marked += `"${escapedMark}${holes++}"`;
+      marked += `"${escapedMark}${holes++}${escapedMark}"`;
     } else {
       source += quoted(token);
       marked += token;
@@ -76,17 +76,18 @@ interface Shape {
 const holeOf = (member: string | undefined, value: unknown): Hole | undefined => {
   if (typeof value === 'number') return { member, index: value, isNumber: true, rest: '' };
   if (typeof value !== 'string' || !value.startsWith(mark)) return undefined;
-  const [digits = ''] = /^\d+/.exec(value.slice(1)) ?? [];
-  return { member, index: Number(digits), isNumber: false, rest: value.slice(1 + digits.length) };
+  const [, index, rest = ''] = value.split(mark);
+  return { member, index: Number(index), isNumber: false, rest };
 };
 
 const hasHole = (value: unknown): boolean =>
   holeOf(undefined, value) !== undefined || (typeof value === 'object' && Object.values(value ?? {}).some(hasHole));
 
-/** Makes a shape of a marked message; undefined where a member that is read has a hole deeper in it. */
+/** Makes a shape of a marked message; undefined where its method has a hole, or a member that is read has one deeper in it. */
 const shapeOf = ({ source, marked }: Skeleton, read: readonly string[]): Shape | undefined => {
   const message = parseMessage(marked);
   if (message.kind !== 'notification' && message.kind !== 'result') return undefined;
+  if (message.kind === 'notification' && hasHole(message.method)) return undefined;
   const members = message.kind === 'notification' ? message.params : message.result;
   if (!isObject(members)) return undefined;
   const holes: Hole[] = [];
