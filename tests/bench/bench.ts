@@ -17,16 +17,16 @@ import { startBenchServer, type BenchServer } from './server.ts';
 
 const usage = `Usage: npm run bench [-- options]
 
-Measures this project against others, side by side, and writes the table into docs/performance.md. Peers are installed on demand
-below runtime/build/bench; one that can't be is left out, and said so. Takes some ten minutes.
+Measures this project against others, side by side, and writes the table and the profile into docs/performance.md. Installs the other
+tools on demand below runtime/build/bench; names and leaves out any that can't be installed. Takes some ten minutes.
 
-  --only WORK,…     these alone: lines, random, sessions, processor-time, records, memory, target-lines, target-sessions,
-                    growth
-  --repeats N       so many repeats of each; default 5
-  --share S         a share of the load, such as 0.1, to try it; then nothing is written
-  --profile         instead: where a session's JavaScript takes its time, by part, beside a plain script's
+  --only WORK,…     do only these: lines, random, sessions, processor-time, records, memory, target-lines,
+                    target-sessions, growth
+  --repeats N       repeat each N times; default 5
+  --share S         do a share of the load, such as 0.1, to try it; then nothing is written
+  --profile         only print where the JavaScript of a session takes its time, by part, beside the plain script
   --profile=functions
-                    the same by function, with a k6 that is built for it
+                    the same by function, with a k6 that is built for it (needs Go)
   --help            show this
 `;
 
@@ -314,14 +314,16 @@ const works = {
   growth: async (server: BenchServer, _: string, share: number) => growthWorks(server, share),
 } as const;
 
-const begin = '<!-- table: written by npm run bench -->';
-const end = '<!-- table: end -->';
-
-const write = async (table: string): Promise<void> => {
-  const text = await readFile(document, 'utf8');
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`expected ${begin} and ${end} in ${document}`);
-  await writeFile(document, `${text.slice(0, from + begin.length)}\n\n${table}\n\n${text.slice(to)}`);
+/** Puts texts into the document, each between the two comments of its name. */
+const write = async (texts: Readonly<Record<string, string>>): Promise<void> => {
+  let text = await readFile(document, 'utf8');
+  for (const [name, written] of Object.entries(texts)) {
+    const [begin, end] = [`<!-- ${name}: written by npm run bench -->`, `<!-- ${name}: end -->`];
+    const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`expected ${begin} and ${end} in ${document}`);
+    text = `${text.slice(0, from + begin.length)}\n\n${written}\n\n${text.slice(to)}`;
+  }
+  await writeFile(document, text);
   say(`written: ${path.relative(packageRoot, document)}`);
 };
 
@@ -378,7 +380,9 @@ const main = async (): Promise<number> => {
   const about = `${new Date().toISOString().slice(0, 10)}; ${machine}; Node ${process.version}; ${repeats} repeats in turn. ${versions}.`;
   const table = `${about}\n\n${tableOf(rows)}`;
   console.log(table);
-  if (share === 1 && names.length === Object.keys(works).length) await write(table);
+  if (share === 1 && names.length === Object.keys(works).length) {
+    await write({ table, profile: `\`\`\`text\n${await profileByPart(folder)}\n\`\`\`` });
+  }
   return 0;
 };
 

@@ -107,8 +107,8 @@ const table = ({ ours, plain, nothing, read, parse, tags }: Least): string => {
     pair('of this: recognising messages, JSON.parse', read[0], parse[0]),
     row('more where tags differ from the last session', [us(tags[0])]),
     '',
-    `The least of ${batches} batches of 100 sessions in one VU, without the clock's own ${us(nothing[0] ?? NaN).trim()}. The socket is in memory:`,
-    "k6's own part of a session is not in it; see the processor time in docs/performance.md.",
+    `The least of ${batches} batches of 100 sessions in one VU, without the clock's own ${us(nothing[0] ?? NaN).trim()}. The socket is in memory, so`,
+    'what k6 itself does is not in it. All of it: npm run bench -- --only processor-time',
   ].join('\n');
 };
 
