@@ -74,8 +74,6 @@ const parts = [
   'after the connection: metrics',
 ];
 
-const batches = 80;
-
 interface Least {
   ours: number[];
   plain: number[];
@@ -92,7 +90,7 @@ const us = (value: number): string => `${value.toFixed(1)} µs`.padStart(10);
 const percent = (value: number, whole: number): string => `${Math.round((100 * value) / whole)} %`.padStart(6);
 const row = (name: string, cells: readonly string[]): string => `${name.padEnd(44)}${cells.join('')}`;
 
-const table = ({ ours, plain, nothing, read, parse, tags }: Least): string => {
+const table = ({ ours, plain, nothing, read, parse, tags }: Least, batches: number): string => {
   const without = (figures: readonly number[]): number[] =>
     figures.map((figure, at) => Math.max(0, figure - (nothing[at] ?? 0)));
   const [mine, theirs] = [without(ours), without(plain)];
@@ -113,12 +111,12 @@ const table = ({ ours, plain, nothing, read, parse, tags }: Least): string => {
 };
 
 /** Where the JavaScript of a session takes its time, by part, beside the plain script's: a table for people. */
-export const profileByPart = async (folder: string): Promise<string> => {
+export const profileByPart = async (folder: string, batches = 80): Promise<string> => {
   const printed = await runScript(await k6Path(), await bundle(folder), batches);
   // A session that fails prints why.
   if (!/^\{.*\}\s*$/.test(printed))
     throw new Error(`expected figures and no failure, received ${printed.slice(0, 800)}`);
-  return table(JSON.parse(printed) as Least);
+  return table(JSON.parse(printed) as Least, batches);
 };
 
 /** The same by function, as `go tool pprof` shows it, of a k6 that is built on demand. Throws where there is no Go. */
