@@ -8,6 +8,7 @@ import {
   busiestOf,
   limitFiles,
   limitedPeriods,
+  ownMs,
   processorTime,
   saturationOf,
   type MachineReading,
@@ -206,6 +207,32 @@ void test('Markdown and JUnit have the warning once, next to the verdict', () =>
   assert.ok(!markdown.includes('<b>') && markdown.split('short of processor time').length === 2);
   assert.match(junitXml(record), /<property name="warning" value="This machine was short[^"]*&lt;b&gt;/);
 });
+
+void test(
+  "short processes that a command starts count as the run's own, while it runs and once it has ended",
+  { skip: process.platform !== 'linux' && 'needs /proc' },
+  async (t) => {
+    const child = 'j=0; while [ $j -lt 20000 ]; do j=$((j+1)); done';
+    // What sh itself counts, behind what its children took (POSIX, times).
+    const script = `i=0; while [ $i -lt 15 ]; do sh -c '${child}'; i=$((i+1)); done; times; read _`;
+    const before = ownMs() ?? assert.fail('no /proc');
+    const command = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    t.after(() => command.kill('SIGKILL'));
+    let told = '';
+    command.stdout.setEncoding('utf8').on('data', (text: string) => (told += text));
+    while (told.split('\n').length < 3) await once(command.stdout, 'data');
+    const times = told.split('\n')[1]?.matchAll(/(\d+)m([\d.]+)s/g) ?? [];
+    const takenMs = [...times].reduce(
+      (sum, [, minutes, seconds]) => sum + Number(minutes) * 60_000 + Number(seconds) * 1000,
+      0,
+    );
+    assert.ok(takenMs > 100, told);
+    assert.ok((ownMs() ?? 0) - before >= takenMs - 50, told);
+    command.stdin.end();
+    await once(command, 'close');
+    assert.ok((ownMs() ?? 0) - before >= takenMs - 50, told);
+  },
+);
 
 const isPossible =
   process.platform === 'linux' && spawnSync('taskset', ['-c', '0', 'true']).status === 0

@@ -255,7 +255,8 @@ const familyOf = (pid: number): number[] | undefined => {
   return family;
 };
 
-const ownMs = (): number | undefined => {
+/** Processor time of this process and of all that descend from it, milliseconds, with what has ended and been waited for. */
+export const ownMs = (): number | undefined => {
   const family = familyOf(process.pid);
   return family?.reduce((sum, pid) => {
     const times = timesOf(pid);
