@@ -1,10 +1,10 @@
-/** Somebody who does a work: once, and returns the figure of it. */
+/** A client that does the work of a comparison: `run` does it once and returns its figure. */
 export interface Contestant {
   name: string;
   run: () => Promise<number>;
 }
 
-/** One work, done by us and by others, side by side. */
+/** The same work, done by us and by others. */
 export interface Comparison {
   work: string;
   unit: string;
@@ -12,13 +12,13 @@ export interface Comparison {
   better: 'more' | 'less';
   /** Ours first. */
   contestants: readonly Contestant[];
-  /** What the ratio of ours to another's is to be: at least where more is better, else at most. Absent: only told. */
+  /** Goals by contestant, ours to theirs: at least where more is better, else at most. Without one, the ratio is only shown. */
   reach: Readonly<Record<string, number>>;
-  /** What our own figure is to be, where that is what counts: at least where more is better, else at most. */
+  /** The goal of our own figure: at least where more is better, else at most. */
   own?: number;
 }
 
-/** One line of the result. */
+/** A row of the table. */
 export interface Row {
   work: string;
   against: string;
@@ -39,8 +39,8 @@ const median = (values: readonly number[]): number => {
 };
 
 /**
- * Lets all do the work so many times, in turn, each time beginning with another one; `figures[contestant][repeat]`. One that
- * fails is told and left out from then on.
+ * Lets the contestants take turns, each repeat beginning with another one; returns the figures of each repeat by contestant. Reports
+ * one that fails, and leaves it out from then on.
  */
 export const runInTurn = async (
   contestants: readonly Contestant[],
@@ -66,7 +66,7 @@ export const runInTurn = async (
   return figures;
 };
 
-/** The lines that a comparison comes to: one against each other contestant, or one where we are alone. */
+/** The rows of a comparison: one for our own goal, if any, and one for each other contestant. */
 export const rowsOf = (
   { work, unit, better, contestants, reach, own }: Comparison,
   figures: ReadonlyMap<string, readonly number[]>,
@@ -97,7 +97,7 @@ export const rowsOf = (
   );
 };
 
-/** The line of ours against another's; figures of the same repeat belong together. */
+/** The row of ours against another's; figures of the same repeat belong together. */
 const rowAgainst = (
   {
     work,
@@ -128,7 +128,7 @@ const rowAgainst = (
 const figure = (value: number | undefined): string =>
   value === undefined ? '–' : value < 100 ? value.toFixed(1) : String(Math.round(value));
 
-/** The lines as a Markdown table. */
+/** The rows as a Markdown table. */
 export const tableOf = (rows: readonly Row[]): string =>
   [
     '| work | ours | against | theirs | ratio (least to most) | to reach | reached |',

@@ -14,7 +14,7 @@ const bundle = (scenario: string): string => path.join(packageRoot, 'dist', `${s
 const variables = (env: Readonly<Record<string, string | number>>): string[] =>
   Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
 
-/** How much of a work is done at once and in all. */
+/** How many sessions are done, in all and at once. */
 export interface Load {
   sessions: number;
   atOnce: number;
@@ -79,7 +79,7 @@ const k6Args = ({ sessions, atOnce }: Load): string[] => [
   String(sessions),
 ];
 
-/** A bundle of ours, with k6's own load options, so that each does the same number of iterations. */
+/** A bundle of ours, with k6's own load options, as the plain script has them. */
 export const ours = (
   server: BenchServer,
   measure: Measure,
@@ -146,8 +146,8 @@ const residentKiB = (pid: number | undefined): number | undefined => {
 };
 
 /**
- * Resident memory a session, KiB, while so many are open and wait for output: the median of what is read in the five seconds
- * from when the last one is open. The client is ended then.
+ * Resident memory per session, KiB, while `sessions` are open and wait for output: the median over the five seconds after the last one
+ * has opened. Then ends the client.
  */
 export const memoryOf = (
   server: BenchServer,
@@ -183,7 +183,7 @@ export const memoryOf = (
   },
 });
 
-/** k6's arguments for so many sessions that wait, of a bundle of ours. */
+/** k6's arguments for sessions that wait, of a bundle of ours. */
 export const waitingOurs =
   (server: BenchServer, vus: number, settings: Readonly<Record<string, string | number>>) => (): string[] => [
     '--vus',
