@@ -20,9 +20,13 @@ let k6: Promise<string> | undefined;
 /** The k6 that `npm test` chose, or that set-up finds. */
 export const k6Path = (): Promise<string> => (k6 ??= ensureK6().then(({ path: found }) => found));
 
-/** The environment without settings of ours or k6's, so that none of the machine's reaches a test. */
+/** The environment without settings of ours, k6's or a CI system's, so that none of the machine's reaches a test. */
 export const cleanEnv = (): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(STRESS|K6|SSL_CERT)_/.test(name)));
+  Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(STRESS|K6|SSL_CERT)_|^(GITHUB_ACTIONS|WS_STRESS_NOTIFY)$/.test(name),
+    ),
+  );
 
 /** Runs a program to its end, which is bounded, with nothing on its standard input. */
 export const runProgram = (

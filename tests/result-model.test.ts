@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import * as v from 'valibot';
+import { packageRoot } from '../cli/shared/package-root.ts';
 import { closingOf } from '../lib/results/closing.ts';
 import { criterionTitle } from '../lib/results/criterion-title.ts';
 import { gatherFailures } from '../lib/results/failures.ts';
 import type { FindingRecord, RunRecord, SessionRecord } from '../lib/results/record-schema.ts';
-import { resultOf } from '../lib/results/result-model.ts';
-import { resultSchema, type Result } from '../lib/results/result-schema.ts';
+import { linkOf, resultOf } from '../lib/results/result-model.ts';
+import { causeKinds, resultSchema, type Result } from '../lib/results/result-schema.ts';
 import { runRecord } from './run-records.ts';
 
 const ofRun = { version: 1, run: 'r1', marker: 'WEBSOCKET_STRESS_20250625_143000', test: 'concurrent' } as const;
@@ -187,4 +190,12 @@ void test('every shipped criterion has a title that a person would say', () => {
   ];
   for (const [selector = '', expression = '', title] of titles)
     assert.equal(criterionTitle({ selector, expression }), title);
+});
+
+void test('every kind of cause has a section in docs/reading-a-failure.md', () => {
+  const text = readFileSync(path.join(packageRoot, 'docs/reading-a-failure.md'), 'utf8');
+  const headings = new Set(
+    [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title.toLowerCase().replaceAll(' ', '-')),
+  );
+  for (const kind of causeKinds) assert.ok(headings.has(linkOf(kind).split('#')[1] ?? ''), `${kind}: ${linkOf(kind)}`);
 });

@@ -6,6 +6,8 @@ import type { Result } from '../../lib/results/result-schema.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { outputProblems, overwritingProblems, writeOutput } from '../shared/output-file.ts';
 import { noFailures, readFailures, type Failures } from '../run/closing-table.ts';
+import { githubAnnotations } from './annotations.ts';
+import { badgeSvg } from './badge.ts';
 import { junitXml } from './junit.ts';
 import { markdownSummary } from './markdown-summary.ts';
 import { readResult } from './result.ts';
@@ -15,6 +17,8 @@ import type { RunFolder } from './run-folder.ts';
 const forms = {
   junit: (record: RunRecord, _: Failures, result: Result): string => junitXml(record, result),
   markdown: markdownSummary,
+  badge: (_record: RunRecord, _: Failures, result: Result): string => badgeSvg(result),
+  annotations: (_record: RunRecord, _: Failures, result: Result): string => githubAnnotations(result),
   json: (record: RunRecord): string => `${visibleJson(record, 2)}\n`,
 } as const;
 
@@ -22,8 +26,14 @@ const forms = {
 export type Exports = Readonly<Partial<Record<keyof typeof forms, string | undefined>>>;
 
 /** The forms that are asked for, with their files. */
-export const exportsAsked = ({ junit, markdown, json }: Exports): [form: keyof typeof forms, file: string][] =>
-  Object.entries({ junit, markdown, json }).filter(
+export const exportsAsked = ({
+  junit,
+  markdown,
+  badge,
+  annotations,
+  json,
+}: Exports): [form: keyof typeof forms, file: string][] =>
+  Object.entries({ junit, markdown, badge, annotations, json }).filter(
     (each): each is [keyof typeof forms, string] => each[1] !== undefined,
   );
 

@@ -1,21 +1,11 @@
-import { plain } from '../../lib/text/visible.ts';
 import { causeLines } from '../../lib/results/closing.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import { resultOf } from '../../lib/results/result-model.ts';
 import type { Cause, CauseExample, Check, Result } from '../../lib/results/result-schema.ts';
 import { outcomeCharacters, printable } from '../shared/printable.ts';
+import { xmlText } from '../shared/xml.ts';
 import { saturationText } from './verdict-text.ts';
 import { runFacts } from './result-tables.ts';
-
-const references: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-};
-
-/** A text of whatever origin as XML 1.0 can hold it, within an attribute too: it forbids much of what can't be seen. */
-const xmlText = (text: string): string => plain(text).replaceAll(/[&<>"]/g, (each) => references[each] ?? each);
 
 /** The same of a text that has lines of its own. */
 const xmlLines = (text: string): string => text.split('\n').map(xmlText).join('\n');

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { flagsVariable, recordCopyVariable, settingGroups } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
+import type { Result } from '../../lib/results/result-schema.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { saturationText, verdictLineOf } from '../results/verdict-text.ts';
 import { closingTable, readFailures } from './closing-table.ts';
@@ -23,6 +24,8 @@ import { judgedCodes, runK6, type K6End } from './run-k6.ts';
 import { packageVersion } from '../shared/package-root.ts';
 import { bundleOf, scenarioNames, scenarioProblem, scenariosOf, staleNote } from '../shared/scenarios.ts';
 import { orReport, writeResults } from '../results/after-run.ts';
+import { githubAnnotations } from '../results/annotations.ts';
+import { notify, notifyFormats, notifyProblems } from '../results/notify.ts';
 import { writeExports, type Exports } from '../results/exports.ts';
 import {
   fingerprint,
@@ -61,6 +64,23 @@ const options = {
   },
   junit: { takes: 'file', description: 'Write the verdict to this file as JUnit XML.', group: 'Criteria and results' },
   markdown: { takes: 'file', description: 'Write a summary to this file in Markdown.', group: 'Criteria and results' },
+  badge: {
+    takes: 'file',
+    description: 'Write the verdict to this file as a badge, SVG.',
+    group: 'Criteria and results',
+  },
+  notify: {
+    takes: 'url',
+    description:
+      'Post the result to this webhook when the run has ended: JSON (schemas/result.schema.json), or text for Slack. [WS_STRESS_NOTIFY]',
+    group: 'Criteria and results',
+  },
+  'notify-format': {
+    takes: 'format',
+    choices: notifyFormats,
+    description: 'Default: slack for hooks.slack.com, otherwise json.',
+    group: 'Criteria and results',
+  },
   expect: {
     takes: 'file',
     description:
@@ -135,7 +155,9 @@ export const runScenario = async ({
     json: env.STRESS_RESULT || undefined,
     junit: values.junit,
     markdown: values.markdown,
+    badge: values.badge,
   };
+  const webhook = values.notify ?? (process.env.WS_STRESS_NOTIFY || undefined);
   const { expected, problems: ofExpected } = readExpectedList(values, env, hasOwnOutput(k6Args));
   const [stale, unknown] = [staleNote(scenario), scenarioProblem(scenario)];
   const problems = [
@@ -154,16 +176,19 @@ export const runScenario = async ({
     ...Object.entries({
       '--junit': values.junit,
       '--markdown': values.markdown,
+      '--badge': values.badge,
       [spelled('STRESS_RESULT')]: env.STRESS_RESULT,
     })
       .filter(([, file]) => file === '-')
       .map(([option]) => `${option}: expected a file, received -: ws-stress export writes to stdout`),
-    ...outputProblems({ '--junit': values.junit, '--markdown': values.markdown }),
+    ...outputProblems({ '--junit': values.junit, '--markdown': values.markdown, '--badge': values.badge }),
+    ...notifyProblems(webhook, values['notify-format']),
     ...overwritingProblems(
       {
         [spelled('STRESS_RESULT')]: env.STRESS_RESULT,
         '--junit': values.junit,
         '--markdown': values.markdown,
+        '--badge': values.badge,
         '--write-expect': values['write-expect'],
       },
       {
@@ -219,7 +244,19 @@ export const runScenario = async ({
     };
     const bundle = bundleOf(scenario);
     return await runAndTell(
-      { scenario, k6, bundle, folder, exports, expected, interruption, withTarget, afterK6 },
+      {
+        scenario,
+        k6,
+        bundle,
+        folder,
+        exports,
+        expected,
+        interruption,
+        withTarget,
+        webhook,
+        format: values['notify-format'],
+        afterK6,
+      },
       k6Args,
       {
         // Sessions of a fleet are many and mostly idle: memory counts for more than what its collection takes.
@@ -256,6 +293,9 @@ interface Asked {
   interruption: Interruption;
   /** Against the reference target that it started. */
   withTarget: boolean;
+  /** The address that the result is posted to, and the form in which. */
+  webhook: string | undefined;
+  format: string | undefined;
   /** Called when k6 has ended, while results are written. */
   afterK6: () => Promise<unknown>;
 }
@@ -341,7 +381,7 @@ const exitCodeOf = ({ verdict }: RunRecord, { code, signal }: K6End, isSuite: bo
 
 /** Completes the run record, writes what can be written, and prints the verdict; returns the exit code. */
 const completed = async (
-  { scenario, folder, k6, bundle, exports, expected, withTarget, interruption }: Asked,
+  { scenario, folder, k6, bundle, exports, expected, withTarget, interruption, webhook, format }: Asked,
   end: K6End,
   written: RunRecord | string,
   env: NodeJS.ProcessEnv,
@@ -396,11 +436,12 @@ const completed = async (
     // What k6 left there may be a part of a record.
     await readRunRecord(folder.run).catch(() => rm(folder.run, { force: true }).catch(() => {}));
   }
-  await orReport('results are missing', () => writeResults(folder, finished));
-  const isExported = await exported(exports, finished, folder);
+  const result = await orReport('results are missing', () => writeResults(folder, finished));
+  const isExported = await exported(exports, finished, folder, result);
   if (byList !== undefined) process.stdout.write(byList.text);
   await after;
   if (end.saturation !== undefined) console.error(folded(`warning: ${saturationText(end.saturation)}`));
+  if (result) await announce(result, webhook, format, env);
   // Whoever reads the end of a log finds it there.
   console.log(verdictLineOf(finished, process.stdout.isTTY && !process.env.NO_COLOR));
   const code = exitCodeOf(finished, end, isSuite);
@@ -408,10 +449,26 @@ const completed = async (
   return isExported && isLeft ? code : code || 1;
 };
 
+/** Tells others of a result: annotations where GitHub Actions reads what is printed, and the webhook. */
+const announce = async (
+  result: Result,
+  webhook: string | undefined,
+  format: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Promise<void> => {
+  if (process.env.GITHUB_ACTIONS === 'true') process.stdout.write(githubAnnotations(result));
+  if (webhook !== undefined) console.error(await notify(result, webhook, format, env));
+};
+
 /** Writes the files that the options name; a failure is printed and does not change the verdict. */
-const exported = async (exports: Exports, record: RunRecord, folder: RunFolder): Promise<boolean> => {
+const exported = async (
+  exports: Exports,
+  record: RunRecord,
+  folder: RunFolder,
+  result: Result | undefined,
+): Promise<boolean> => {
   try {
-    await writeExports(exports, record, folder);
+    await writeExports(exports, record, folder, result);
     return true;
   } catch (error) {
     console.error(`${plainLines(messageOf(error))}; ws-stress export ${record.run} writes it again`);

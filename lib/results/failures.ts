@@ -26,7 +26,6 @@ export interface FailureGroup {
   did: string;
   expected: string;
   advice: string;
-  anchor: string;
   section?: string;
   count: number;
   /** How many in each scenario. */
@@ -43,7 +42,7 @@ const maxExamples = 3;
 /** Each case has its own reason, and all of them are looked for. */
 const maxFindingExamples = 60;
 
-type Made = Pick<FailureGroup, 'kind' | 'id' | 'thing' | 'did' | 'expected' | 'advice' | 'anchor'> & {
+type Made = Pick<FailureGroup, 'kind' | 'id' | 'thing' | 'did' | 'expected' | 'advice'> & {
   section?: string;
 };
 
@@ -108,7 +107,6 @@ const ofFinding = (record: FindingRecord): Made => {
     thing: 'case',
     expected,
     section,
-    anchor: finding,
     advice: findingAdvice[finding] ?? '',
   } as const;
   if (finding === 'bypass') {

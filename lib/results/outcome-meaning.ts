@@ -15,8 +15,6 @@ export interface OutcomeMeaning {
   expected: string;
   /** What to do, in a sentence. */
   advice: string;
-  /** The anchor of its section in docs/reading-a-failure.md. */
-  anchor: string;
 }
 
 type Row = [texts: RegExp, id: string, did: string, advice: string];
@@ -218,7 +216,7 @@ const flagOf = (name: string): string =>
     .toLowerCase()
     .replaceAll('_', '-')}`;
 
-const ofFailedExit = ({ code, detail }: Extract<Failure, { kind: 'failed-exit' }>): Omit<OutcomeMeaning, 'anchor'> => {
+const ofFailedExit = ({ code, detail }: Extract<Failure, { kind: 'failed-exit' }>): OutcomeMeaning => {
   const expected = /^expected (exit code \d+)/.exec(detail)?.[1] ?? 'status completed';
   if (detail.startsWith('process.error')) {
     return {
@@ -249,14 +247,13 @@ const ofFailedExit = ({ code, detail }: Extract<Failure, { kind: 'failed-exit' }
 /** What became of a failed session, in words for a reader. */
 // oxlint-disable-next-line typescript/consistent-return -- the compiler sees that every kind is there
 export const meaningOfOutcome = (outcome: Failure): OutcomeMeaning => {
-  const anchor = outcome.kind;
   switch (outcome.kind) {
     case 'failed-exit':
-      return { ...ofFailedExit(outcome), anchor };
+      return { ...ofFailedExit(outcome) };
     case 'rejected': {
       const { reason, code } = outcome;
       const [did, advice] = rejections[reason] ?? [`received error ${code}`, inItsLog];
-      return { id: reason.replaceAll(' ', '-'), did, expected: 'a result', advice, anchor };
+      return { id: reason.replaceAll(' ', '-'), did, expected: 'a result', advice };
     }
     case 'output-mismatch':
       return {
@@ -267,23 +264,22 @@ export const meaningOfOutcome = (outcome: Failure): OutcomeMeaning => {
           'Compare the line named below with what the command prints: the service changed it, or ran something else.',
         ]),
         expected: "the command's whole output, once and in order",
-        anchor,
       };
     case 'timeout': {
       const { phase, detail } = outcome;
       const [did, expected, advice] = phaseRows[phase];
       const row = rowOf(phase === 'message' ? messageTimeouts : [], detail, [/^/, `timeout-${phase}`, did, advice]);
-      return { ...row, expected, anchor };
+      return { ...row, expected };
     }
     case 'connect-failed':
-      return { ...ofConnection(outcome.reason), expected: 'status 101 to the opening handshake', anchor };
+      return { ...ofConnection(outcome.reason), expected: 'status 101 to the opening handshake' };
     case 'closed': {
       const [did, advice] = closes[outcome.code] ?? [
         `saw the service close the connection (close ${outcome.code})`,
         inItsLog,
       ];
       const expected = 'a connection that stays open until the session has finished';
-      return { id: `close-${outcome.code}`, did, expected, advice, anchor };
+      return { id: `close-${outcome.code}`, did, expected, advice };
     }
     case 'protocol-violation':
       return {
@@ -294,7 +290,6 @@ export const meaningOfOutcome = (outcome: Failure): OutcomeMeaning => {
           isItsDefect,
         ]),
         expected: 'messages as the protocol defines them',
-        anchor,
       };
     case 'script-error':
       return {
@@ -302,7 +297,6 @@ export const meaningOfOutcome = (outcome: Failure): OutcomeMeaning => {
         did: "stopped by a bug in the scenario's script",
         expected: 'a script without bugs',
         advice: 'Fix the script: the stack trace names its line. The service is not at fault.',
-        anchor,
       };
   }
 };

@@ -21,6 +21,19 @@ export interface RunDetails {
 
 const guide = 'docs/reading-a-failure.md';
 
+/** The sections of causes that are no outcome or finding; those have sections of their name. */
+const sections: Partial<Readonly<Record<Cause['kind'], string>>> = {
+  criterion: 'a-time-or-figure-misses-its-limit',
+  'no-data': 'a-check-had-no-data',
+  unexpected: 'a-finding-is-not-as-expected',
+  invalid: 'the-load-generator-fell-short',
+  'cut-short': 'the-run-was-cut-short',
+  'busy-machine': 'the-machine-was-busy',
+};
+
+/** Where a reader finds more about causes of a kind. */
+export const linkOf = (kind: Cause['kind']): string => `${guide}#${sections[kind] ?? kind}`;
+
 /** Findings weigh by their kind; sessions by how many failed. */
 const order: readonly Cause['kind'][] = [
   'nothing-was-run',
@@ -69,7 +82,6 @@ const placeText = ({ scenarios, rounds, cases, commands }: Place): string =>
 const ofRun = (
   record: RunRecord,
   cause: Pick<Cause, 'kind' | 'weight' | 'sentence' | 'advice'> & Partial<Cause>,
-  anchor: string = cause.kind,
 ): Cause => ({
   id: cause.kind,
   count: 1,
@@ -79,7 +91,7 @@ const ofRun = (
   rounds: [],
   cases: [],
   commands: [],
-  link: `${guide}#${anchor}`,
+  link: linkOf(cause.kind),
   examples: [],
   ...cause,
 });
@@ -188,7 +200,7 @@ const causeOf = (record: RunRecord, group: FailureGroup): Cause => {
     ...(first?.messageReceived !== undefined && { messageReceived: first.messageReceived }),
     ...(group.section !== undefined && { section: group.section }),
     advice: group.advice,
-    link: `${guide}#${group.anchor}`,
+    link: linkOf(group.kind),
     examples: group.examples,
   };
 };
@@ -324,22 +336,18 @@ const criterionCauses = (record: RunRecord, others: readonly Explained[]): Expla
 
 const unexpectedCauses = (record: RunRecord): Cause[] =>
   (record.expected?.missing ?? []).map(({ scenario, name, expected, received }, at) =>
-    ofRun(
-      record,
-      {
-        kind: 'unexpected',
-        id: `unexpected-${at + 1}`,
-        weight: 'failure',
-        sentence: `${name} is not as expected: ${received}`,
-        scenarios: scenario === '' ? [] : [scenario],
-        cases: [name],
-        place: [scenario, name].filter((part) => part !== '').join(', '),
-        expected,
-        received,
-        advice: 'If the service changed on purpose, update the list with --write-expect.',
-      },
-      'unexpected',
-    ),
+    ofRun(record, {
+      kind: 'unexpected',
+      id: `unexpected-${at + 1}`,
+      weight: 'failure',
+      sentence: `${name} is not as expected: ${received}`,
+      scenarios: scenario === '' ? [] : [scenario],
+      cases: [name],
+      place: [scenario, name].filter((part) => part !== '').join(', '),
+      expected,
+      received,
+      advice: 'If the service changed on purpose, update the list with --write-expect.',
+    }),
   );
 
 /** A reason of several sentences: what happened, and what to do. */

@@ -7,7 +7,7 @@ import { count, extensible, instant, ms, ofRun, share, trace, verdict } from './
 // The result of a run in words, made once from its records (result-model.ts): whatever people or programs read prints this.
 
 /** What a cause is about. Each has a section in docs/reading-a-failure.md. */
-const causeKinds = [
+export const causeKinds = [
   ...outcomeKinds.filter((kind) => kind !== 'ok'),
   ...findingKinds.filter((kind) => kind !== 'conforming'),
   'inconclusive',
