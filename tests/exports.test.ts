@@ -249,7 +249,10 @@ void test('ws-stress export refuses wrong options, all of them at once, and a ru
   writeFileSync(path.join(base, 'taken'), '');
   const nothing = await wsStress(base, 'export');
   assert.equal(nothing.code, 2);
-  assert.match(nothing.stderr, /expected --junit, --markdown, --badge, --annotations or --json with a file, received none of them/);
+  assert.match(
+    nothing.stderr,
+    /expected --junit, --markdown, --badge, --annotations or --json with a file, received none of them/,
+  );
   const wrong = await wsStress(
     base,
     'export',
