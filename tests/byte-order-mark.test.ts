@@ -42,9 +42,12 @@ void test('every file of JSON that a user may write or edit may begin with a byt
   marked(path.join(cwd, 'stress-results/history/baseline.json'));
   assert.match(await run([0], 'baseline'), /concurrent +r/);
 
-  const wrong = write('wrong.json', { version: 1, commands: [{ ...commands[0], proof: { lines: ['ho'] } }] });
+  // One session satisfies the proof, so that the other's failure is not taken for a wrong proof.
+  const fails = '[ {session} = 0 ] && echo hi || echo ho';
+  const wrong = write('wrong.json', { version: 1, commands: [{ ...commands[0], command: fails }] });
   const list = write('findings.json', { version: 1, findings: [] });
-  await run([99], ...concurrent, '--commands', wrong, '--expect', list);
+  const two = ['run', 'concurrent', '--url', target.url, '--vus', '2'];
+  await run([99], ...two, '--commands', wrong, '--expect', list);
   const kept = readdirSync(path.join(cwd, 'stress-results/recovery')).filter((name) => name.endsWith('.json'));
   assert.equal(kept.length, 2, kept.join(', '));
   for (const file of kept) marked(path.join(cwd, 'stress-results/recovery', file));

@@ -323,7 +323,7 @@ void test('a failure is kept, and replayed with the script of its scenario in th
   assert.equal(again.code, 99, again.stdout + again.stderr);
   const target = await startTarget({ port: 0 });
   t.after(() => target.close());
-  const held = await run('run', 'recovery', '--url', target.url);
+  const held = await run('run', 'recovery', '--url', target.url, '--replay-all');
   assert.equal(held.code, 0, held.stdout + held.stderr);
 });
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { mergeRun, nameOf, parseCase, type RecoveryCase, type Told } from '../cli/results/recovery-cases.ts';
 import { keepFailures } from '../cli/results/keep-failures.ts';
 import { runFolder } from '../cli/results/run-folder.ts';
-import { changeCases, readCases } from '../cli/results/recovery-store.ts';
+import { changeCases, indexForRun, readCases } from '../cli/results/recovery-store.ts';
 import { resultsLayout } from '../cli/results/results-layout.ts';
 import type { Command } from '../lib/commands/command.ts';
 import { isCaseName, recoveryIndexProblems } from '../lib/commands/recovery-index.ts';
@@ -14,18 +14,20 @@ import type { Outcome } from '../lib/session/outcome.ts';
 import { sessionRecord } from '../lib/results/record.ts';
 import { startTarget } from '../reference-target/server.ts';
 import { runBundle, runProgram } from './k6.ts';
-import { findingLine } from './records.ts';
+import { findingLine, sessionLine } from './records.ts';
 import { runRecord } from './run-records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const echo: Command = { name: 'echo', class: 'simple', command: 'echo a', proof: { lines: ['a'] } };
 const lost: Outcome = { kind: 'output-mismatch', detail: 'expected 1 lines, received 0' };
 const seen = { run: 'r1', at: '2026-01-01T00:00:00.000Z' };
+const address = 'ws://localhost:8003/ws/mcp';
 const none = new Set<string>();
 
 const failing = (outcome: Outcome = lost, command = echo): Told => ({
   failures: [{ test: 'concurrent', command, outcome, trace: undefined, sessions: 3 }],
   replayed: new Map(),
+  address,
   settings: {},
   seen,
 });
@@ -33,6 +35,7 @@ const failing = (outcome: Outcome = lost, command = echo): Told => ({
 const replaying = (name: string, came: 'held' | 'failed'): Told => ({
   failures: [],
   replayed: new Map([[name, came]]),
+  address,
   settings: {},
   seen: { ...seen, run: 'r2' },
 });
@@ -78,6 +81,38 @@ void test('two hundred are kept: then a graduated one gives way, or a new one is
     failing(),
   );
   assert.deepEqual([left, removed, added.length], [0, [first?.name], 1]);
+});
+
+void test('the same failure at two addresses is two cases; a case without an address becomes that of the next failure', () => {
+  const first = one([], failing());
+  assert.equal(first.address, address);
+  const other = one([first], { ...failing(), address: 'ws://other/ws' });
+  assert.deepEqual([other.address, other.counts.failed], ['ws://other/ws', 1]);
+  assert.match(other.name, /^concurrent-echo-output-mismatch-[0-9a-f]{8}$/);
+  assert.equal(one([first, other], { ...failing(), address: 'ws://other/ws' }).name, other.name);
+
+  const { address: _, ...old } = first;
+  assert.ok(parseCase(JSON.stringify(old), first.name));
+  const adopted = one([old], { ...failing(), address: 'ws://other/ws' });
+  assert.deepEqual([adopted.name, adopted.address, adopted.counts.failed], [first.name, 'ws://other/ws', 2]);
+  assert.equal(one([old], replaying(first.name, 'held')).address, undefined);
+});
+
+void test('a run replays the cases of its address, and those without one', async (t) => {
+  const base = temporaryDirectory(t);
+  const folder = folderWith(base, []);
+  const [here, there] = [one([], failing()), { ...one([], failing(lost, { ...echo, name: 'b' })), address: 'ws://b/' }];
+  const { address: _, ...anywhere } = one([], failing(lost, { ...echo, name: 'c' }));
+  await changeCases(base, () => ({ written: [here, there, anywhere], removed: [] }));
+  const names = (file: string): string[] =>
+    (JSON.parse(readFileSync(file, 'utf8')) as { cases: { name: string }[] }).cases.map(({ name }) => name);
+  const { index, left } = await indexForRun(folder, address);
+  assert.deepEqual(names(index), [anywhere.name, here.name]);
+  assert.equal(path.dirname(index), folder.path);
+  assert.deepEqual(left, { cases: 1, addresses: ['ws://b/'] });
+  const all = await indexForRun(folder, undefined);
+  assert.equal(all.index, resultsLayout(base).recoveryIndex);
+  assert.equal(names(all.index).length, 3);
 });
 
 void test('names are safe whatever a command is called, and two that would be one differ', () => {
@@ -182,16 +217,34 @@ void test('a failure is kept, fails again while its fault is there, and holds wh
   const again = await wsStress(cwd, 'run', 'recovery', '--url', faulty.url);
   assert.equal(again.code, 99, again.stderr);
   assert.match(again.stdout, /breaking +recovery concurrent-/);
+  assert.match(again.stderr.replaceAll(/\s+/g, ' '), /failed again: concurrent-.*recovery retire NAME stops replaying/);
   const failed = (await readCases(resultsIn(cwd))).cases;
   assert.ok(failed.every(({ counts }) => counts.failed === 2 && counts.heldInARow === 0));
 
-  const suite = await wsStress(cwd, 'run', 'suite', '--only', 'single,recovery', '--url', sound.url);
+  const elsewhere = await wsStress(cwd, 'run', 'recovery', '--url', sound.url);
+  assert.match(elsewhere.stdout, /\nNOT APPLICABLE: [^\n]*\n$/);
+  assert.match(
+    elsewhere.stderr.replaceAll(/\s+/g, ' '),
+    new RegExp(
+      `kept failures? from another address \\(${faulty.url}\\) will not be replayed; --replay-all replays all`,
+    ),
+  );
+  assert.deepEqual((await readCases(resultsIn(cwd))).cases, failed);
+
+  const suite = await wsStress(cwd, 'run', 'suite', '--only', 'single,recovery', '--url', sound.url, '--replay-all');
   assert.equal(suite.code, 0, suite.stderr + suite.stdout);
   const held = (await readCases(resultsIn(cwd))).cases;
   assert.ok(held.every(({ counts }) => counts.failed === 2 && counts.heldInARow === 1));
 
   const [{ name } = assert.fail()] = held;
-  const replay = await wsStress(cwd, 'recovery', 'replay', name, '--url', sound.url);
+  const refused = await wsStress(cwd, 'recovery', 'replay', name, '--url', sound.url);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /failed at ws:.* this run is for ws:.* name that address with --url, or .*--replay-all/);
+  const { port } = faulty;
+  await faulty.close();
+  const mended = await startTarget({ port });
+  t.after(() => mended.close());
+  const replay = await wsStress(cwd, 'recovery', 'replay', name, '--url', mended.url);
   assert.equal(replay.code, 0, replay.stderr);
   const listed = await wsStress(cwd, 'recovery');
   assert.match(listed.stdout, /active, failed 2, held 2 in a row; concurrent/);
@@ -255,6 +308,83 @@ void test('what an interrupt cut off of a replay is no failure of its case', asy
   assert.equal((await readCases(base)).cases[0]?.counts.failed, 2);
 });
 
+/** What `keepFailures` says of sessions with these outcomes, each of one command, and the names it keeps. */
+const keptOf = async (
+  t: TestContext,
+  sessions: readonly {
+    outcome: Outcome;
+    command?: Command;
+    connectedMs?: number | undefined;
+    test?: string;
+    controls?: object[];
+  }[],
+  settings: Record<string, string> = {},
+) => {
+  const base = temporaryDirectory(t);
+  const lines = sessions.map(({ outcome, command = echo, test: scenario = 'concurrent', ...more }, session) =>
+    sessionLine(outcome, {
+      round: 1,
+      session,
+      test: scenario,
+      command,
+      commands: [{ name: command.name, class: command.class, outcome, durationMs: 1, lines: 1, bytes: 1 }],
+      ...more,
+    }),
+  );
+  const told = (await keepFailures(folderWith(base, lines), runRecord('r1', { verdict: 'FAIL', settings }))) ?? '';
+  return { told: told.replaceAll(/\s+/g, ' '), names: (await readCases(base)).cases.map(({ name }) => name) };
+};
+
+const notConnected = (reason: string) => ({
+  outcome: { kind: 'connect-failed', reason } as const,
+  connectedMs: undefined,
+});
+
+void test('mistakes of the user create no case: limit, allow-list, address, proofs of their own', async (t) => {
+  const ok = { outcome: { kind: 'ok' } as const };
+  const rejected = (reason: string, code: number): Outcome => ({ kind: 'rejected', code, message: 'no', reason });
+  const own = { STRESS_COMMANDS: './own.json' };
+  const mistakes: [why: RegExp, sessions: Parameters<typeof keptOf>[1], settings?: Record<string, string>][] = [
+    [/session limit/, [ok, { outcome: rejected('session limit', -32_003) }]],
+    [/allow-list does not have its command/, [ok, { outcome: rejected('not allowed', -32_001) }]],
+    [/no session of the run was connected/, [notConnected('connection refused')]],
+    [/check the address, the token/, [ok, notConnected('expected status 101 to the opening handshake, received 404')]],
+    [/check the address, the token/, [ok, notConnected('expected status 101 to the opening handshake, received 429')]],
+    [/no more files or ports/, [ok, notConnected('dial tcp: too many open files')]],
+    [/check the address/, [{ outcome: { kind: 'timeout', phase: 'connected', detail: '' }, connectedMs: undefined }]],
+    [/does not have its command/, [ok, { outcome: { kind: 'failed-exit', code: 127, detail: '' } }]],
+    [/satisfied its proof; check the proof in \.\/own\.json/, [{ outcome: lost }], own],
+    [/check the proof in the scenario mine/, [{ outcome: lost, test: 'mine' }]],
+  ];
+  for (const [why, sessions, settings] of mistakes) {
+    const { told, names } = await keptOf(t, sessions, settings);
+    assert.deepEqual(names, [], String(why));
+    assert.match(told, /1 failed session not kept: /);
+    assert.match(told, why);
+    assert.doesNotMatch(told, /retire/);
+  }
+});
+
+void test('failures of the service do, and the message says how to retire one', async (t) => {
+  const ok = { outcome: { kind: 'ok' } as const };
+  const own = { STRESS_COMMANDS: './own.json' };
+  const failures: [sessions: Parameters<typeof keptOf>[1], settings?: Record<string, string>][] = [
+    [[{ outcome: lost }]],
+    [[ok, { outcome: lost }], own],
+    [[{ outcome: lost, controls: [{ type: 'PAUSE', durationMs: 1 }] }], own],
+    [[{ outcome: { kind: 'protocol-violation', reason: 'x' } }], own],
+    [[ok, notConnected('connection reset by peer')]],
+    [[ok, { outcome: { kind: 'timeout', phase: 'connected', detail: '' }, connectedMs: undefined }]],
+    [[{ outcome: { kind: 'failed-exit', code: 3, detail: '' } }]],
+    [[{ outcome: { kind: 'rejected', code: -32_603, message: 'no', reason: 'other' } }]],
+  ];
+  for (const [sessions, settings] of failures) {
+    const { told, names } = await keptOf(t, sessions, settings);
+    assert.equal(names.length, 1, JSON.stringify(sessions));
+    assert.match(told, /kept as recovery cases: .* ws-stress recovery retire NAME stops replaying one of them/);
+  }
+});
+
 void test('a run without records keeps nothing, and says so where that matters', async (t) => {
   const base = temporaryDirectory(t);
   const folder = runFolder(base, 'r1');
@@ -284,7 +414,7 @@ void test('a broken index is written anew from the cases before it is replayed',
   t.after(() => sound.close());
   await changeCases(resultsIn(cwd), ({ cases }) => mergeRun(cases, none, failing()));
   writeFileSync(resultsLayout(resultsIn(cwd)).recoveryIndex, 'bro\u001b[31mken');
-  const { code, stderr } = await wsStress(cwd, 'run', 'recovery', '--url', sound.url);
+  const { code, stderr } = await wsStress(cwd, 'run', 'recovery', '--url', sound.url, '--replay-all');
   assert.equal(code, 0, stderr);
   assert.equal((await readCases(resultsIn(cwd))).cases[0]?.counts.heldInARow, 1);
 });

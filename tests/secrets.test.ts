@@ -107,7 +107,7 @@ const repeatingService = async (t: TestContext): Promise<number> => {
         // Answered all the same.
       }
       if (asked > 1) send({ id: text, result: text });
-      else send({ id, error: { code: -32001, message: `not allowed: ${text}`, data: text } });
+      else send({ id, error: { code: -32050, message: `not today: ${text}`, data: text } });
     });
   });
   server.listen(0, '127.0.0.1');
@@ -165,8 +165,8 @@ void test('a service that repeats all it receives gets no secret anywhere, and o
   };
 
   const single = await run('run', 'single', ...service, ...show);
-  assert.match(single, /Failed sessions\n {2}single rejected \(not allowed\): 1 session/);
-  assert.match(single, /not allowed: /);
+  assert.match(single, /Failed sessions\n {2}single rejected \(other\): 1 session/);
+  assert.match(single, /not today: /);
   for (const scenario of ['session-limit', 'service-down']) await run('run', scenario, ...service, ...others, ...show);
   await run('doctor', ...service);
   await run('doctor', ...service, '--json');
@@ -194,7 +194,7 @@ void test('a service that repeats all it receives gets no secret anywhere, and o
     },
   });
   shown.push(plain.stdout + plain.stderr);
-  assert.match(plain.stderr, /rejected \(not allowed\)/);
+  assert.match(plain.stderr, /rejected \(other\)/);
   assert.doesNotMatch(plain.stdout + plain.stderr, anySecret);
 
   const files = (readdirSync(cwd, { recursive: true }) as string[]).filter((file) =>

@@ -9,6 +9,8 @@ import { scenariosOf } from '../shared/scenarios.ts';
 import { readRecords } from './record-reader.ts';
 import { keyOf, mergeRun, maxCommandLength, type Failure } from './recovery-cases.ts';
 import { changeCases } from './recovery-store.ts';
+import { addressOf } from './run-load.ts';
+import { watchMistakes } from './user-mistakes.ts';
 import type { RunFolder } from './run-folder.ts';
 
 /** Whether a scenario or suite replays kept failures. */
@@ -34,6 +36,9 @@ const isFailure = ({ round, outcome }: SessionRecord, isCutShort: boolean): bool
   outcome.kind !== 'script-error' &&
   !(isCutShort && isCutOff({ outcome }));
 
+const fewOf = (names: readonly string[]): string =>
+  `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
+
 /**
  * Keeps what failed in a run as recovery cases and counts how the cases fared that
  * it replayed; returns what to tell of it.
@@ -49,12 +54,14 @@ export const keepFailures = async (folder: RunFolder, record: RunRecord): Promis
   const failures = new Map<string, Failure>();
   const replayed = new Map<string, 'held' | 'failed'>();
   const skipped = new Map<string, number>();
-  const skip = (why: string): void => {
-    if (skipped.size < 20 || skipped.has(why)) skipped.set(why, (skipped.get(why) ?? 0) + 1);
+  const skip = (why: string, sessions = 1): void => {
+    if (skipped.size < 20 || skipped.has(why)) skipped.set(why, (skipped.get(why) ?? 0) + sessions);
   };
+  const seen = watchMistakes(record);
   for await (const read of readRecords(folder.records)) {
     if (!('record' in read)) continue;
     const each = read.record;
+    if (each.type === 'session') seen.add(each);
     if (each.type === 'finding' && replays(each.test) && replayed.size < maxRecoveryCases) {
       if (each.finding === 'conforming') replayed.set(each.case, 'held');
       if (each.finding === 'breaking' && !(isCutShort && isCutOffFinding(each))) replayed.set(each.case, 'failed');
@@ -72,21 +79,27 @@ export const keepFailures = async (folder: RunFolder, record: RunRecord): Promis
     else if (failures.size < maxFailures) failures.set(key, { test, command, outcome, trace, sessions: 1 });
     else skip(`more than ${maxFailures} different failures`);
   }
+  for (const [key, { test, command, outcome, sessions }] of failures) {
+    const mistake = seen.mistakeIn(test, command.name, outcome);
+    if (mistake === undefined) continue;
+    failures.delete(key);
+    skip(`${printable(test, 60)}: ${printable(command.name, 60)}: ${printable(mistake, 200)}`, sessions);
+  }
   const told: string[] = [];
   if (failures.size + replayed.size > 0) {
     const { changes, stored } = await changeCases(folder.base, ({ cases, problems }) =>
       mergeRun(cases, new Set(problems.map(({ name }) => name)), {
         failures: [...failures.values()],
         replayed,
+        address: addressOf(record),
         settings: record.settings,
         seen: { run: record.run, at: record.startedAt },
       }),
     );
-    const { added, graduated, left } = changes;
-    if (added.length > 0)
-      told.push(
-        `kept as recovery cases: ${added.slice(0, 5).join(', ')}${added.length > 5 ? ` and ${added.length - 5} more` : ''}`,
-      );
+    const { added, again, graduated, left } = changes;
+    if (added.length > 0) told.push(`kept as recovery cases: ${fewOf(added)}`);
+    if (again.length > 0) told.push(`failed again: ${fewOf(again)}`);
+    if (added.length + again.length > 0) told.push('ws-stress recovery retire NAME stops replaying one of them');
     if (graduated.length > 0) told.push(`held often enough, replayed no more: ${graduated.join(', ')}`);
     if (left > 0)
       told.push(

@@ -29,6 +29,8 @@ const caseSchema = extensible({
   name: v.pipe(v.string(), v.check(isCaseName, 'a name in kebab-case, at most 100 characters')),
   state: v.picklist(['active', 'graduated', 'retired']),
   test: v.string(),
+  /** Of the service that failed, without what may be secret; absent in cases of earlier releases, which belong to any. */
+  address: v.optional(v.string()),
   command: commandSchema,
   settings: v.record(v.string(), v.string()),
   fault: outcomeSchema,
@@ -68,18 +70,24 @@ const aboutOf = (fault: Outcome): string =>
         .replaceAll(/\d+/g, 'N')
         .slice(0, 200);
 
-/** Failures of one key are equal, and kept once. */
-export const keyOf = (test: string, command: string, fault: Outcome): string =>
-  JSON.stringify([test, command, fault.kind, aboutOf(fault)]);
+/** Failures of one key are equal, and kept once for each address. */
+export const keyOf = (test: string, command: string, fault: Outcome, address?: string): string =>
+  JSON.stringify([test, command, fault.kind, aboutOf(fault), ...(address === undefined ? [] : [address])]);
 
 /** A case's name: kebab-case, at most 100 characters; where another failure has it, with the beginning of a hash. */
-export const nameOf = (test: string, command: string, fault: Outcome, isTaken: (name: string) => boolean): string => {
+export const nameOf = (
+  test: string,
+  command: string,
+  fault: Outcome,
+  isTaken: (name: string) => boolean,
+  address?: string,
+): string => {
   const about = fault.kind === 'timeout' || fault.kind === 'rejected' ? aboutOf(fault) : '';
   const parts = [test, slug(command) || 'command', fault.kind, about].map(slug).filter((part) => part !== '');
   const name = parts.join('-').slice(0, 90).replace(/-$/, '');
   if (!isTaken(name)) return name;
   const hash = createHash('sha256')
-    .update(keyOf(test, command, fault))
+    .update(keyOf(test, command, fault, address))
     .digest('hex')
     .slice(0, 8);
   return `${name}-${hash}`;
@@ -106,6 +114,10 @@ const faultOf = (outcome: Outcome): Outcome => ({
 /** The fault of a case in words. */
 export const faultText = ({ fault }: Pick<RecoveryCase, 'fault'>): string =>
   printable(describeOutcome(fault), outcomeCharacters);
+
+/** Whether a run against a service may replay a case: it came from there, or from an earlier release, which kept no address. */
+export const belongsTo = ({ address }: Pick<RecoveryCase, 'address'>, of: string): boolean =>
+  address === undefined || address === of;
 
 /** A case as a run replays it. */
 export const replayOf = (kept: RecoveryCase): ReplayCase => ({
@@ -143,6 +155,8 @@ const heldOnce = (kept: RecoveryCase): RecoveryCase => {
 export interface Told {
   failures: readonly Failure[];
   replayed: ReadonlyMap<string, 'held' | 'failed'>;
+  /** Of the service, as `addressOf` writes it. */
+  address: string;
   settings: Readonly<Record<string, string>>;
   seen: Seen;
 }
@@ -152,6 +166,8 @@ export interface Merged {
   written: RecoveryCase[];
   removed: string[];
   added: string[];
+  /** Kept before, and failed once more. */
+  again: string[];
   graduated: string[];
   left: number;
 }
@@ -159,8 +175,8 @@ export interface Merged {
 /** Merges what a run told into the cases that are kept; `blocked` are names of files that can't be read. A run counts once for a case. */
 export const mergeRun = (kept: readonly RecoveryCase[], blocked: ReadonlySet<string>, told: Told): Merged => {
   const byName = new Map(kept.map((each) => [each.name, each]));
-  const byKey = new Map(kept.map((each) => [keyOf(each.test, each.command.name, each.fault), each.name]));
-  const merged: Merged = { written: [], removed: [], added: [], graduated: [], left: 0 };
+  const byKey = new Map(kept.map((each) => [keyOf(each.test, each.command.name, each.fault, each.address), each.name]));
+  const merged: Merged = { written: [], removed: [], added: [], again: [], graduated: [], left: 0 };
   const changed = new Set<string>();
   const change = (next: RecoveryCase): void => {
     byName.set(next.name, next);
@@ -168,10 +184,12 @@ export const mergeRun = (kept: readonly RecoveryCase[], blocked: ReadonlySet<str
   };
   for (const { test, command, outcome, trace, sessions } of told.failures) {
     const fault = faultOf(outcome);
-    const key = keyOf(test, command.name, fault);
-    const known = byName.get(byKey.get(key) ?? '');
+    const { address } = told;
+    const key = keyOf(test, command.name, fault, address);
+    const known = byName.get(byKey.get(key) ?? byKey.get(keyOf(test, command.name, fault)) ?? '');
     if (known) {
-      change(failedOnce(known, told.seen, sessions));
+      if (known.state !== 'retired') merged.again.push(known.name);
+      change(failedOnce({ ...known, address }, told.seen, sessions));
       continue;
     }
     if (byName.size + blocked.size >= maxRecoveryCases) {
@@ -186,7 +204,7 @@ export const mergeRun = (kept: readonly RecoveryCase[], blocked: ReadonlySet<str
       changed.delete(oldest.name);
       merged.removed.push(oldest.name);
     }
-    const name = nameOf(test, command.name, fault, (each) => byName.has(each) || blocked.has(each));
+    const name = nameOf(test, command.name, fault, (each) => byName.has(each) || blocked.has(each), address);
     byKey.set(key, name);
     merged.added.push(name);
     change({
@@ -194,6 +212,7 @@ export const mergeRun = (kept: readonly RecoveryCase[], blocked: ReadonlySet<str
       name,
       state: 'active',
       test,
+      address,
       command,
       settings: { ...told.settings },
       fault,
@@ -207,6 +226,7 @@ export const mergeRun = (kept: readonly RecoveryCase[], blocked: ReadonlySet<str
     const each = byName.get(name);
     // It failed in this run already: that counts once.
     if (!each || changed.has(name)) continue;
+    if (came === 'failed' && each.state !== 'retired') merged.again.push(name);
     const next = came === 'held' ? heldOnce(each) : failedOnce(each, told.seen, 1);
     if (next.state === 'graduated' && each.state !== 'graduated') merged.graduated.push(name);
     change(next);

@@ -5,13 +5,14 @@ import path from 'node:path';
 import { isCaseName } from '../../lib/commands/recovery-index.ts';
 import { suggestion } from '../../lib/text/suggestion.ts';
 import { printable } from '../shared/printable.ts';
-import { runOptions, runScenario } from '../run/run-command.ts';
+import { settingsTyped } from '../run/k6-options.ts';
+import { addressUnderTest, runOptions, runScenario } from '../run/run-command.ts';
 import { problemsIn } from '../shared/refusal.ts';
 import { declareCommand, type CommandGroup } from '../shared/command.ts';
 import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { openResults } from './results-folder.ts';
 import { resultsLayout } from './results-layout.ts';
-import { faultText, type RecoveryCase } from './recovery-cases.ts';
+import { belongsTo, faultText, type RecoveryCase } from './recovery-cases.ts';
 import { changeCases, indexText, readCases } from './recovery-store.ts';
 
 const find = async (base: string, name: string): Promise<RecoveryCase | undefined> => {
@@ -32,7 +33,8 @@ const find = async (base: string, name: string): Promise<RecoveryCase | undefine
 const row = (kept: RecoveryCase): string => {
   const { name, state, test, command, counts } = kept;
   const fared = `${state}, failed ${counts.failed}, held ${counts.heldInARow} in a row; ${test}: ${printable(command.name, 24)}`;
-  return [name, `  ${printable(fared, 77)}`, `  ${printable(faultText(kept), 76)}`].join('\n');
+  const at = kept.address === undefined ? [] : [`  at ${printable(kept.address, 74)}`];
+  return [name, `  ${printable(fared, 77)}`, ...at, `  ${printable(faultText(kept), 76)}`].join('\n');
 };
 
 const list = async (base: string, isJson: boolean): Promise<number> => {
@@ -54,6 +56,7 @@ const show = async (base: string, name: string, isJson: boolean): Promise<number
       ['case', name],
       ['state', state],
       ['scenario', test],
+      ['address', found.address ?? 'not recorded: any'],
       ['command', `${command.name} (${command.class}): ${command.command}`],
       ['proof', visibleJson(command.proof)],
       ['fault', faultText(found)],
@@ -136,6 +139,13 @@ const replayCase = declareCommand({
     if (problems.length > 0) return refuse(problems);
     const found = await find(await openResults(values.folder), name);
     if (!found) return 1;
+    const env = { ...process.env, ...asked, ...settingsTyped(given.k6Args).settings };
+    const address = addressUnderTest(values['with-target'] === true, env);
+    if (values['replay-all'] !== true && address !== undefined && !belongsTo(found, address)) {
+      return refuse([
+        `${found.name} failed at ${found.address}, and this run is for ${address}: name that address with --url, or replay it here with --replay-all`,
+      ]);
+    }
     const temporary = await mkdtemp(path.join(tmpdir(), 'ws-stress-replay-'));
     try {
       const index = path.join(temporary, 'index.json');

@@ -4,8 +4,9 @@ import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { innermostMessage } from '../../lib/text/errors.ts';
 import { withLock } from '../shared/lock.mjs';
-import { parseCase, replayOf, type RecoveryCase } from './recovery-cases.ts';
+import { belongsTo, parseCase, replayOf, type RecoveryCase } from './recovery-cases.ts';
 import { resultsLayout } from './results-layout.ts';
+import type { RunFolder } from './run-folder.ts';
 import { writeOutput } from '../shared/output-file.ts';
 
 /** The index of these cases, as a run replays it. */
@@ -35,10 +36,28 @@ export const readCases = async (base: string): Promise<StoredCases> => {
   return stored;
 };
 
-/** Writes the index anew from the cases that are there, for a run to replay; throws where it can't. Returns its file. */
-export const renewIndex = async (base: string): Promise<string> => {
-  await changeCases(base, () => ({ written: [], removed: [] }));
-  return resultsLayout(base).recoveryIndex;
+/** What a run replays. */
+export interface Replay {
+  /** The index of its cases. */
+  index: string;
+  /** Addresses of active cases that it leaves out, and how many they are. */
+  left: { cases: number; addresses: string[] };
+}
+
+/**
+ * Writes the index anew, and returns the one that a run against a service at this address replays, or with undefined that of all
+ * active cases; throws where it can't. Where cases are left out, the run's own index is in the run's folder.
+ */
+export const indexForRun = async (folder: RunFolder, address: string | undefined): Promise<Replay> => {
+  const { stored } = await changeCases(folder.base, () => ({ written: [], removed: [] }));
+  const active = stored.cases.filter(({ state }) => state === 'active');
+  const own = active.filter((each) => address === undefined || belongsTo(each, address));
+  const others = active.filter((each) => !own.includes(each));
+  const left = { cases: others.length, addresses: [...new Set(others.flatMap((each) => each.address ?? []))] };
+  if (others.length === 0) return { index: resultsLayout(folder.base).recoveryIndex, left };
+  const index = path.join(folder.path, 'recovery-index.json');
+  await writeOutput(index, indexText(own));
+  return { index, left };
 };
 
 /** Reads the cases, lets `change` say what becomes of them, and writes that and the index; one process at a time. */

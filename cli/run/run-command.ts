@@ -5,7 +5,7 @@ import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { flagsVariable, recordCopyVariable, settingGroups } from '../../lib/load/settings.ts';
+import { flagsVariable, parseSettings, recordCopyVariable, settingGroups, shownUrl } from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import type { Result } from '../../lib/results/result-schema.ts';
 import { folded } from '../../lib/text/fold.ts';
@@ -36,7 +36,8 @@ import {
   type RunFolder,
 } from '../results/run-folder.ts';
 import { openResults, whereMoved } from '../results/results-folder.ts';
-import { renewIndex } from '../results/recovery-store.ts';
+import { indexForRun, type Replay } from '../results/recovery-store.ts';
+import { addressOf } from '../results/run-load.ts';
 import { addFrameFindings, evaluateByList, readExpectedList, type ExpectedList } from './run-expected.ts';
 import { runProblems } from './run-inputs.ts';
 import { printProgress } from './run-progress.ts';
@@ -46,6 +47,8 @@ import { restartableTarget, startTarget } from './service-control.ts';
 import { certificates, certificatesFile } from '../shared/common-options.ts';
 import { declareCommand, type Given, type Options } from '../shared/command.ts';
 import { allSettings, spellingOf } from '../shared/settings-options.ts';
+import { counted } from '../../lib/text/quantities.ts';
+import { printable } from '../shared/printable.ts';
 import { wrapped } from '../shared/help-entry.ts';
 import { defaultOptions, tokenProblems } from '../../reference-target/options.ts';
 import { ensureK6, type K6 } from '../setup/setup.ts';
@@ -93,6 +96,11 @@ const options = {
     group: 'Criteria and results',
   },
   ...helperOptions,
+  'replay-all': {
+    description:
+      'Replay the kept failures of every address. Default: those of the service under test alone (docs/recovery.md).',
+    group: 'Cases and service control',
+  },
   dashboard: {
     description: "Serve k6's live web dashboard on loopback during the run, and as long as a browser shows it.",
     group: 'k6 and the rest',
@@ -214,8 +222,12 @@ export const runScenario = async ({
   let folder: RunFolder;
   try {
     folder = await makeRunFolder(base, env.STRESS_RUN_ID || newRunId());
-    if (parts.some(({ needs }) => needs.includes('kept-failures')) && !env.STRESS_RECOVERY)
-      env.STRESS_RECOVERY = await renewIndex(folder.base);
+    if (parts.some(({ needs }) => needs.includes('kept-failures')) && !env.STRESS_RECOVERY) {
+      const address = values['replay-all'] === true ? undefined : addressUnderTest(withTarget, env);
+      const { index, left } = await indexForRun(folder, address);
+      env.STRESS_RECOVERY = index;
+      if (left.cases > 0) console.error(folded(leftText(left)));
+    }
   } catch (error) {
     return refuse([messageOf(error)]);
   }
@@ -275,6 +287,16 @@ export const runScenario = async ({
     interruption.end();
   }
 };
+
+/** The address of the service that a run is for, as recovery cases record it; undefined where its settings are wrong. */
+export const addressUnderTest = (withTarget: boolean, env: NodeJS.ProcessEnv): string | undefined => {
+  const { settings, problems } = parseSettings(env);
+  if (problems.length > 0) return undefined;
+  return addressOf({ url: shownUrl(settings.url), ...(withTarget && { withTarget: true as const }) });
+};
+
+const leftText = ({ cases, addresses }: Replay['left']): string =>
+  `recovery: ${counted(cases, 'kept failure')} from another address (${printable(addresses.slice(0, 3).join(', '), 200)}) will not be replayed; --replay-all replays all`;
 
 /** Of a token made for one run, so that other users of this machine cannot run commands by the reference target. */
 const tokenBytes = 16;
