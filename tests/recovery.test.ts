@@ -98,21 +98,22 @@ void test('the same failure at two addresses is two cases; a case without an add
   assert.equal(one([old], replaying(first.name, 'held')).address, undefined);
 });
 
+const namesIn = (file: string): string[] =>
+  (JSON.parse(readFileSync(file, 'utf8')) as { cases: { name: string }[] }).cases.map(({ name }) => name);
+
 void test('a run replays the cases of its address, and those without one', async (t) => {
   const base = temporaryDirectory(t);
   const folder = folderWith(base, []);
   const [here, there] = [one([], failing()), { ...one([], failing(lost, { ...echo, name: 'b' })), address: 'ws://b/' }];
   const { address: _, ...anywhere } = one([], failing(lost, { ...echo, name: 'c' }));
   await changeCases(base, () => ({ written: [here, there, anywhere], removed: [] }));
-  const names = (file: string): string[] =>
-    (JSON.parse(readFileSync(file, 'utf8')) as { cases: { name: string }[] }).cases.map(({ name }) => name);
   const { index, left } = await indexForRun(folder, address);
-  assert.deepEqual(names(index), [anywhere.name, here.name]);
+  assert.deepEqual(namesIn(index), [anywhere.name, here.name]);
   assert.equal(path.dirname(index), folder.path);
   assert.deepEqual(left, { cases: 1, addresses: ['ws://b/'] });
   const all = await indexForRun(folder, undefined);
   assert.equal(all.index, resultsLayout(base).recoveryIndex);
-  assert.equal(names(all.index).length, 3);
+  assert.equal(namesIn(all.index).length, 3);
 });
 
 void test('names are safe whatever a command is called, and two that would be one differ', () => {
@@ -340,9 +341,10 @@ const notConnected = (reason: string) => ({
   connectedMs: undefined,
 });
 
+const rejected = (reason: string, code: number): Outcome => ({ kind: 'rejected', code, message: 'no', reason });
+
 void test('mistakes of the user create no case: limit, allow-list, address, proofs of their own', async (t) => {
   const ok = { outcome: { kind: 'ok' } as const };
-  const rejected = (reason: string, code: number): Outcome => ({ kind: 'rejected', code, message: 'no', reason });
   const own = { STRESS_COMMANDS: './own.json' };
   const mistakes: [why: RegExp, sessions: Parameters<typeof keptOf>[1], settings?: Record<string, string>][] = [
     [/session limit/, [ok, { outcome: rejected('session limit', -32_003) }]],
