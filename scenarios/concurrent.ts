@@ -12,10 +12,6 @@ export const { definition, options, setup, handleSummary, run } = scenario('conc
   },
   rounds: [5, 10, 20],
   commands: 'setting',
-  *script(session, command) {
-    const execution = yield* session.execute(command);
-    yield* execution.completes();
-  },
 });
 
 export default run;

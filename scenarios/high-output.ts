@@ -17,10 +17,6 @@ export const { definition, options, setup, handleSummary, run } = scenario('high
   ],
   rounds: [1, 4],
   commands: ({ lines, width, commands }) => [highOutput(lines, width, commands === 'python')],
-  *script(session, command) {
-    const output = yield* session.execute(command);
-    yield* output.completes();
-  },
   // First, for memory that the rounds have taken and given back would hide what piles up.
   casesFirst: true,
   cases: askCases((context) => {

@@ -6,10 +6,6 @@ export const { definition, options, setup, handleSummary, run } = scenario('sing
   serves: { 'single-sessions': ['session_success'], 'response-times': ['command_duration'] },
   rounds: [1],
   commands: [helloFromStressTest],
-  *script(session, command) {
-    const execution = yield* session.execute(command);
-    yield* execution.completes();
-  },
 });
 
 export default run;

@@ -71,6 +71,8 @@ interface Shape {
   holes: readonly Hole[];
   message: Extract<Incoming, { kind: 'notification' | 'result' }>;
   members: Record<string, unknown>;
+  /** The text whose values `message` has now. */
+  text: string;
 }
 
 const holeOf = (member: string | undefined, value: unknown): Hole | undefined => {
@@ -107,6 +109,7 @@ const shapeOf = ({ source, marked }: Skeleton, read: readonly string[]): Shape |
     holes: holes.toSorted((a, b) => a.index - b.index),
     message,
     members,
+    text: '',
   };
 };
 
@@ -147,22 +150,37 @@ export class Shapes {
    * message is read: all messages of a shape are one object.
    */
   read(text: string): Incoming {
+    const known = this.recognise(text);
+    if (known !== undefined) return known;
+    const message = parseMessage(text);
+    if (this.looks < maxLooks && this.sessions > firstSessions) this.learn(text, message);
+    return message;
+  }
+
+  /** Like `read`, but undefined for a message of no known shape. */
+  recognise(text: string): Incoming | undefined {
     const { shapes } = this;
     const count = shapes.length;
     let at = this.due;
     // Messages come in the order in which their shapes were learned, or like the last one: so backwards from the one due.
     for (let turn = 0; turn < count; turn++) {
       const shape = shapes[at] as Shape;
-      const found = shape.pattern.exec(text);
+      // What some messages say is always the same.
+      const found = text === shape.text ? undefined : shape.pattern.exec(text);
       if (found !== null) {
         this.due = at + 1 < count ? at + 1 : 0;
+        if (found === undefined) return shape.message;
+        shape.text = text;
         return filled(shape, found);
       }
       at = at > 0 ? at - 1 : count - 1;
     }
-    const message = parseMessage(text);
-    if (this.looks < maxLooks && this.sessions > firstSessions) this.learn(text, message);
-    return message;
+    return undefined;
+  }
+
+  /** Whether any shape is known. */
+  get hasLearned(): boolean {
+    return this.shapes.length > 0;
   }
 
   private learn(text: string, { kind }: Incoming): void {

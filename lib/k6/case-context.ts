@@ -7,7 +7,7 @@ import type { Settings } from '../load/settings.ts';
 import type { SkipReason } from '../load/thresholds.ts';
 import type { RunIdentity } from '../results/run.ts';
 import { describeOutcome } from '../session/outcome.ts';
-import { connectFailed, type Script, type Session, type SessionResult } from '../session/session.ts';
+import { beginScript, connectFailed, type Script, type Session, type SessionResult } from '../session/session.ts';
 import { reportCaseSession, reportJudgement, reportSkipped, type CaseName } from './case-results.ts';
 import { addCaseFigure, countCasesAsked } from './case-metrics.ts';
 import { now } from './clock.ts';
@@ -119,7 +119,7 @@ const createContext = (
     session: (name, script, url = settings.url) => {
       countBegun();
       const startedAtMs = Date.now();
-      const result = runOverWebSocket({ ...settings, url }, patience.limits, script);
+      const result = runOverWebSocket({ ...settings, url }, patience.limits, beginScript(script));
       return counted(name, result ?? connectFailed('the run ended', Date.now() - startedAtMs), startedAtMs);
     },
     open: (name, script, url = settings.url, isTry = false) => {
@@ -127,7 +127,7 @@ const createContext = (
       const startedAtMs = Date.now();
       let opened: Notified | undefined;
       const result = new Promise<SessionResult>((resolve, reject) => {
-        opened = openSession({ settings, url, limits: isTry ? patience.ofTries : patience.limits, script }, (ended) => {
+        opened = openSession({ settings, url, limits: isTry ? patience.ofTries : patience.limits, begin: beginScript(script) }, (ended) => {
           try {
             resolve(counted(name, ended, startedAtMs, isTry));
           } catch (error) {

@@ -3,15 +3,8 @@ import ws, { type Socket } from 'k6/ws';
 import { describeRefusedHandshake } from '../load/connection.ts';
 import { shownUrl, type Settings } from '../load/settings.ts';
 import { badUpgrade, connectionEnd, framingViolation } from '../session/connection-end.ts';
-import { connectFailed, startSession } from '../session/session.ts';
-import type {
-  Script,
-  Session,
-  SessionEvents,
-  SessionLimits,
-  SessionResult,
-  SessionSocket,
-} from '../session/session.ts';
+import { connectFailed } from '../session/session.ts';
+import type { Begin, SessionEvents, SessionLimits, SessionResult, SessionSocket } from '../session/session.ts';
 import { isRunOver, now } from './clock.ts';
 import { laterWithLooks, lookAtBegin, type Later } from './lag.ts';
 
@@ -83,20 +76,20 @@ const onSettled = (result: SessionResult): void => {
 };
 
 /**
- * Opens a WebSocket, runs a script over it and returns what became of it; undefined where k6 broke the handshake off
+ * Opens a WebSocket, runs a session over it and returns what became of it; undefined where k6 broke the handshake off
  * because the run ends, which says nothing of the service. Blocks its VU until the socket is closed.
  */
 export const runOverWebSocket = (
   settings: Settings,
   limits: SessionLimits,
-  script: (session: Session) => Script,
+  begin: Begin,
 ): SessionResult | undefined => {
   const startedAt = now();
   let opened: Connection | undefined;
   const response = openWebSocket(settings, (socket) => {
     connection = opened = new Connection(socket);
     const options = { startedAt, limits, trace: settings.trace === 'failures' };
-    opened.session = startSession(opened, script, options, onSettled);
+    opened.session = begin(opened, options, onSettled);
     lookAtBegin(opened.later);
     socket.on('message', onMessage);
     socket.on('binaryMessage', onBinary);

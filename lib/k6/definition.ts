@@ -18,7 +18,7 @@ export type AskCases = (
 export interface ScenarioDefinition extends DeclaredFacts {
   /** The commands, one a session, in turn; or `setting` for those of STRESS_COMMANDS. */
   commands?: readonly Command[] | 'setting' | ((settings: Settings) => readonly Command[]);
-  /** What a session of a round does. */
+  /** What a session of a round does; absent where it executes its command and waits until that has completed. */
   script?: (session: Session, command: Command) => Script;
   /** Asks the cases, after the rounds unless `casesFirst` says otherwise, in one VU: `askCases((context) => …)`. */
   cases?: AskCases;

@@ -1,23 +1,16 @@
 import { WebSocket } from 'k6/websockets';
 import { shownUrl, type Settings } from '../load/settings.ts';
 import { connectionEnd, framingViolation } from '../session/connection-end.ts';
-import { connectFailed, startSession } from '../session/session.ts';
-import type {
-  Script,
-  Session,
-  SessionEvents,
-  SessionLimits,
-  SessionResult,
-  SessionSocket,
-} from '../session/session.ts';
+import { connectFailed } from '../session/session.ts';
+import type { Begin, SessionEvents, SessionLimits, SessionResult, SessionSocket } from '../session/session.ts';
 import { isRunOver, now } from './clock.ts';
 
-/** A session to open: where, for how long, and what it does. */
+/** A session to open: where, for how long, and how it begins. */
 export interface ToOpen {
   settings: Settings;
   url: string;
   limits: SessionLimits;
-  script: (session: Session) => Script;
+  begin: Begin;
 }
 
 /** A session that is open beside others of the same VU. */
@@ -128,7 +121,7 @@ class OpenSocket implements SessionSocket {
   }
 }
 
-const openOnce = ({ settings, url, limits, script }: ToOpen, ended: (result: SessionResult) => void): OpenSocket => {
+const openOnce = ({ settings, url, limits, begin }: ToOpen, ended: (result: SessionResult) => void): OpenSocket => {
   const startedAt = now();
   let failure = '';
   let isOver = false;
@@ -153,7 +146,7 @@ const openOnce = ({ settings, url, limits, script }: ToOpen, ended: (result: Ses
       return;
     }
     const options = { startedAt, limits, trace: settings.trace === 'failures' };
-    open.session = startSession(open, script, options, settled);
+    open.session = begin(open, options, settled);
   };
   socket.onmessage = (message) => {
     const data: unknown = message?.data;

@@ -6,7 +6,8 @@ import type { ReplayCase } from '../commands/recovery-index.ts';
 import { foreignSessionMs, generatorWatch, isShaped, placeOf, sessionsOf } from '../load/profile.ts';
 import type { Settings } from '../load/settings.ts';
 import { runOf } from '../results/run.ts';
-import type { Script, Session, SessionLimits, SessionResult } from '../session/session.ts';
+import { beginScript, type Begin, type SessionLimits, type SessionResult } from '../session/session.ts';
+import { beginCommand } from '../session/short-session.ts';
 import { runOverWebSocket } from './connect.ts';
 import type { Scenario, ScenarioDefinition } from './definition.ts';
 import { watchLag } from './lag.ts';
@@ -95,7 +96,8 @@ interface Round {
   fleet: number;
   /** One a session, in turn. */
   commands: readonly Command[];
-  script: (session: Session, command: Command) => Script;
+  /** Begins a session that runs this command. */
+  begin: (command: Command) => Begin;
   sink: ResultSink;
 }
 
@@ -106,7 +108,7 @@ const prepareRound = (
   sink: ResultSink,
 ): Round => {
   const commands = given === 'setting' ? ofSetting : typeof given === 'function' ? given(settings) : (given ?? []);
-  if (commands.length === 0 || !script) throw new Error('a scenario with rounds has commands and a script');
+  if (commands.length === 0) throw new Error('a scenario with rounds has commands');
   const sessionTimeoutMs = Math.min(limits.sessionTimeoutMs, usesK6Options ? foreignSessionMs : Infinity);
   const planned = profile.rounds.find((each) => each.test === name && each.number === number);
   return {
@@ -117,27 +119,27 @@ const prepareRound = (
     size: usesK6Options ? undefined : planned?.sessions,
     fleet: isShaped({ takesLoad }, names) ? (settings.fleet ?? 1) : 1,
     commands,
-    script,
+    begin: script ? (command) => beginScript((open) => script(open, command)) : beginCommand,
     sink,
   };
 };
 
-/** A session of a round that begins: its command, its script, and where its result goes. */
-const beginSession = ({ test, number, commands, script, sink }: Round, session: number) => {
+/** A session of a round that begins: its command, what it does, and where its result goes. */
+const beginSession = ({ test, number, commands, begin, sink }: Round, session: number) => {
   const command = forSession(commands[session % commands.length] as Command, session);
   const tags = { test, round: String(number), class: command.class, command: command.name };
   // Before the connection is opened, whose samples have them too.
   tagSamples(tags);
   countBegun();
   return {
-    script: (open: Session) => script(open, command),
+    begin: begin(command),
     ended: (result: SessionResult): void => sink.session(result, { test, round: number, session }, tags, command),
   };
 };
 
 const runSession = (round: Round, session: number): void => {
-  const { script, ended } = beginSession(round, session);
-  const result = runOverWebSocket(round.settings, round.limits, script);
+  const { begin, ended } = beginSession(round, session);
+  const result = runOverWebSocket(round.settings, round.limits, begin);
   if (result !== undefined) ended(result);
 };
 
@@ -153,7 +155,7 @@ const runFleet = (round: Round, iteration: number): Promise<void> => {
   // One promise for all of them, for each would cost some kilobytes.
   return new Promise((resolve, reject) => {
     for (const session of all) {
-      const { script, ended } = beginSession(round, session);
+      const { begin, ended } = beginSession(round, session);
       const end = (result: SessionResult): void => {
         try {
           ended(result);
@@ -165,7 +167,7 @@ const runFleet = (round: Round, iteration: number): Promise<void> => {
         endLag();
         resolve();
       };
-      openSession({ settings, url: settings.url, limits, script }, end);
+      openSession({ settings, url: settings.url, limits, begin }, end);
     }
   });
 };

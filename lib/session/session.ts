@@ -69,7 +69,7 @@ export interface SessionResult {
   closeCode?: number;
   /** The message `connected`. */
   greeting?: string;
-  /** The first and last messages, where a trace was asked for. */
+  /** The first and last messages of a session that failed, where a trace was asked for. */
   trace?: string[];
   /** What a script threw that was no outcome: a bug. */
   bug?: unknown;
@@ -130,7 +130,19 @@ const pong = serialiseNotification('pong', {});
 export const createShapes = (): Shapes =>
   new Shapes(['pid', 'exit_code', 'status', 'type', 'data', 'chunk_index', 'total_chunks', 'error'], ['data']);
 
-const ofAllSessions = createShapes();
+/** Those of this VU. */
+export const ofAllSessions = createShapes();
+
+/** The script of a session that executes a command, waits until it has completed and holds it to its proof. */
+export const executeAndComplete = (command: Command) =>
+  function* (session: Session): Script {
+    const execution = yield* session.execute(command);
+    yield* execution.completes();
+  };
+
+/** The request to execute a command, as text. */
+export const executeRequest = (id: number, { command }: Command, { executeTimeoutS: timeout }: SessionLimits): string =>
+  serialiseRequest(id, 'execute', timeout === undefined ? { command } : { command, timeout });
 
 /** How long after it refused a session a service is given to close it, milliseconds. */
 const closeMs = 1000;
@@ -144,7 +156,7 @@ const timesLate = 5;
 const quietMs = 200;
 
 /** The outcome of what went well: one object, for there are many of it. */
-const succeeded: Outcome = { kind: 'ok' };
+export const succeeded: Outcome = { kind: 'ok' };
 
 /** How much earlier than asked a timer may be, milliseconds. */
 const earlyMs = 5;
@@ -174,6 +186,19 @@ interface Sent {
   run: ExecutionState;
   request: Request;
 }
+
+/** Begins a session over an opened WebSocket. */
+export type Begin = (
+  socket: SessionSocket,
+  options: SessionOptions,
+  settled: (result: SessionResult) => void,
+) => SessionEvents;
+
+/** Begins a session that runs a script. */
+export const beginScript =
+  (script: (session: Session) => Script): Begin =>
+  (socket, options, settled) =>
+    startSession(socket, script, options, settled);
 
 /** What a session is started with. */
 export interface SessionOptions {
@@ -428,12 +453,9 @@ class SessionMachine implements Session, SessionEvents {
 
   private sendExecute(command: Command): Sent {
     const run = this.executions.begin(command, this.at);
-    const { executeTimeoutS: timeout } = this.limits;
-    const { command: text } = command;
-    return {
-      run,
-      request: this.ask('execute', timeout === undefined ? { command: text } : { command: text, timeout }),
-    };
+    const request = this.correlation.next('execute', this.at);
+    this.send(executeRequest(request.id, command, this.limits));
+    return { run, request };
   }
 
   /** What the response to `execute` says; ends the session where it contradicts what came before. */
@@ -638,7 +660,7 @@ class SessionMachine implements Session, SessionEvents {
     if (this.closeCode !== undefined) result.closeCode = this.closeCode;
     if (this.greeting) result.greeting = this.greeting;
     if (this.dialect) result.dialect = this.dialect;
-    if (this.trace) result.trace = this.trace.lines();
+    if (this.trace && outcome.kind !== 'ok') result.trace = this.trace.lines();
     if (bug !== undefined) result.bug = bug;
     this.settled(result);
     // Last, for a script's finally block may throw, and the result must not be lost with it.
