@@ -127,13 +127,16 @@ const createContext = (
       const startedAtMs = Date.now();
       let opened: Notified | undefined;
       const result = new Promise<SessionResult>((resolve, reject) => {
-        opened = openSession({ settings, url, limits: isTry ? patience.ofTries : patience.limits, begin: beginScript(script) }, (ended) => {
-          try {
-            resolve(counted(name, ended, startedAtMs, isTry));
-          } catch (error) {
-            reject(error instanceof Error ? error : new Error(String(error)));
-          }
-        });
+        opened = openSession(
+          { settings, url, limits: isTry ? patience.ofTries : patience.limits, begin: beginScript(script) },
+          (ended) => {
+            try {
+              resolve(counted(name, ended, startedAtMs, isTry));
+            } catch (error) {
+              reject(error instanceof Error ? error : new Error(String(error)));
+            }
+          },
+        );
       });
       return { result, notify: () => opened?.notify() };
     },

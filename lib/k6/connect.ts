@@ -6,24 +6,24 @@ import { badUpgrade, connectionEnd, framingViolation } from '../session/connecti
 import { connectFailed } from '../session/session.ts';
 import type { Begin, SessionEvents, SessionLimits, SessionResult, SessionSocket } from '../session/session.ts';
 import { isRunOver, now } from './clock.ts';
-import { laterWithLooks, lookAtBegin, type Later } from './lag.ts';
+import { look, lookIsDue, mostUnseenMs } from './lag.ts';
 
 /** The connection that this VU has open: `ws.connect` blocks it, so there is never a second one, and its handlers are made once. */
 let connection: Connection;
 
 class Connection implements SessionSocket {
   readonly now = now;
-  readonly later: Later;
   session!: SessionEvents;
   result?: SessionResult;
   failure = '';
+  wakeAt = Infinity;
+  timerAt = 0;
   /** k6 closed it, because the run ends. */
   isCutOff?: boolean;
   private readonly socket: Socket;
 
   constructor(socket: Socket) {
     this.socket = socket;
-    this.later = laterWithLooks((ms, callback) => socket.setTimeout(callback, ms));
   }
 
   send(text: string): void {
@@ -47,11 +47,28 @@ class Connection implements SessionSocket {
   }
 
   wakeAfter(ms: number): void {
-    this.later(ms, onWake);
+    this.wakeAt = now() + ms;
+    this.startTimer();
+  }
+
+  /** Starts a timer for the next wake, or for a look at how late timers are. */
+  startTimer(): void {
+    const at = now();
+    const ms = Math.max(1, Math.min(this.wakeAt - at, lookIsDue(at) ? 1 : mostUnseenMs));
+    this.timerAt = at + ms;
+    this.socket.setTimeout(onTimer, ms);
   }
 }
 
-const onWake = (): void => connection.session.wake();
+const onTimer = (): void => {
+  const { wakeAt, timerAt, session } = connection;
+  const at = now();
+  // A later call asked for an earlier one, which is over.
+  if (at < timerAt - 1) return;
+  if (lookIsDue(at)) look(Math.max(0, at - timerAt));
+  if (at >= wakeAt) session.wake();
+  else connection.startTimer();
+};
 const onMessage = (text: string): void => connection.session.message(text);
 const onBinary = (data: ArrayBuffer): void => connection.session.binary(data.byteLength);
 const onPong = (): void => connection.session.pong();
@@ -90,7 +107,6 @@ export const runOverWebSocket = (
     connection = opened = new Connection(socket);
     const options = { startedAt, limits, trace: settings.trace === 'failures' };
     opened.session = begin(opened, options, onSettled);
-    lookAtBegin(opened.later);
     socket.on('message', onMessage);
     socket.on('binaryMessage', onBinary);
     socket.on('pong', onPong);

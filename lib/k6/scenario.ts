@@ -7,7 +7,7 @@ import { foreignSessionMs, generatorWatch, isShaped, placeOf, sessionsOf } from 
 import type { Settings } from '../load/settings.ts';
 import { runOf } from '../results/run.ts';
 import { beginScript, type Begin, type SessionLimits, type SessionResult } from '../session/session.ts';
-import { beginCommand } from '../session/short-session.ts';
+import { beginCommand } from '../session/repeated-session.ts';
 import { runOverWebSocket } from './connect.ts';
 import type { Scenario, ScenarioDefinition } from './definition.ts';
 import { watchLag } from './lag.ts';
