@@ -290,7 +290,7 @@ const readSessions = async (
     const { result, begun, done } = asked;
     const { outcome } = result;
     if (isFirst) {
-      readFirst(facts, result);
+      readFirst(facts, asked);
       if (asked.subprotocol !== undefined) readSubprotocol(facts, connection, asked.subprotocol);
     }
     if (begun === 0) {
@@ -319,6 +319,8 @@ interface Asked {
   done: number;
   /** The one that the service chose. */
   subprotocol: string | undefined;
+  /** The message `connected`. */
+  greeting: string | undefined;
 }
 
 const ask = async (parts: readonly Part[], connection: Connection, limits: SessionLimits): Promise<Asked> => {
@@ -331,10 +333,16 @@ const ask = async (parts: readonly Part[], connection: Connection, limits: Sessi
       done += 1;
     }
   };
-  const result = await runOverNode(connection, limits, script, (headers) => {
-    subprotocol = headers['sec-websocket-protocol'];
+  let greeting: string | undefined;
+  const result = await runOverNode(connection, limits, script, {
+    onHandshake: (headers) => {
+      subprotocol = headers['sec-websocket-protocol'];
+    },
+    onGreeting: (text) => {
+      greeting = text;
+    },
   });
-  return { result, begun, done, subprotocol };
+  return { result, begun, done, subprotocol, greeting };
 };
 
 const readSubprotocol = (facts: ServiceFacts, { headers }: Connection, chosen: string): void => {
@@ -348,7 +356,7 @@ const readSubprotocol = (facts: ServiceFacts, { headers }: Connection, chosen: s
   );
 };
 
-const readFirst = (facts: ServiceFacts, { openedMs, connectedMs, greeting, commands }: SessionResult): void => {
+const readFirst = (facts: ServiceFacts, { result: { openedMs, connectedMs, commands }, greeting }: Asked): void => {
   Object.assign(facts, defined({ handshakeMs: openedMs, connectedMs }));
   const message = greeting === undefined ? undefined : parseMessage(greeting);
   if (message?.kind === 'notification') facts.greeting = greetingOf(message.params);

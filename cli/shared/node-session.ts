@@ -25,15 +25,23 @@ const textsOf = (headers: IncomingHttpHeaders): Record<string, string> =>
 
 const now = (): number => performance.now();
 
+/** Who wants to know more of a session than its result. */
+interface Listeners {
+  /** Is given the headers of a handshake that was accepted. */
+  onHandshake?: (headers: IncomingHttpHeaders) => void;
+  /** Is given the message `connected`. */
+  onGreeting?: (text: string) => void;
+}
+
 /**
  * Opens a WebSocket, runs a script over it and resolves to what became of it once the connection is closed: the session of
- * lib/k6/connect.ts, in Node. `onHandshake` is given the headers of a handshake that was accepted.
+ * lib/k6/connect.ts, in Node.
  */
 export const runOverNode = (
   connection: Connection,
   limits: SessionLimits,
   script: (session: Session) => Script,
-  onHandshake?: (headers: IncomingHttpHeaders) => void,
+  { onHandshake, onGreeting }: Listeners = {},
 ): Promise<SessionResult> =>
   new Promise((resolve, reject) => {
     const startedAt = now();
@@ -109,10 +117,15 @@ export const runOverNode = (
         wakeAfter: (ms) => after(ms, () => session.wake()),
         now,
       };
-      const session = startSession(transport, script, { startedAt, limits, trace: false }, (settled) => {
-        result = settled;
-        if (settled.bug !== undefined) reject(settled.bug);
-      });
+      const session = startSession(
+        transport,
+        script,
+        { startedAt, limits, trace: false, ...(onGreeting && { onGreeting }) },
+        (settled) => {
+          result = settled;
+          if (settled.bug !== undefined) reject(settled.bug);
+        },
+      );
       socket.on('message', (data: RawData, isBinary) => {
         const bytes = data as Buffer;
         if (isBinary) session.binary(bytes.length);

@@ -136,7 +136,7 @@ export interface Handshake {
 export const openWebSocket = (settings: Settings, onOpen: (socket: Socket) => void): Handshake => {
   let opened = false;
   try {
-    const response = ws.connect(settings.url, { headers: { ...settings.headers } }, (socket) => {
+    const response = ws.connect(settings.url, paramsOf(settings), (socket) => {
       opened = true;
       onOpen(socket);
     }) as { status: number; error?: string; headers?: Record<string, string> };
@@ -150,6 +150,14 @@ export const openWebSocket = (settings: Settings, onOpen: (socket: Socket) => vo
     if (opened) throw error;
     return { status: 0, error: shown(settings, String(error).replace(/^GoError: /, '')) };
   }
+};
+
+let params: { of: Settings; params: { headers: Record<string, string> } } | undefined;
+
+/** k6's parameters for a connection with these settings; made once, for a VU opens many. */
+const paramsOf = (settings: Settings): { headers: Record<string, string> } => {
+  if (params?.of !== settings) params = { of: settings, params: { headers: { ...settings.headers } } };
+  return params.params;
 };
 
 const shown = ({ url }: Settings, text: string): string => text.replaceAll(url, shownUrl(url));

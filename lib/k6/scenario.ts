@@ -12,7 +12,7 @@ import { runOverWebSocket } from './connect.ts';
 import type { Scenario, ScenarioDefinition } from './definition.ts';
 import { watchLag } from './lag.ts';
 import { makeLifecycle, type Lifecycle, type SetupData } from './lifecycle.ts';
-import { countBegun, countGeneratorFailures, tagSamples } from './metrics.ts';
+import { countBegun, countGeneratorFailures, tagSamples, type SessionTags } from './metrics.ts';
 import { openSession } from './open.ts';
 import { makePlan } from './plan.ts';
 import { createResultSink, type ResultSink } from './result-sink.ts';
@@ -99,6 +99,8 @@ interface Round {
   /** Begins a session that runs this command. */
   begin: (command: Command) => Begin;
   sink: ResultSink;
+  /** The last session's command, and the tags of its samples. */
+  last?: { command: Command; tags: SessionTags };
 }
 
 const prepareRound = (
@@ -124,10 +126,20 @@ const prepareRound = (
   };
 };
 
+/** The tags of a round's session; those of the last one where it ran the same command. */
+const tagsOf = (round: Round, command: Command): SessionTags => {
+  const { last } = round;
+  if (last?.command === command) return last.tags;
+  const tags = { test: round.test, round: String(round.number), class: command.class, command: command.name };
+  round.last = { command, tags };
+  return tags;
+};
+
 /** A session of a round that begins: its command, what it does, and where its result goes. */
-const beginSession = ({ test, number, commands, begin, sink }: Round, session: number) => {
+const beginSession = (round: Round, session: number) => {
+  const { test, number, commands, begin, sink } = round;
   const command = forSession(commands[session % commands.length] as Command, session);
-  const tags = { test, round: String(number), class: command.class, command: command.name };
+  const tags = tagsOf(round, command);
   // Before the connection is opened, whose samples have them too.
   tagSamples(tags);
   countBegun();

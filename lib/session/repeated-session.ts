@@ -161,7 +161,6 @@ class RepeatedSession implements SessionEvents {
   private firstOutputAt?: number;
   private completedAt?: number;
   private pid?: unknown;
-  private greeting?: string;
   private isDone?: true;
   /** Goes on with the session, once it goes otherwise. */
   private machine?: SessionEvents;
@@ -191,7 +190,7 @@ class RepeatedSession implements SessionEvents {
     const step = this.machine === undefined ? this.course.steps[this.step] : undefined;
     if (step !== undefined && (step.shape === undefined ? text === step.text : matches(step.shape, text))) {
       const at = this.socket.now();
-      if (this.takes(step, text, at)) {
+      if (this.takes(step, at)) {
         this.step++;
         this.log.push(text, at);
         return;
@@ -226,11 +225,10 @@ class RepeatedSession implements SessionEvents {
   }
 
   /** Takes a message that is due; returns whether it says what is expected. */
-  private takes({ role, shape }: Step, text: string, at: number): boolean {
+  private takes({ role, shape }: Step, at: number): boolean {
     switch (role) {
       case 'connected':
         this.connectedAt = at;
-        this.greeting = text;
         this.socket.send(this.course.request);
         return true;
       case 'response':
@@ -282,7 +280,6 @@ class RepeatedSession implements SessionEvents {
       commands: [done],
       controls: [],
       messagesReceived: this.step,
-      greeting: this.greeting as string,
     });
   }
 

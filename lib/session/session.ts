@@ -67,8 +67,6 @@ export interface SessionResult {
   dialect?: Dialect;
   /** The code of the service's close, where it closed. */
   closeCode?: number;
-  /** The message `connected`. */
-  greeting?: string;
   /** The first and last messages of a session that failed, where a trace was asked for. */
   trace?: string[];
   /** What a script threw that was no outcome: a bug. */
@@ -207,6 +205,8 @@ export interface SessionOptions {
   trace: boolean;
   /** Recognises messages like earlier ones; that of all sessions of this VU where absent. */
   shapes?: Shapes;
+  /** Is given the message `connected`. */
+  onGreeting?: (text: string) => void;
 }
 
 /**
@@ -251,7 +251,7 @@ class SessionMachine implements Session, SessionEvents {
   private shapes?: Shapes | undefined;
   private trace?: Trace;
   private controls?: SessionResult['controls'];
-  private greeting?: string;
+  private onGreeting?: (text: string) => void;
   private refused?: Rejected;
   private closeCode?: number;
   private respondedMs?: number;
@@ -269,7 +269,7 @@ class SessionMachine implements Session, SessionEvents {
   constructor(
     socket: SessionSocket,
     script: (session: Session) => Script,
-    { startedAt, limits, trace, shapes = ofAllSessions }: SessionOptions,
+    { startedAt, limits, trace, shapes = ofAllSessions, onGreeting }: SessionOptions,
     settled: (result: SessionResult) => void,
   ) {
     this.socket = socket;
@@ -279,6 +279,7 @@ class SessionMachine implements Session, SessionEvents {
     this.settled = settled;
     this.shapes = shapes;
     shapes.begin();
+    if (onGreeting) this.onGreeting = onGreeting;
     const kept = trace ? createTrace() : undefined;
     if (kept) this.trace = kept;
     this.executions = new Executions(socket, kept && ((text) => kept.add('<', text)));
@@ -577,7 +578,7 @@ class SessionMachine implements Session, SessionEvents {
       case 'connected':
         if (this.connectedAt !== undefined) return this.violate('connected came a second time');
         this.connectedAt = this.at;
-        this.greeting = text;
+        this.onGreeting?.(text);
         return true;
       case 'process.output':
         return this.endsBy(this.executions.output(params, text, this.at));
@@ -658,7 +659,6 @@ class SessionMachine implements Session, SessionEvents {
     if (this.waitedMs !== undefined) result.waitedMs = this.waitedMs;
     if (this.connectedAt !== undefined) result.connectedMs = this.connectedAt - startedAt;
     if (this.closeCode !== undefined) result.closeCode = this.closeCode;
-    if (this.greeting) result.greeting = this.greeting;
     if (this.dialect) result.dialect = this.dialect;
     if (this.trace && outcome.kind !== 'ok') result.trace = this.trace.lines();
     if (bug !== undefined) result.bug = bug;
