@@ -338,7 +338,7 @@ export class Executions {
 }
 
 /** The line of a `process.output` message that is just one line of stdout, without its line end; undefined for any other. */
-export const wholeLine = ({
+const wholeLine = ({
   type,
   data,
   chunk_index: index,
