@@ -1,8 +1,9 @@
 import type { Command } from '../lib/commands/command.ts';
 import type { Shapes } from '../lib/jsonrpc/shapes.ts';
 import {
+  beginScript,
   createShapes,
-  startSession,
+  type Begin,
   type Script,
   type Session,
   type SessionEvents,
@@ -41,7 +42,7 @@ export const executeAndComplete = (command: Command) =>
 /** Starts a script over a socket in memory. */
 export const startInMemory = (
   script: (session: Session) => Script,
-  options: { limits?: SessionLimits; trace?: boolean; shapes?: Shapes } = {},
+  options: { limits?: SessionLimits; trace?: boolean; shapes?: Shapes; begin?: Begin } = {},
 ): MemorySession => {
   let now = 0;
   let timers: { at: number }[] = [];
@@ -67,7 +68,8 @@ export const startInMemory = (
       now = until;
     },
   };
-  memory.events = startSession(
+  const begin = options.begin ?? beginScript(script);
+  memory.events = begin(
     {
       send: (text) => memory.sent.push(text),
       sendBinary: (data) => memory.sentBinary.push(data),
@@ -77,7 +79,6 @@ export const startInMemory = (
       wakeAfter: (ms) => timers.push({ at: now + ms }),
       now: () => now,
     },
-    script,
     {
       startedAt: 0,
       limits: options.limits ?? shortLimits,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Command, Proof } from '../lib/commands/command.ts';
 import type { Shapes } from '../lib/jsonrpc/shapes.ts';
+import { beginCommand } from '../lib/session/repeated-session.ts';
 import { createShapes } from '../lib/session/session.ts';
 import { countingParsed, executeAndComplete, service, startInMemory, type MemorySession } from './memory-socket.ts';
 
@@ -68,6 +69,8 @@ interface Setting {
   parsed: number;
   /** Lines go by without a look at the clock, so a timeout may be late by a quarter of it. */
   lateMs: number;
+  /** A session that went right is remembered, and each sequence is compared with it too. */
+  isRemembered?: true;
 }
 
 const repeat = (event: Event, count: number): Event[] => Array.from({ length: count }, () => event);
@@ -84,6 +87,7 @@ const settings: Record<string, Setting> = {
     ends: everyEnd,
     parsed: 0,
     lateMs: 0,
+    isRemembered: true,
   },
   'a command of one numbered line, from the beginning': {
     proof: { numbered: { line: 'Line {i}: x', from: 1, to: 1 } },
@@ -96,6 +100,7 @@ const settings: Record<string, Setting> = {
     ends: everyEnd,
     parsed: 0,
     lateMs: 0,
+    isRemembered: true,
   },
   'within numbered lines that are predicted': {
     proof: { numbered: { line: 'Line {i}: x', from: 1, to: 6 } },
@@ -279,6 +284,8 @@ const startedNotification =
 /** What another session of the VU reads meanwhile; all share the expressions. */
 const ofAnotherSession = [service.completed(9, 1), service.started(1).replaceAll('8843', '1')];
 
+const commandOf = ({ proof }: Setting): Command => ({ name: 'n', class: 'burst', command: 'n', proof });
+
 /** Makes events happen to a session of a setting. */
 class Player {
   readonly memory: MemorySession;
@@ -287,10 +294,14 @@ class Player {
   private readonly isParsed: boolean;
   private blanks = '';
 
-  /** `isParsed` writes each message of output as none before it was, so that it is parsed. */
-  constructor(setting: Setting, shapes: Shapes, isParsed: boolean) {
-    const command: Command = { name: 'n', class: 'burst', command: 'n', proof: setting.proof };
-    this.memory = startInMemory(executeAndComplete(command), { limits, shapes });
+  /** `isParsed` writes each message of output as none before it was, so that it is parsed; `repeated` is a command whose session may be remembered. */
+  constructor(setting: Setting, shapes: Shapes, isParsed: boolean, repeated?: Command) {
+    const command = repeated ?? commandOf(setting);
+    this.memory = startInMemory(executeAndComplete(command), {
+      limits,
+      shapes,
+      ...(repeated && { begin: beginCommand(repeated) }),
+    });
     this.setting = setting;
     this.isParsed = isParsed;
   }
@@ -385,7 +396,19 @@ const observedOf = (memory: MemorySession) => ({
   commands: (memory.result?.commands ?? []).map(({ outcome, lines }) => ({ outcome: outcome.kind, lines })),
 });
 
-/** Plays one sequence in three ways and compares what they say; `seen` is what the oracle knows at its end, `behind` is what happens then. */
+let known: { setting: Setting; command: Command; uses: number } | undefined;
+
+/** A command of which a session is remembered that went right; after eight that go otherwise it would be remembered no more. */
+const remembered = (setting: Setting, shapes: Shapes): Command => {
+  if (known?.setting === setting && ++known.uses < 8) return known.command;
+  const command = commandOf(setting);
+  known = { setting, command, uses: 1 };
+  const player = new Player(setting, shapes, false, command);
+  for (const event of rightSession(setting)) player.play(event);
+  return command;
+};
+
+/** Plays one sequence in four ways and compares what they say; `seen` is what the oracle knows at its end, `behind` is what happens then. */
 const compare = (
   setting: Setting,
   shapes: Shapes,
@@ -398,19 +421,30 @@ const compare = (
     player.play(event);
     for (const text of ofAnotherSession) shapes.read(text);
   }
+  const repeated = setting.isRemembered && new Player(setting, shapes, false, remembered(setting, shapes));
+  for (const event of repeated ? events : []) {
+    if (repeated) repeated.play(event);
+    for (const text of ofAnotherSession) shapes.read(text);
+  }
   const parser = new Player(setting, createShapes(), true);
   for (const event of events) parser.play(event);
   const [{ memory: fast }, { memory: parsed }] = [player, parser];
   const isOver = seen.ended !== undefined;
   if (fast.events.isOver !== isOver || parsed.events.isOver !== isOver)
     assert.fail(`expected the session ${isOver ? '' : 'not '}to be over after ${events.join(', ')}`);
+  if (repeated && repeated.memory.events.isOver !== isOver)
+    assert.fail(`expected the repeated session ${isOver ? '' : 'not '}to be over after ${events.join(', ')}`);
   if (!isOver) {
     fast.pass(2 * limits.sessionTimeoutMs);
     parsed.pass(2 * limits.sessionTimeoutMs);
+    if (repeated) repeated.memory.pass(2 * limits.sessionTimeoutMs);
   }
   const isLate = setting.lateMs > 0 && kindOf(parsed) === 'timeout message';
   const [ofFast, ofParsed] = [left(fast, isLate), left(parsed, isLate)];
   if (ofFast !== ofParsed) assert.deepEqual(JSON.parse(ofFast), JSON.parse(ofParsed), events.join(', '));
+  const ofRepeated = repeated ? left(repeated.memory, isLate) : ofFast;
+  if (ofRepeated !== ofFast)
+    assert.deepEqual(JSON.parse(ofRepeated), JSON.parse(ofFast), `repeated: ${events.join(', ')}`);
   if (isLate) {
     const lateMs = (fast.result?.durationMs ?? NaN) - (parsed.result?.durationMs ?? NaN);
     assert.ok(lateMs >= 0 && lateMs <= setting.lateMs, `${events.join(', ')}: ${lateMs} ms late`);
@@ -424,7 +458,7 @@ const compare = (
   }
 };
 
-describe('341,180 sequences of events: learned expressions, parsing and an independent oracle agree', () => {
+describe('341,180 sequences of events: learned expressions, remembered sessions, parsing and an independent oracle agree', () => {
   for (const [name, setting] of Object.entries(settings)) {
     test(`${name}: all sequences of up to ${setting.longest} of ${alphabet.length} events`, () => {
       const shapes = taught(setting);
