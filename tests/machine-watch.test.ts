@@ -203,7 +203,7 @@ void test('a warning says what was seen and what to do', () => {
 void test('Markdown and JUnit have the warning once, next to the verdict', () => {
   const record: RunRecord = { ...runRecord('x'), saturation };
   const markdown = markdownSummary(record);
-  assert.match(markdown, /^## PASS[^\n]*\n\nPASS: [^\n]*\n\nWarning: This machine was short of processor time/);
+  assert.match(markdown, /^## PASS[^\n]*\n\n\*\*PASS: [^\n]*\*\*\n\nWarning: This machine was short of processor time/);
   assert.ok(!markdown.includes('<b>') && markdown.split('short of processor time').length === 2);
   assert.match(junitXml(record), /<property name="warning" value="This machine was short[^"]*&lt;b&gt;/);
 });
