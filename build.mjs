@@ -202,6 +202,27 @@ const cliBuild = (outdir) => ({
   logLevel: 'warning',
 });
 
+/** Writes the script of reports and its style sheet, with the licence of what is in them: a page holds both and needs nothing else. */
+const buildPage = async (outdir) => {
+  const uplot = path.join(root, 'node_modules/uplot');
+  const licence = `/*! uPlot\n${(await readFile(path.join(uplot, 'LICENSE'), 'utf8')).trim()}\n*/`;
+  await esbuild.build({
+    entryPoints: { report: path.join(root, 'cli/report/browser/client.ts') },
+    outdir,
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    platform: 'browser',
+    target: 'es2022',
+    charset: 'utf8',
+    legalComments: 'none',
+    banner: { js: licence },
+    logLevel: 'warning',
+  });
+  const css = await readFile(path.join(uplot, 'dist/uPlot.min.css'), 'utf8');
+  await writeFile(path.join(outdir, 'report.css'), `${licence}\n${css.trim()}\n`);
+};
+
 const run = (command, ...args) =>
   new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
@@ -292,6 +313,7 @@ const dist = path.join(root, 'dist');
 const build = async () => {
   await typeCheck('tsconfig.json');
   await typeCheck('cli/tsconfig.json');
+  await typeCheck('cli/report/browser/tsconfig.json');
   const entries = await scenarioEntries();
   let size = 0;
   await replaceFolder(dist, async (folder) => {
@@ -303,6 +325,7 @@ const build = async () => {
         `${over.join('; ')}. Move what only set-up or the summary needs behind lib/k6/plan.ts or lib/k6/lifecycle.ts (CONTRIBUTING.md), or raise keptBudgetKiB in build.mjs and say why.`,
       );
     }
+    await buildPage(folder);
     const { metafile } = await esbuild.build({ ...cliBuild(folder), metafile: true });
     for (const [file, { bytes }] of Object.entries(metafile.outputs)) size += file.endsWith('.mjs') ? bytes : 0;
   });
@@ -313,6 +336,7 @@ const watch = async () => {
   const entries = await scenarioEntries();
   await mkdir(dist, { recursive: true });
   await writeFile(path.join(dist, 'scenarios.json'), JSON.stringify(await readManifest(entries)));
+  await buildPage(dist);
   const contexts = [
     await esbuild.context({ ...(await k6Build(dist, entries)), logLevel: 'info' }),
     await esbuild.context({ ...cliBuild(dist), logLevel: 'info' }),

@@ -55,7 +55,7 @@ const commands: readonly CommandEntry[] = [
     name: 'report',
     summary: "write a run's report, one HTML file",
     task: results,
-    load: async () => (await import('./results/report-command.ts')).reportCommand,
+    load: async () => (await import('./report/report-command.ts')).reportCommand,
   },
   {
     name: 'export',

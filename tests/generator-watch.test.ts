@@ -64,10 +64,20 @@ test(
     const child = spawn(process.execPath, ['-e', 'const end = Date.now() + 1200; while (Date.now() < end);'], {
       stdio: 'ignore',
     });
-    const end = watchGenerator(child.pid ?? 0);
+    const watch = watchGenerator(child.pid ?? 0, process.pid);
     await once(child, 'exit');
-    const figures = end();
+    watch.end();
+    const figures = watch.figures();
     assert.ok(figures && figures.cpuSeconds > 0 && figures.residentBytes > MiB, JSON.stringify(figures));
-    assert.equal(watchGenerator(2 ** 30)(), undefined);
+    const samples = watch.samples('r1');
+    assert.ok(samples && samples.atMs.length >= 2, JSON.stringify(samples));
+    for (const list of [samples.generatorShare, samples.generatorBytes, samples.serviceBytes])
+      assert.equal(list?.length, samples.atMs.length);
+    assert.equal(samples.generatorShare[0], null);
+    assert.ok((samples.generatorShare[1] ?? 0) > 0 && (samples.serviceBytes?.[0] ?? 0) > MiB);
+    const nothing = watchGenerator(2 ** 30);
+    nothing.end();
+    assert.equal(nothing.figures(), undefined);
+    assert.equal(nothing.samples('r1'), undefined);
   },
 );

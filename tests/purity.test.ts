@@ -49,9 +49,7 @@ const zones: { of: RegExp; files: RegExp; modules: (name: string) => boolean }[]
   {
     of: /^cli\//,
     files: /^(cli|reference-target|lib\/(?!k6\/))/,
-    modules: (name) =>
-      isNode(name) ||
-      ['ws', 'valibot', 'echarts/dist/echarts.esm.min.mjs', 'yaml', 'croner', 'nanotar', 'commander'].includes(name),
+    modules: (name) => isNode(name) || ['ws', 'valibot', 'yaml', 'croner', 'nanotar', 'commander'].includes(name),
   },
 ];
 

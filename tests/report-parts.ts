@@ -1,5 +1,9 @@
-import type { RunRecord } from '../lib/results/record-schema.ts';
-import { gatherReport, type ReportData } from '../cli/results/report-data.ts';
+import { gatherReport, type ReportData } from '../cli/report/gather.ts';
+import { reportPage, type Report } from '../cli/report/page.ts';
+import { readPageAssets } from '../cli/report/report-command.ts';
+import { gatherFailures } from '../lib/results/failures.ts';
+import type { RunRecord, SamplesRecord } from '../lib/results/record-schema.ts';
+import { resultOf } from '../lib/results/result-model.ts';
 import { type DetailRecord, parseRecord, parseRunRecord } from '../cli/results/parse-record.ts';
 import { findingLine, sessionLine } from './records.ts';
 import { runRecord as passingRun } from './run-records.ts';
@@ -61,12 +65,64 @@ export const gathered = (lines: readonly string[], run = runRecord()): ReportDat
   return gathering.data();
 };
 
+const assets = await readPageAssets();
+
+/** What a report of these lines shows. */
+export const reportOf = (lines: readonly string[], run = runRecord(), samples?: SamplesRecord): Report => {
+  const failures = gatherFailures(run.cutShort === true);
+  for (const record of lines.map(recordOf)) {
+    if (record.type === 'finding') failures.finding(record);
+    else if (record.type === 'session') failures.session(record);
+  }
+  const result = resultOf(run, { failures: failures.groups().groups });
+  return { data: gathered(lines, run), result, samples };
+};
+
+/** The page of a report, with the script and style sheet of the build. */
+export const pageOf = (report: Report): string => reportPage(report, assets);
+
+/** Samples of k6 and of a service, one a second. */
+export const samplesRecord = (count: number): SamplesRecord => {
+  const numbers = Array.from({ length: count }, (_, at) => at);
+  return {
+    type: 'samples',
+    version: 1,
+    run: 'r1',
+    startedAt: '2025-06-25T14:30:00.000Z',
+    atMs: numbers.map((at) => at * 1000),
+    cores: 2,
+    // oxlint-disable-next-line unicorn/no-null -- as in the record
+    generatorShare: numbers.map((at) => (at === 0 ? null : 0.2 + (at % 7) / 20)),
+    generatorBytes: numbers.map((at) => 60 * 2 ** 20 + (at % 5) * 2 ** 20),
+    serviceBytes: numbers.map((at) => 90 * 2 ** 20 + at * 2 ** 18),
+  };
+};
+
 /** Lines of a run that has something of everything. */
 export const manyLines = (): string[] => [
   ...Array.from({ length: 20 }, (_, session) =>
     sessionLine(
       { kind: 'ok' },
-      { round: 1, session, durationMs: 20 + session, controls: [{ type: 'PAUSE', durationMs: 2 }] },
+      {
+        round: 1,
+        session,
+        startedAt: new Date(Date.parse('2025-06-25T14:30:00.000Z') + session * 200).toISOString(),
+        durationMs: 20 + session,
+        controls: [{ type: 'PAUSE', durationMs: 2 + session }],
+        commands: [
+          {
+            name: 'echo',
+            class: 'simple',
+            outcome: { kind: 'ok' },
+            durationMs: 9 + session,
+            ackMs: 1,
+            firstOutputMs: 2,
+            outputMs: 1,
+            lines: 1,
+            bytes: 6,
+          },
+        ],
+      },
     ),
   ),
   sessionLine(

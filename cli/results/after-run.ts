@@ -5,7 +5,7 @@ import { printable } from '../shared/printable.ts';
 import { writeForMachines } from './exports.ts';
 import { rememberRun } from './history-file.ts';
 import { keepFailures } from './keep-failures.ts';
-import { writeReport } from './report-command.ts';
+import { writeReport } from '../report/report-command.ts';
 import { readResult, writeResult } from './result.ts';
 import { shownPath, type RunFolder } from './run-folder.ts';
 
@@ -30,6 +30,6 @@ export const writeResults = async (folder: RunFolder, record: RunRecord): Promis
     if (kept !== undefined) console.error(kept);
   });
   console.error(`results: ${shownPath(folder.path)}`);
-  await writeReport(folder, record);
+  if (result) await writeReport(folder, record, result);
   return result;
 };

@@ -40,3 +40,27 @@ export const cumulative = (histogram: Histogram): [value: number, share: number]
 /** The value that a share of all values, 0 to 1, does not exceed; within 1 %, undefined without values. */
 export const quantile = (histogram: Histogram, share: number): number | undefined =>
   cumulative(histogram).find(([, upTo]) => upTo >= share - 1e-9)?.[0];
+
+/** One distribution of the values of several. */
+export const mergeHistograms = (all: readonly Histogram[]): Histogram => {
+  const merged = emptyHistogram();
+  for (const { count, min, max, ranges } of all) {
+    merged.count += count;
+    merged.min = Math.min(merged.min, min);
+    merged.max = Math.max(merged.max, max);
+    for (const [range, values] of ranges) merged.ranges.set(range, (merged.ranges.get(range) ?? 0) + values);
+  }
+  return merged;
+};
+
+/** From how many values a percentile says something: one at least lies beyond it. */
+export const leastCount = { p50: 4, p95: 20, p99: 100 } as const;
+
+/** The median, 95th and 99th percentile of a distribution; undefined of too few values. */
+export const percentilesOf = (times: Histogram): { p50?: number; p95?: number; p99?: number } => {
+  const of = (name: keyof typeof leastCount, share: number): object => {
+    const value = times.count >= leastCount[name] ? quantile(times, share) : undefined;
+    return value === undefined ? {} : { [name]: value };
+  };
+  return { ...of('p50', 0.5), ...of('p95', 0.95), ...of('p99', 0.99) };
+};

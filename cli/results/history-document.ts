@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { unknown } from '../report/chart.ts';
+import { chartDocument } from '../report/svg.ts';
 import { printable } from '../shared/printable.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
 import { resultsLayout } from './results-layout.ts';
 import { graduation, type Evolution, type PastRun, type ScenarioHistory } from './history-summary.ts';
 import { shownInterval, shownNeither, shownRatio, shownStanding } from './history-text.ts';
 import { duration, minuteOf, percent } from '../../lib/text/quantities.ts';
-import { svgOf } from './report-draw.ts';
 import { successRate } from './statistics.ts';
 import type { Difference } from './run-differences.ts';
 import { writeOutput } from '../shared/output-file.ts';
@@ -18,43 +19,32 @@ export const pictureName = (test: string): string => {
   return `trend-${plain}${mark}.svg`;
 };
 
-const titleAt = (text: string, top: number) => ({ text, left: 10, top, textStyle: { fontSize: 14 } });
-
 /** A picture of success rate and p95 over runs, as SVG. */
-const trendPicture = (test: string, runs: readonly PastRun[]): Promise<string> => {
-  const names = runs.map(({ startedAt }, index) => `${index + 1}\n${minuteOf(startedAt).slice(5)}`);
-  const rates = runs.map(successRate).map((rate) => rate && rate * 100);
-  const series = [rates, runs.map(({ p95Ms }) => p95Ms)];
-  return svgOf(
+const trendPicture = (test: string, runs: readonly PastRun[]): string => {
+  const x = runs.map((_, index) => index + 1);
+  const common = {
+    x,
+    xUnit: 'count',
+    xNames: runs.map(({ startedAt }) => minuteOf(startedAt).slice(5)),
+    note: '',
+  } as const;
+  return chartDocument([
     {
-      color: ['#1f5fbf', '#b3470b'],
-      backgroundColor: '#fff',
-      title: [
-        titleAt(`${printable(test, 60)}: sessions that succeeded, %`, 10),
-        titleAt('p95 of session duration, ms', 195),
-      ],
-      grid: [50, 230].map((top) => ({ left: 70, right: 30, top, height: 130 })),
-      xAxis: [0, 1].map((gridIndex) => ({
-        type: 'category',
-        gridIndex,
-        data: names,
-        axisLabel: { show: gridIndex === 1, hideOverlap: true },
-      })),
-      yAxis: [
-        { type: 'value', gridIndex: 0, min: 0, max: 100 },
-        { type: 'value', gridIndex: 1, min: 0 },
-      ],
-      // ECharts shows no point for `-`.
-      series: series.map((data, at) => ({
-        type: 'line',
-        xAxisIndex: at,
-        yAxisIndex: at,
-        data: data.map((value) => value ?? '-'),
-      })),
+      ...common,
+      id: 'success',
+      title: `${printable(test, 60)}: sessions that succeeded`,
+      unit: 'share',
+      atLeast: 1,
+      series: [{ name: 'success', colour: 'c4', values: runs.map((run) => successRate(run) ?? unknown) }],
     },
-    900,
-    420,
-  );
+    {
+      ...common,
+      id: 'p95',
+      title: 'p95 of session duration',
+      unit: 'ms',
+      series: [{ name: 'p95', colour: 'c2', values: runs.map(({ p95Ms }) => p95Ms ?? unknown) }],
+    },
+  ]);
 };
 
 /** So many changes of one run are written out. */
@@ -142,7 +132,7 @@ export const historyDocument = (scenarios: readonly ScenarioHistory[]): string =
 /** Writes HISTORY.md and its pictures into a folder of results; returns the document's path. */
 export const writeHistory = async (base: string, scenarios: readonly ScenarioHistory[]): Promise<string> => {
   for (const { test, runs } of scenarios) {
-    await writeOutput(path.join(resultsLayout(base).history, pictureName(test)), await trendPicture(test, runs));
+    await writeOutput(path.join(resultsLayout(base).history, pictureName(test)), trendPicture(test, runs));
   }
   const { historyDocument: file } = resultsLayout(base);
   await writeOutput(file, historyDocument(scenarios));

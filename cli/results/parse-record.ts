@@ -3,11 +3,13 @@ import {
   findingSchema,
   memorySchema,
   runSchema,
+  samplesSchema,
   sessionSchema,
   stopSchema,
   type FindingRecord,
   type MemoryRecord,
   type RunRecord,
+  type SamplesRecord,
   type SessionRecord,
   type StopRecord,
 } from '../../lib/results/record-schema.ts';
@@ -75,3 +77,7 @@ export const parseRunRecord = (text: string): RunRecord => {
   if (record.type !== 'run') throw new RecordProblem(`expected a run record, received a ${record.type} record`);
   return record;
 };
+
+/** Reads what a run's samples.json holds; throws a RecordProblem that says what was expected. */
+export const parseSamples = (text: string): SamplesRecord =>
+  checkVersion1(samplesSchema, parseJson(text, 'samples record'), 'samples record');

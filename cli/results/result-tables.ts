@@ -23,11 +23,7 @@ export const columnsOf = (kind: Column['kind'], ...names: string[]): Column[] =>
 const observedIn = ({ observed, unit }: JudgedCriterion): string => quantity(observed, unit);
 
 /** Criteria and how they ended; of several scenarios with the scenario of each. */
-export const criteriaTable = (
-  caption: string,
-  criteria: readonly JudgedCriterion[],
-  hasScenarios: boolean,
-): ResultTable => ({
+const criteriaTable = (caption: string, criteria: readonly JudgedCriterion[], hasScenarios: boolean): ResultTable => ({
   title: 'Criteria',
   caption,
   columns: [

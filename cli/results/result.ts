@@ -9,25 +9,17 @@ import { visibleJson } from '../../lib/text/visible.ts';
 import { generatorProblem } from '../run/generator-watch.ts';
 import { writeOutput } from '../shared/output-file.ts';
 import { changesInHistory, type ChangedFigure, type ChangesSince } from './changes-since.ts';
-import { addValue, emptyHistogram, quantile, type Histogram } from './histogram.ts';
+import { addValue, emptyHistogram, percentilesOf, quantile, type Histogram } from './histogram.ts';
 import { checkVersion1 } from './parse-record.ts';
 import { readRecords } from './record-reader.ts';
 import type { RunFolder } from './run-folder.ts';
 import { saturationText } from './verdict-text.ts';
 
-/** Of fewer values a percentile would say nothing. */
-const least = { p95: 20, p99: 100 };
-
-const percentilesOf = (times: Histogram): KeyFigures['simpleCommands'] => {
+const simpleFigures = (times: Histogram): KeyFigures['simpleCommands'] => {
   const p50Ms = quantile(times, 0.5);
   if (p50Ms === undefined) return undefined;
-  const [p95Ms, p99Ms] = [quantile(times, 0.95), quantile(times, 0.99)];
-  return {
-    count: times.count,
-    p50Ms,
-    ...(p95Ms !== undefined && times.count >= least.p95 && { p95Ms }),
-    ...(p99Ms !== undefined && times.count >= least.p99 && { p99Ms }),
-  };
+  const { p95: p95Ms, p99: p99Ms } = percentilesOf(times);
+  return { count: times.count, p50Ms, ...(p95Ms !== undefined && { p95Ms }), ...(p99Ms !== undefined && { p99Ms }) };
 };
 
 const addTimes = (times: Histogram, { round, commands }: SessionRecord): void => {
@@ -75,7 +67,7 @@ const detailsOf = async (folder: RunFolder, record: RunRecord): Promise<RunDetai
       }
     }
   }
-  const simpleCommands = percentilesOf(times);
+  const simpleCommands = simpleFigures(times);
   // A history that can't be read is told of where it is written.
   const changes = await changesInHistory(folder.base, record).catch(() => undefined);
   return {

@@ -22,6 +22,8 @@ export interface RunFolder {
   run: string;
   /** Session, finding and memory records, NDJSON. */
   records: string;
+  /** What was read of k6's process during the run. */
+  samples: string;
 }
 
 const folderAt = (base: string, own: string): RunFolder => ({
@@ -30,6 +32,7 @@ const folderAt = (base: string, own: string): RunFolder => ({
   path: own,
   run: path.join(own, 'run.json'),
   records: path.join(own, 'records.ndjson'),
+  samples: path.join(own, 'samples.json'),
 });
 
 /** A run's folder by its id. */

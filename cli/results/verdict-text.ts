@@ -13,7 +13,7 @@ const meaningOfExpected = ({ new: found, missing }: ExpectedComparison, verdict:
 };
 
 /** What a run's verdict means, in words. */
-export const meaningOfRun = (run: Judged): string =>
+const meaningOfRun = (run: Judged): string =>
   run.expected === undefined ? meaningOf(run) : meaningOfExpected(run.expected, run.verdict);
 
 /** A run's verdict and what it means, as the last line of what a run says. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import type { GeneratorFigures } from '../../lib/results/record-schema.ts';
+import { evenly } from '../../lib/results/memory-record.ts';
+import type { GeneratorFigures, SamplesRecord } from '../../lib/results/record-schema.ts';
 
 /** What the load generator took of this machine, at one time. */
 export interface GeneratorSample {
@@ -8,6 +9,17 @@ export interface GeneratorSample {
   /** Processor time since it started. */
   cpuMs: number;
   residentBytes: number;
+  /** Memory of the service, where its process is known and was there. */
+  serviceBytes?: number | undefined;
+}
+
+/** Watches a run: what the generator took so far, and the samples for charts. */
+export interface GeneratorWatch {
+  /** Ends the watch. */
+  end: () => void;
+  figures: () => GeneratorFigures | undefined;
+  /** At most a few hundred samples, evenly over the time; undefined of too few. */
+  samples: (run: string) => SamplesRecord | undefined;
 }
 
 const sampleEveryMs = 500;
@@ -64,20 +76,58 @@ export const generatorLine = ({ cores, cpuSeconds, residentBytes, busiestShare }
   return `generator: ${cpuSeconds.toFixed(1)} s of processor time${busiest}, ${Math.round(residentBytes / 2 ** 20)} MiB`;
 };
 
-/** Watches a process from now on; the returned function ends that and tells what it took. */
-export const watchGenerator = (pid: number): (() => GeneratorFigures | undefined) => {
+// oxlint-disable-next-line unicorn/no-null -- JSON has no undefined
+const unknown = null;
+
+/** Samples as a record of lists. */
+const samplesRecord = (
+  run: string,
+  startedAtMs: number,
+  all: readonly GeneratorSample[],
+  cores: number,
+): SamplesRecord => {
+  const kept = evenly(all);
+  const [first] = kept;
+  return {
+    type: 'samples',
+    version: 1,
+    run,
+    startedAt: new Date(startedAtMs).toISOString(),
+    atMs: kept.map(({ atMs }) => Math.round(atMs - (first?.atMs ?? 0))),
+    cores,
+    generatorShare: kept.map(({ atMs, cpuMs }, index) => {
+      const before = kept[index - 1];
+      return before === undefined
+        ? unknown
+        : Math.round(((cpuMs - before.cpuMs) / (atMs - before.atMs) / cores) * 1000) / 1000;
+    }),
+    generatorBytes: kept.map(({ residentBytes }) => residentBytes),
+    ...(kept.some(({ serviceBytes }) => serviceBytes !== undefined) && {
+      serviceBytes: kept.map(({ serviceBytes }) => serviceBytes ?? unknown),
+    }),
+  };
+};
+
+/** Watches the process of the generator from now on, and the memory of the service where its process is known. */
+export const watchGenerator = (pid: number, servicePid?: number): GeneratorWatch => {
   const samples: GeneratorSample[] = [];
+  const startedAtMs = Date.now();
   const take = (): void => {
     const sample = sampleOf(pid, performance.now());
-    if (sample) samples.push(sample);
+    if (sample)
+      samples.push(
+        servicePid === undefined ? sample : { ...sample, serviceBytes: sampleOf(servicePid, 0)?.residentBytes },
+      );
     // Hours of samples become as many of half as many, twice as far apart.
     if (samples.length > 2 * maxSamples) samples.splice(0, samples.length, ...samples.filter((_, at) => at % 2 === 0));
   };
   take();
   const timer = setInterval(take, sampleEveryMs).unref();
-  return () => {
-    clearInterval(timer);
-    return generatorFigures(samples, availableParallelism());
+  return {
+    end: () => clearInterval(timer),
+    figures: () => generatorFigures(samples, availableParallelism()),
+    samples: (run) =>
+      samples.length < 2 ? undefined : samplesRecord(run, startedAtMs, samples, availableParallelism()),
   };
 };
 

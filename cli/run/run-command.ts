@@ -255,6 +255,7 @@ export const runScenario = async ({
       if (target === undefined) await orReport('not everything could be ended', async () => helper?.close());
     };
     const bundle = bundleOf(scenario);
+    const pid = values['target-pid'];
     return await runAndTell(
       {
         scenario,
@@ -265,6 +266,7 @@ export const runScenario = async ({
         expected,
         interruption,
         withTarget,
+        servicePid: pid === undefined ? undefined : Number(pid),
         webhook,
         format: values['notify-format'],
         afterK6,
@@ -318,6 +320,8 @@ interface Asked {
   /** The address that the result is posted to, and the form in which. */
   webhook: string | undefined;
   format: string | undefined;
+  /** The service's process, where --target-pid names it. */
+  servicePid: number | undefined;
   /** Called when k6 has ended, while results are written. */
   afterK6: () => Promise<unknown>;
 }
@@ -353,6 +357,7 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
       },
       interruption,
       temporary,
+      servicePid: asked.servicePid,
     }).finally(() => told?.end());
     const after = asked.afterK6();
     return await completed(asked, end, await writtenRecord(folder, copy), env, after);
@@ -458,6 +463,11 @@ const completed = async (
     // What k6 left there may be a part of a record.
     await readRunRecord(folder.run).catch(() => rm(folder.run, { force: true }).catch(() => {}));
   }
+  const samples = end.watch?.samples(folder.id);
+  if (samples !== undefined)
+    await orReport(`${folder.samples} could not be written`, () =>
+      writeOutput(folder.samples, `${JSON.stringify(samples)}\n`),
+    );
   const result = await orReport('results are missing', () => writeResults(folder, finished));
   const isExported = await exported(exports, finished, folder, result);
   if (byList !== undefined) process.stdout.write(byList.text);

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { GeneratorFigures, Saturation } from '../../lib/results/record-schema.ts';
 import { spawnGuarded } from '../shared/guarded-process.ts';
-import { watchGenerator } from './generator-watch.ts';
+import { watchGenerator, type GeneratorWatch } from './generator-watch.ts';
 import { interruptedCode, onAbort, type InterruptingSignal, type Interruption } from './interruption.ts';
 import { watchMachine } from './machine-watch.ts';
 import { relayTo, type OutputRelay } from './output-relay.ts';
@@ -20,6 +20,8 @@ export interface K6End {
   /** Milliseconds since 1970. */
   startedAtMs: number;
   generator: GeneratorFigures | undefined;
+  /** What was read meanwhile, for charts. */
+  watch?: GeneratorWatch | undefined;
   /** Where others left this machine too little processor time. */
   saturation?: Saturation | undefined;
 }
@@ -31,6 +33,10 @@ export interface K6Run {
   interruption: Interruption;
   /** A folder that is deleted where this process ends before k6. */
   temporary: string | undefined;
+  /** The service's process, where it is known. */
+  servicePid?: number | undefined;
+  /** Takes the watch over k6 once it runs. */
+  onWatch?: ((watch: GeneratorWatch) => void) | undefined;
 }
 
 /** A terminal shows k6's progress as it comes, and so does a pipe for `-v`, which prints too much for a folder in memory. */
@@ -54,7 +60,7 @@ const relayOf = (
  * Runs k6 in the foreground and returns how it ended. It gets a signal only from here, and once: k6 ends the run gracefully at
  * the first one, and would lose its summary at a second one. A second interruption ends it by force.
  */
-export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Promise<K6End> =>
+export const runK6 = ({ path, args, env, interruption, temporary, servicePid, onWatch }: K6Run): Promise<K6End> =>
   new Promise((resolve, reject) => {
     const startedAtMs = Date.now();
     const { first, again } = interruption;
@@ -73,7 +79,8 @@ export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Prom
       temporary,
     });
     const machine = watchMachine();
-    const watched = child.pid === undefined ? () => undefined : watchGenerator(child.pid);
+    const watch = child.pid === undefined ? undefined : watchGenerator(child.pid, servicePid);
+    if (watch !== undefined) onWatch?.(watch);
     const onResize = (): void => void child.kill('SIGWINCH');
     process.on('SIGWINCH', onResize);
     const ends: (() => unknown)[] = [
@@ -84,6 +91,7 @@ export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Prom
       }),
       onAbort(again, () => void child.kill('SIGKILL')),
       () => process.off('SIGWINCH', onResize),
+      () => watch?.end(),
       () => err?.end(),
       () => out?.end(),
     ];
@@ -100,7 +108,8 @@ export const runK6 = ({ path, args, env, interruption, temporary }: K6Run): Prom
         code: first.aborted && signal !== null ? interruptedCode : ended,
         signal: signal ?? undefined,
         startedAtMs,
-        generator: watched(),
+        generator: watch?.figures(),
+        watch,
         saturation: machine(),
       });
     });

@@ -127,6 +127,26 @@ export const stopSchema = extensible({
 });
 export type StopRecord = v.InferOutput<typeof stopSchema>;
 
+const nullableSeries = v.array(v.nullable(v.number()));
+
+/** What `ws-stress run` read of k6's process, and of the service's, during a run: lists with one member for each reading. */
+export const samplesSchema = extensible({
+  type: v.literal('samples'),
+  version: v.literal(1),
+  run: v.string(),
+  startedAt: instant,
+  /** Milliseconds since `startedAt`. */
+  atMs: v.array(ms),
+  cores: count,
+  /** Processor time of k6 since the reading before, as a share of all cores; null for the first. */
+  generatorShare: nullableSeries,
+  /** Resident memory of k6. */
+  generatorBytes: nullableSeries,
+  /** Resident memory of the process that --target-pid names; absent without that. */
+  serviceBytes: v.optional(nullableSeries),
+});
+export type SamplesRecord = v.InferOutput<typeof samplesSchema>;
+
 const figuresSchema = extensible({
   test: v.string(),
   label: v.string(),

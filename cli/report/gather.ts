@@ -2,18 +2,20 @@ import { hasMeaningfulDuration } from '../../lib/session/outcome.ts';
 import type { FindingRecord, MemoryRecord, RunRecord, SessionRecord } from '../../lib/results/record-schema.ts';
 import { evenly } from '../../lib/results/memory-record.ts';
 import { isCutOff, isTold } from '../../lib/results/failures.ts';
+import { visible } from '../results/html.ts';
+import { addValue, emptyHistogram, type Histogram } from '../results/histogram.ts';
+import type { DetailRecord } from '../results/parse-record.ts';
+import type { Read } from '../results/record-reader.ts';
 import { kindOf } from '../run/closing-table.ts';
-import { visible } from './html.ts';
-import { addValue, emptyHistogram, type Histogram } from './histogram.ts';
-import type { Read } from './record-reader.ts';
-import type { DetailRecord } from './parse-record.ts';
+import { addLatency, addLines, addSession as addToTimeline, emptyTimeline } from './timeline.ts';
 
-/** The most sessions of a round that are drawn. */
-export const maxBars = 300;
-const maxRounds = 40;
-const maxDistributions = 120;
-const maxSeconds = 600;
+/** The most sessions of a round that are drawn one by one: more could not be told apart. */
+export const maxBars = 60;
+const maxRounds = 100;
+const maxCommands = 200;
+const maxDistributions = 60;
 const maxMemory = 20;
+const maxMarks = 40;
 const maxKinds = 100;
 const examplesOfEach = 3;
 const maxFindings = 60;
@@ -33,49 +35,46 @@ export const phaseNames = [
 /** A session as it is drawn: milliseconds since 1970 of its begin, and the end of each of its phases, milliseconds since its begin. */
 export interface Bar {
   session: number;
+  /** The name of its first command. */
+  command: string;
   startedAtMs: number;
   ends: readonly number[];
   isFailed: boolean;
 }
 
-const newRound = (test: string, round: number) => ({
-  test,
-  round,
-  sessions: 0,
-  failed: 0,
-  /** Every n-th session is drawn. */
-  every: 1,
-  bars: [] as Bar[],
+/** The sessions of a round. */
+export interface RoundSessions {
+  test: string;
+  round: number;
+  sessions: number;
+  failed: number;
+  /** All of its sessions; none where there are more than can be drawn. */
+  bars: Bar[];
   /** Of its first session, milliseconds since 1970. */
-  beganAtMs: 0,
+  beganAtMs: number;
   /** Of its last session, milliseconds since the begin of the first. */
-  endedMs: 0,
-});
+  endedMs: number;
+  /** How long sessions took that have a meaningful duration. */
+  times: Histogram;
+}
 
-/** The sessions of a round that are drawn: all of them, or every n-th. */
-export type RoundBars = ReturnType<typeof newRound>;
+/** What became of one command of a scenario, over all its rounds. */
+export interface CommandFigures {
+  test: string;
+  name: string;
+  class: string;
+  count: number;
+  successful: number;
+  times: Histogram;
+}
 
 /** Times in milliseconds of one sort of thing. */
 export interface Distribution {
   test: string;
   /** The class of the commands, or the type of the controls. */
   of: string;
-  /** Absent for controls. */
-  round?: number;
   times: Histogram;
 }
-
-const newTimeline = () => ({
-  /** How long each range of time is. */
-  widthMs: 1000,
-  /** Sessions that ended in each. */
-  sessions: [] as number[],
-  /** Lines that these received. */
-  lines: [] as number[],
-});
-
-/** Sessions and lines by time since the begin of the run. */
-export type Timeline = ReturnType<typeof newTimeline>;
 
 /** A line of which the first ones are kept, and how many there were. */
 const newNotes = () => ({ count: 0, first: [] as string[] });
@@ -107,48 +106,32 @@ const bounded = (ends: readonly number[], lastMs: number): number[] => {
   return ends.map((end) => (before = Math.min(Math.max(end, before), lastMs)));
 };
 
-const addBar = (round: RoundBars, record: SessionRecord, isFailed: boolean): void => {
+const addToRound = (round: RoundSessions, record: SessionRecord, isFailed: boolean): void => {
   const startedAtMs = Date.parse(record.startedAt);
   const session = record.session ?? round.sessions;
-  const endedAtMs = Math.max(round.beganAtMs + round.endedMs, startedAtMs + record.durationMs);
   const isFirst = round.sessions === 0;
+  const endedAtMs = isFirst ? 0 : round.beganAtMs + round.endedMs;
   round.beganAtMs = isFirst ? startedAtMs : Math.min(round.beganAtMs, startedAtMs);
-  round.endedMs = (isFirst ? startedAtMs + record.durationMs : endedAtMs) - round.beganAtMs;
+  round.endedMs = Math.max(endedAtMs, startedAtMs + record.durationMs) - round.beganAtMs;
   round.sessions++;
   if (isFailed) round.failed++;
-  if (session % round.every !== 0) return;
-  round.bars.push({ session, startedAtMs, ends: phaseEnds(record), isFailed });
-  while (round.bars.length > maxBars) {
-    // Numbers that are no multiples of anything would fill the round for good.
-    if (round.every > 2 ** 40) round.bars.length = maxBars;
-    round.every *= 2;
-    round.bars = round.bars.filter((bar) => bar.session % round.every === 0);
-  }
-};
-
-/** Counts of ranges twice as long. */
-const halved = (counts: readonly number[]): number[] =>
-  Array.from({ length: Math.ceil(counts.length / 2) }, (_, at) => (counts[2 * at] ?? 0) + (counts[2 * at + 1] ?? 0));
-
-const addToTimeline = (timeline: Timeline, atMs: number, lines: number): void => {
-  while (atMs / timeline.widthMs >= maxSeconds) {
-    timeline.widthMs *= 2;
-    timeline.sessions = halved(timeline.sessions);
-    timeline.lines = halved(timeline.lines);
-  }
-  const at = Math.max(0, Math.floor(atMs / timeline.widthMs));
-  while (timeline.sessions.length <= at) {
-    timeline.sessions.push(0);
-    timeline.lines.push(0);
-  }
-  timeline.sessions[at] = (timeline.sessions[at] ?? 0) + 1;
-  timeline.lines[at] = (timeline.lines[at] ?? 0) + lines;
+  if (hasMeaningfulDuration(record.outcome)) addValue(round.times, record.durationMs);
+  if (round.sessions > maxBars) round.bars = [];
+  else
+    round.bars.push({
+      session,
+      command: visible(record.commands[0]?.name ?? record.command?.name ?? '', 40),
+      startedAtMs,
+      ends: phaseEnds(record),
+      isFailed,
+    });
 };
 
 /** Gathers what a report tells of a run from its records, in bounded memory. */
 export const gatherReport = (run: RunRecord, hasRecords: boolean) => {
-  const rounds = new Map<string, RoundBars>();
-  const commands = new Map<string, Distribution>();
+  const rounds = new Map<string, RoundSessions>();
+  const commands = new Map<string, CommandFigures>();
+  const latencies = new Map<string, Distribution>();
   const controls = new Map<string, Distribution>();
   const failures = new Map<string, { kind: string; count: number; examples: SessionRecord[] }>();
   /** Those that are not conforming, by finding and scenario. */
@@ -157,7 +140,9 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean) => {
     Pick<FindingRecord, 'finding' | 'test'> & { count: number; first: FindingRecord[] }
   >();
   const memory: MemoryRecord[] = [];
-  const timeline = newTimeline();
+  const timeline = emptyTimeline();
+  /** When the sessions of a scenario, or of one of its cases, began, milliseconds since the run began. */
+  const begins = new Map<string, { test: string; case: string | undefined; atMs: number }>();
   const records = { sessions: 0, findings: 0, memory: 0, ofOtherRuns: 0 };
   const problems = { ...newNotes(), isTorn: false };
   const said = newNotes();
@@ -184,34 +169,74 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean) => {
     return made;
   };
 
-  const addTime = (map: Map<string, Distribution>, of: Omit<Distribution, 'times'>, durationMs: number): void => {
-    const place = placeIn(map, maxDistributions, [of.test, of.of, of.round], () => ({
-      ...of,
-      times: emptyHistogram(),
-    }));
+  const addTime = (map: Map<string, Distribution>, test: string, of: string, durationMs: number): void => {
+    const place = placeIn(map, maxDistributions, [test, of], () => ({ test, of, times: emptyHistogram() }));
     if (place) addValue(place.times, durationMs);
+  };
+
+  const addBegin = (test: string, name: string | undefined, atMs: number): void => {
+    const begin = placeIn(begins, maxMarks, [test, name], () => ({ test, case: name, atMs }));
+    if (begin) begin.atMs = Math.min(begin.atMs, atMs);
+  };
+
+  /** Adds the commands of a session, each after the one before; what is kept of a command's time begins with its connection or request. */
+  const addCommands = (record: SessionRecord, startedMs: number): void => {
+    const { test, round, openedMs, connectedMs } = record;
+    let fromMs = 0;
+    for (const command of record.commands) {
+      const { name, class: kind, outcome, durationMs, outputMs, lines } = command;
+      const endMs = Math.min(fromMs + durationMs, record.durationMs);
+      const outputFromMs = outputMs === undefined ? Math.max(fromMs, connectedMs ?? openedMs ?? 0) : endMs - outputMs;
+      addLines(timeline, startedMs + Math.min(outputFromMs, endMs), startedMs + endMs, lines);
+      fromMs = endMs;
+      if (round === undefined) continue;
+      const figures = placeIn(commands, maxCommands, [test, name, kind], () => ({
+        test,
+        name,
+        class: kind,
+        count: 0,
+        successful: 0,
+        times: emptyHistogram(),
+      }));
+      if (figures) {
+        figures.count++;
+        if (outcome.kind === 'ok') figures.successful++;
+      }
+      if (!hasMeaningfulDuration(outcome)) continue;
+      if (figures) addValue(figures.times, durationMs);
+      addTime(latencies, test, kind, durationMs);
+      addLatency(timeline, startedMs + endMs, kind, durationMs);
+    }
   };
 
   const addSession = (record: SessionRecord): void => {
     records.sessions++;
     const { test, round } = record;
+    const startedMs = Date.parse(record.startedAt) - startedAtMs;
     // A run that was cut short closes sessions itself.
     const isFailure = isTold(record) && !(run.cutShort === true && isCutOff(record));
+    addBegin(test, record.case, startedMs);
     if (round !== undefined) {
-      const bars = placeIn(rounds, maxRounds, [test, round], () => newRound(test, round));
-      if (bars) addBar(bars, record, isFailure);
-      for (const command of record.commands) {
-        if (!hasMeaningfulDuration(command.outcome)) continue;
-        addTime(commands, { test, of: command.class, round }, command.durationMs);
-      }
+      const place = placeIn(rounds, maxRounds, [test, round], () => ({
+        test,
+        round,
+        sessions: 0,
+        failed: 0,
+        bars: [],
+        beganAtMs: 0,
+        endedMs: 0,
+        times: emptyHistogram(),
+      }));
+      if (place) addToRound(place, record, isFailure);
     }
-    for (const { type, durationMs } of record.controls) addTime(controls, { test, of: type }, durationMs);
-    const endedMs = Date.parse(record.startedAt) + record.durationMs - startedAtMs;
-    addToTimeline(
-      timeline,
-      endedMs,
-      record.commands.reduce((sum, { lines }) => sum + lines, 0),
-    );
+    for (const { type, durationMs } of record.controls) addTime(controls, test, type, durationMs);
+    const succeeded = record.outcome.kind === 'ok' ? 'succeeded' : undefined;
+    addToTimeline(timeline, {
+      startedMs,
+      endedMs: startedMs + record.durationMs,
+      outcome: isFailure ? 'failed' : succeeded,
+    });
+    addCommands(record, startedMs);
     if (!isFailure) return;
     const kind = visible(kindOf(record), 200);
     const failure = placeIn(failures, maxKinds, [kind], () => ({ kind, count: 0, examples: [] }));
@@ -260,10 +285,12 @@ export const gatherReport = (run: RunRecord, hasRecords: boolean) => {
       problems,
       said,
       beyond,
+      begins: [...begins.values()],
       rounds: [...rounds.values()]
         .toSorted((a, b) => (a.test === b.test ? a.round - b.round : 0))
         .map((round) => Object.assign(round, { bars: round.bars.toSorted((a, b) => a.session - b.session) })),
-      commands: [...commands.values()].toSorted((a, b) => (a.round ?? 0) - (b.round ?? 0)),
+      commands: [...commands.values()],
+      latencies: [...latencies.values()],
       controls: [...controls.values()],
       failures: [...failures.values()].toSorted((a, b) => b.count - a.count),
       findings: [...findings.values()],
