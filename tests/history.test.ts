@@ -195,6 +195,43 @@ void test('only runs of the same scenario are held against each other', () => {
   assert.deepEqual(single?.evolution, []);
 });
 
+void test('runs are grouped by address, scenario and load; a default equals the same value spelled out', () => {
+  const groups = summed(
+    runRecord('r1', { settings: {} }),
+    runRecord('r2', { settings: { STRESS_ROUNDS: '5,10,20' } }),
+    runRecord('r3', { url: 'wss://other:443/ws' }),
+    runRecord('r4', { settings: { STRESS_VUS: '60' } }),
+    runRecord('r5', { settings: { STRESS_ROUNDS: '60' } }),
+    runRecord('r6', { url: 'ws://127.0.0.1:41001/ws/mcp', withTarget: true }),
+    runRecord('r7', { url: 'ws://127.0.0.1:41002/ws/mcp', withTarget: true }),
+  );
+  assert.deepEqual(
+    groups.map(({ address, load, runs }) => [address, load, runs.map(({ run }) => run).join()]),
+    [
+      ['ws://localhost:8003/ws/mcp', 'default (5, 10, 20 sessions at once)', 'r1,r2'],
+      ['wss://other/ws', '50 sessions at once', 'r3'],
+      ['ws://localhost:8003/ws/mcp', '60 sessions at once', 'r4,r5'],
+      ['reference target', '50 sessions at once', 'r6,r7'],
+    ],
+  );
+  const text = historyText(groups, 10);
+  assert.match(text, /^concurrent at reference target\n {2}load {2}50 sessions at once$/m);
+  const document = historyDocument(groups);
+  assert.equal(new Set(document.match(/history\/trend-[^)]+/g)).size, 4);
+});
+
+const withP95 = (run: string, p95Ms: number) => runRecord(run, { total: { ...runRecord('r').total, p95Ms } });
+
+void test('a group says first in a plain sentence what changed', () => {
+  const slower = [380, 381, 379, 382, 610, 611, 609, 612].map((each, index) => withP95(`r${index}`, each));
+  const [group] = summed(...slower, runRecord('other', { test: 'single' }));
+  assert.deepEqual(group?.change, {
+    status: 'worse',
+    sentence: 'Slower: p95 of sessions 381 → 611 ms over 8 runs',
+  });
+  assert.match(historyText(summed(...slower), 3), /^concurrent at .*\n.*\n {2}Slower: p95 of sessions 381 → 611 ms/);
+});
+
 void test('of many runs the last are kept, and how many there were is told', () => {
   const history = historyOf(5);
   for (let at = 0; at < 200; at++) history.add(runRecord(`r${at}`, { bundle: String(at) }));
@@ -272,8 +309,14 @@ void test('ws-stress history lists, filters, prints JSON and writes the document
   appendFileSync(historyFile(base), '{torn');
   const list = await cli(base, 'history');
   assert.equal(list.code, 0, list.stderr);
-  assert.match(list.stdout, /^concurrent\n {2}success 2, failure 0, executions 2\n/);
-  assert.match(list.stdout, /^single\n {2}success 0, failure 1, executions 1\n/m);
+  assert.match(
+    list.stdout,
+    /^concurrent at ws:\/\/localhost:8003\/ws\/mcp\n {2}load {2}50 sessions at once\n {2}Too few runs to tell, 2 of 8: p95 of sessions 28\.0 → 28\.0 ms\n\n {2}success 2, failure 0, executions 2\n/,
+  );
+  assert.match(
+    list.stdout,
+    /^single at ws:\S+\n {2}load {2}50 sessions at once\n {2}One run so far[^\n]*\n\n {2}success 0, failure 1, executions 1\n/m,
+  );
   assert.match(list.stderr, /runs\.jsonl:4: .*skipped/);
   const json = await cli(base, 'history', '--json', '--test', 'concurrent', '--last', '1');
   const told = JSON.parse(json.stdout) as { scenarios: { test: string; success: number; runs: { run: string }[] }[] };
@@ -284,8 +327,8 @@ void test('ws-stress history lists, filters, prints JSON and writes the document
   const written = await cli(base, 'history', '--write', '--test', 'single');
   assert.equal(written.code, 0, written.stderr);
   const document = readFileSync(path.join(base, 'HISTORY.md'), 'utf8');
-  assert.match(document, /^\| concurrent \| 2 \| 0 \| 2 \|/m);
-  assert.match(document, /^\| single \| 0 \| 1 \| 1 \|/m);
+  assert.match(document, /^\| concurrent \| ws:.* \| 50 sessions at once \| 2 \| 0 \| 2 \|/m);
+  assert.match(document, /^\| single \| ws:.* \| 50 sessions at once \| 0 \| 1 \| 1 \|/m);
 });
 
 void test('ws-stress history says what is wrong with its options, all of it, and where there is no run yet', async (t) => {

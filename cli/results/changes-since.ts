@@ -77,13 +77,14 @@ const changeOf = (before: number | undefined, after: number | undefined): number
   before === undefined || after === undefined || before === 0 ? undefined : (100 * (after - before)) / before;
 
 /** `380 → 610 ms`, or with both units where they differ. */
-const fromTo = (before: number, after: number): string => {
-  const [from, to] = [quantity(before, 'ms'), quantity(after, 'ms')];
+export const fromTo = (before: number | undefined, after: number | undefined, valueUnit = 'ms'): string => {
+  const [from, to] = [quantity(before, valueUnit), quantity(after, valueUnit)];
   const [unit = ''] = / \S+$/.exec(to) ?? [];
-  return `${from.endsWith(unit) ? from.slice(0, from.length - unit.length) : from} → ${to}`;
+  return `${unit !== '' && from.endsWith(unit) ? from.slice(0, -unit.length) : from} → ${to}`;
 };
 
-const shares = (before: number | undefined, after: number | undefined): string => {
+/** `100 → 92 %`. */
+export const shares = (before: number | undefined, after: number | undefined): string => {
   const [from, to] = [percent(before), percent(after)];
   return from === to ? to : `${from.replace(/ %$/, '')} → ${to}`;
 };
@@ -91,7 +92,8 @@ const shares = (before: number | undefined, after: number | undefined): string =
 const isLarge = (before: number, after: number): boolean =>
   Math.abs(after - before) >= bounds.ms && Math.abs(changeOf(before, after) ?? Infinity) > tolerancePercent;
 
-interface Told {
+/** What a trend is, in a sentence. */
+export interface Told {
   status: ChangesSince['status'];
   sentence: string;
 }
@@ -177,7 +179,7 @@ const nothingOver = (runs: readonly RunFigures[]): Told => {
 };
 
 /** How the last of some runs, oldest first, differs from those before it; undefined where it is the only one. */
-const trendOf = (runs: readonly RunFigures[]): Told | undefined => {
+export const trendOf = (runs: readonly RunFigures[]): Told | undefined => {
   const judged = runs.filter(isProof);
   if (judged.length < 2) return undefined;
   const told = [sessionsOver, timesOver, verdictsOver].flatMap((over) => over(judged) ?? []);

@@ -155,8 +155,8 @@ const compareMetrics = (a: Side, b: Side, tolerancePercent: number) => {
 };
 
 /**
- * Holds B against A, criterion by criterion and metric by metric. `too few` where nothing regressed and of no success rate and
- * no metric, if there are any, anything could be told.
+ * Holds B against A, criterion by criterion and metric by metric. `too few` where nothing regressed, but the runs are too few to
+ * rule out chance, or of no success rate and no metric, if there are any, anything could be told.
  */
 export const compareSides = (a: Side, b: Side, tolerancePercent: number) => {
   const criteria = compareCriteria(a, b);
@@ -166,7 +166,7 @@ export const compareSides = (a: Side, b: Side, tolerancePercent: number) => {
   const verdict = (): 'regression' | 'no regression' | 'too few' => {
     if ([...criteria, ...measured].some(({ status }) => status === 'regression')) return 'regression';
     const isUntold = measured.length > 0 && measured.every(({ status }) => status === 'too few');
-    return isUntold ? 'too few' : 'no regression';
+    return isUntold || Math.min(a.records.length, b.records.length) < bounds.runs ? 'too few' : 'no regression';
   };
   return { verdict: verdict(), criteria, success, metrics };
 };

@@ -1,5 +1,7 @@
+import { folded } from '../../lib/text/fold.ts';
 import { printable } from '../shared/printable.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
+import { fromTo, shares } from './changes-since.ts';
 import { bounds, type Comparison } from './compare-runs.ts';
 import { successRate } from './statistics.ts';
 import { counted, none, percent, quantity } from '../../lib/text/quantities.ts';
@@ -83,21 +85,57 @@ const criteriaHead = (comparison: Comparison): string => {
   return changed === 0 ? `all ${all} criteria ended as before` : `${changed} of ${all} criteria ended otherwise`;
 };
 
-/** What a comparison came to, in a sentence or two. */
-const conclusion = (comparison: Comparison): string => {
-  const { verdict, criteria, success, metrics } = comparison;
+const changeWord = (unit: string, isWorse: boolean): string => {
+  if (unit === 'ms') return isWorse ? 'Slower' : 'Faster';
+  return isWorse ? 'Less output' : 'More output';
+};
+
+/** What got worse or better, each in a clause: criteria, sessions, durations and rates, in this order. */
+const clausesOf = (told: ToldComparison, wanted: 'regression' | 'better'): string[] => {
+  const tests = testsIn(told);
+  const isWanted = ({ status }: { status: string }): boolean => status === wanted;
+  const isWorse = wanted === 'regression';
+  return [
+    ...told.criteria
+      .filter(isWanted)
+      .map((each) => `${isWorse ? 'Failing' : 'Passing again'}: ${criterionName(each, tests)}`),
+    ...told.success
+      .filter(isWanted)
+      .map(
+        ({ a, b, test }) =>
+          `${isWorse ? 'Less' : 'More'} reliable: ${withTest(`${shares(successRate(a), successRate(b))} of sessions succeeded`, test, tests)}`,
+      ),
+    ...told.metrics
+      .filter(isWanted)
+      .map(
+        ({ name, test, unit, medians: [before, after] }) =>
+          `${changeWord(unit, isWorse)}: ${withTest(`median of ${name}`, test, tests)} ${fromTo(before, after, unit)}`,
+      ),
+  ];
+};
+
+const sidesText = ({ a, b }: ToldComparison): string =>
+  `${counted(a.length, 'run')} against ${counted(b.length, 'run')}`;
+
+/** What a comparison came to, in a plain sentence or two. */
+const conclusion = (told: ToldComparison): string => {
+  const { verdict, success, metrics } = told;
   const measured = [...success, ...metrics];
-  const regressions = [...criteria, ...measured].filter(({ status }) => status === 'regression').length;
   const few = measured.filter(({ status }) => status === 'too few').length;
+  const hasFewRuns = Math.min(told.a.length, told.b.length) < bounds.runs;
+  const atLeast = `at least ${bounds.runs} runs on each side (A1,A2,… B1,B2,…) rule out chance`;
   const untold =
     few === 0
       ? ''
-      : `. Of ${few} of ${measured.length} figures nothing can be told: too few values; longer or repeated runs give more`;
-  if (verdict === 'regression') return `REGRESSION: ${counted(regressions, 'regression')}${untold}`;
-  if (verdict === 'too few') {
-    return `TOO FEW: no criterion fell, and beyond that nothing can be told: expected ${bounds.values} values or more on each side; longer or repeated runs (A1,A2 B1,B2) give more`;
+      : `. ${few} of ${measured.length} figures have fewer than ${bounds.values} values or sessions to tell`;
+  const [worst, ...others] = clausesOf(told, 'regression');
+  if (verdict === 'regression') {
+    const more = others.length === 0 ? '' : `, and ${counted(others.length, 'more figure')} got worse`;
+    return `${worst}${more}, ${sidesText(told)}${hasFewRuns ? `; ${atLeast}` : ''}${untold}`;
   }
-  return `NO REGRESSION was found${untold}`;
+  if (verdict === 'too few') return `Too few runs to tell, ${sidesText(told)}: ${atLeast}${untold}`;
+  const [best] = clausesOf(told, 'better');
+  return `Nothing got worse, ${sidesText(told)}${best === undefined ? '' : `. ${best}`}${untold}`;
 };
 
 const method = ({ tolerancePercent }: ToldComparison): string =>
@@ -111,6 +149,8 @@ export const comparisonText = (told: ToldComparison): string => {
   const line = (row: readonly string[]): string =>
     `  ${row.map((each, at) => (at === 0 || at === row.length - 1 ? each.padEnd(widths[at] ?? 0) : each.padStart(widths[at] ?? 0))).join('  ')}`.trimEnd();
   return [
+    folded(printable(conclusion(told), 1000)),
+    '',
     `A  ${printable(told.a.join(', '), 1000)}`,
     `B  ${printable(told.b.join(', '), 1000)}`,
     ...told.notes.map((note) => `note: ${printable(note, 300)}`),
@@ -124,7 +164,6 @@ export const comparisonText = (told: ToldComparison): string => {
     ...(rows.length > 1 ? rows.map(line) : ['no figures of rounds and no session records to compare']),
     '',
     method(told),
-    conclusion(told),
   ].join('\n');
 };
 

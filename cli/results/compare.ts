@@ -98,9 +98,7 @@ const compare = async (
       ...(sampled.length > 0
         ? [`of ${sampled.length} metrics at most ${maxValues} values a side, drawn at random, were compared`]
         : []),
-      runsCompared
-        ? `a metric is worse only where the medians of runs say so too (p < ${bounds.runsP})`
-        : `fewer than ${bounds.runs} runs on a side: what differs from run to run by chance is not known`,
+      ...(runsCompared ? [`a metric is worse only where the medians of runs say so too (p < ${bounds.runsP})`] : []),
     ],
   };
 };
@@ -143,7 +141,10 @@ Exit code: 0 no regression, 1 regression, 2 the runs can't be compared, or wrong
       if (unproven.size > 0) return refuse([...unproven]);
       const differences = unlikeIn([...a, ...b]);
       if (differences.length > 0 && values.force !== true) {
-        return refuse([...differences, 'expected runs that are alike in these; --force compares them all the same']);
+        return refuse([
+          ...differences,
+          'these runs were made under different conditions: use --force to compare them anyway',
+        ]);
       }
       const told = await compare(a, b, Number(tolerance), differences);
       if (values.markdown !== undefined) await writeOutput(values.markdown, comparisonDocument(told));

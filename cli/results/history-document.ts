@@ -6,16 +6,17 @@ import { printable } from '../shared/printable.ts';
 import { markdownTable, markdownText } from '../shared/markdown.ts';
 import { resultsLayout } from './results-layout.ts';
 import { graduation, type Evolution, type PastRun, type ScenarioHistory } from './history-summary.ts';
-import { shownInterval, shownNeither, shownRatio, shownStanding } from './history-text.ts';
+import { shownChange, shownInterval, shownNeither, shownRatio, shownStanding } from './history-text.ts';
 import { duration, minuteOf, percent } from '../../lib/text/quantities.ts';
 import { successRate } from './statistics.ts';
 import type { Difference } from './run-differences.ts';
 import { writeOutput } from '../shared/output-file.ts';
 
-/** The name of a scenario's picture: nothing of a name that would lead elsewhere, and no two names one file. */
-export const pictureName = (test: string): string => {
+/** The name of a picture: nothing of a scenario's name that would lead elsewhere, and no two groups of runs one file. */
+export const pictureName = (test: string, group = ''): string => {
   const plain = test.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 60);
-  const mark = plain === test ? '' : `-${createHash('sha256').update(test).digest('hex').slice(0, 8)}`;
+  const whole = `${test}${group}`;
+  const mark = plain === whole ? '' : `-${createHash('sha256').update(whole).digest('hex').slice(0, 8)}`;
   return `trend-${plain}${mark}.svg`;
 };
 
@@ -60,6 +61,8 @@ const metricsRow = (scenario: ScenarioHistory): string[] => {
   const neither = shownNeither(scenario);
   return [
     markdownText(scenario.test, 80),
+    markdownText(scenario.address, 120),
+    markdownText(scenario.load, 120),
     String(scenario.success),
     String(scenario.failure),
     `${scenario.executions}${neither && ` (neither: ${neither})`}`,
@@ -95,6 +98,28 @@ const evolutionLines = ({ evolution, earlierEvolution }: ScenarioHistory): strin
   ];
 };
 
+/** Each group of runs with its picture's file; the first of a scenario has the scenario's name alone. */
+const withPictures = (scenarios: readonly ScenarioHistory[]) =>
+  scenarios.map((scenario, at) => {
+    const { test, address, load } = scenario;
+    const isFirst = scenarios.findIndex((each) => each.test === test) === at;
+    return { scenario, picture: pictureName(test, isFirst ? '' : `\n${address}\n${load}`) };
+  });
+
+const sectionOf = ({ scenario, picture }: { scenario: ScenarioHistory; picture: string }): string[] => [
+  `## ${markdownText(scenario.test, 80)}`,
+  '',
+  `At ${markdownText(scenario.address, 200)}, load: ${markdownText(scenario.load, 200)}.`,
+  '',
+  `**${markdownText(shownChange(scenario), 500)}**`,
+  '',
+  `![${altText(scenario)}](history/${picture})`,
+  '',
+  '### Evolution',
+  '',
+  ...evolutionLines(scenario),
+];
+
 /** HISTORY.md: the metrics of each scenario, a picture of its trend, and what changed from run to run. */
 export const historyDocument = (scenarios: readonly ScenarioHistory[]): string =>
   [
@@ -102,11 +127,13 @@ export const historyDocument = (scenarios: readonly ScenarioHistory[]): string =
     '',
     'Written by `ws-stress history --write` from `history/runs.jsonl`; written anew each time.',
     '',
-    `A PASS is a success and a FAIL a failure; other verdicts are neither. ${graduation.successesForAFailure} successes for each failure, in ${graduation.leastRuns} runs or more, graduate a test. The interval is Wilson's, of 95 %, of the share of runs that succeed.`,
+    `A PASS is a success and a FAIL a failure; other verdicts are neither. ${graduation.successesForAFailure} successes for each failure, in ${graduation.leastRuns} runs or more, make a scenario stable. The interval is Wilson's, of 95 %, of the share of runs that succeed.`,
     '',
     ...markdownTable(
       [
         'Scenario',
+        'Address',
+        'Load',
         'Success:',
         'Failure:',
         'Total executions',
@@ -118,21 +145,14 @@ export const historyDocument = (scenarios: readonly ScenarioHistory[]): string =
       scenarios.map(metricsRow),
     ),
     '',
-    ...scenarios.flatMap((scenario) => [
-      `## ${markdownText(scenario.test, 80)}`,
-      '',
-      `![${altText(scenario)}](history/${pictureName(scenario.test)})`,
-      '',
-      '### Evolution',
-      '',
-      ...evolutionLines(scenario),
-    ]),
+    ...withPictures(scenarios).flatMap(sectionOf),
   ].join('\n');
 
 /** Writes HISTORY.md and its pictures into a folder of results; returns the document's path. */
 export const writeHistory = async (base: string, scenarios: readonly ScenarioHistory[]): Promise<string> => {
-  for (const { test, runs } of scenarios) {
-    await writeOutput(path.join(resultsLayout(base).history, pictureName(test)), trendPicture(test, runs));
+  for (const { scenario, picture } of withPictures(scenarios)) {
+    const drawn = trendPicture(scenario.test, scenario.runs);
+    await writeOutput(path.join(resultsLayout(base).history, picture), drawn);
   }
   const { historyDocument: file } = resultsLayout(base);
   await writeOutput(file, historyDocument(scenarios));

@@ -1,5 +1,7 @@
 import type { RunRecord } from '../../lib/results/record-schema.ts';
-import { changesBetween, serviceName, type Difference } from './run-differences.ts';
+import { runFigures, trendOf, type RunFigures, type Told } from './changes-since.ts';
+import { changesBetween, conditionsKey, serviceName, type Difference } from './run-differences.ts';
+import { addressOf, loadOf } from './run-load.ts';
 import { wilsonInterval, type Interval } from './statistics.ts';
 
 /** What a history shows of one run. */
@@ -26,9 +28,15 @@ export interface Evolution {
   changes: Difference[];
 }
 
-/** What is known of a scenario over all of its runs; bounded, however many there are. */
+/** What is known of a scenario at an address under a load, over all runs; bounded, however many there are. */
 export interface ScenarioHistory {
   test: string;
+  /** Of the service, without what may be secret. */
+  address: string;
+  /** In words. */
+  load: string;
+  /** How the last run differs from those before it under the same conditions; absent where there is none. */
+  change?: Told;
   /** Runs that came to PASS. */
   success: number;
   /** Runs that came to FAIL. */
@@ -65,9 +73,22 @@ export const standingOf = ({
 /** The most changes of a scenario that are kept. */
 const maxEvolutions = 50;
 
-const begun = (record: RunRecord): { scenario: ScenarioHistory; last: RunRecord } => ({
+/** The most runs that a change is looked for in. */
+const maxFigures = 100;
+
+/** A group while runs are added to it. */
+interface Growing {
+  scenario: ScenarioHistory;
+  last: RunRecord;
+  /** Of the runs that were judged to their end, with what must be equal for two to be compared. */
+  figures: { key: string; of: RunFigures }[];
+}
+
+const begun = (record: RunRecord): Growing => ({
   scenario: {
     test: record.test,
+    address: addressOf(record),
+    load: loadOf(record),
     success: 0,
     failure: 0,
     neither: {},
@@ -78,16 +99,27 @@ const begun = (record: RunRecord): { scenario: ScenarioHistory; last: RunRecord 
     earlierEvolution: 0,
   },
   last: record,
+  figures: [],
 });
 
-/** Takes runs one by one, in the order in which they ended, and tells of each scenario what they came to. */
+/** How the last run of a group differs from those before it. */
+const changeOf = ({ figures, last }: Growing): Told | undefined => {
+  const key = figures.at(-1)?.key;
+  const comparable = figures.filter((each) => each.key === key).map(({ of }) => of);
+  return comparable.at(-1)?.run === last.run ? trendOf(comparable) : undefined;
+};
+
+/** Takes runs one by one, in the order in which they ended, and groups them by scenario, address and load. */
 export const historyOf = (
   maxRuns: number,
 ): { add: (record: RunRecord) => void; scenarios: () => ScenarioHistory[] } => {
-  const by = new Map<string, ReturnType<typeof begun>>();
+  const by = new Map<string, Growing>();
   const add = (record: RunRecord): void => {
-    const growing = by.get(record.test) ?? begun(record);
-    by.set(record.test, growing);
+    const key = [record.test, addressOf(record), loadOf(record)].join('\n');
+    const growing = by.get(key) ?? begun(record);
+    by.set(key, growing);
+    if (record.cutShort !== true) growing.figures.push({ key: conditionsKey(record), of: runFigures(record) });
+    if (growing.figures.length > maxFigures) growing.figures.shift();
     const { scenario: of, last } = growing;
     of.executions++;
     if (record.verdict === 'PASS') of.success++;
@@ -106,6 +138,10 @@ export const historyOf = (
     of.runs.push(pastRun(record));
     if (of.runs.length > maxRuns) of.runs.shift();
   };
-  const scenarios = (): ScenarioHistory[] => [...by.values()].map(({ scenario }) => scenario);
+  const scenarios = (): ScenarioHistory[] =>
+    [...by.values()].map((growing) => {
+      const change = changeOf(growing);
+      return change === undefined ? growing.scenario : Object.assign({ change }, growing.scenario);
+    });
   return { add, scenarios };
 };

@@ -1,6 +1,7 @@
 import { printable } from '../shared/printable.ts';
 import { duration, minuteOf, percent } from '../../lib/text/quantities.ts';
 import { successRate } from './statistics.ts';
+import { folded } from '../../lib/text/fold.ts';
 import { graduation, standingOf, type PastRun, type ScenarioHistory } from './history-summary.ts';
 
 const bars = '▁▂▃▄▅▆▇█'.split('');
@@ -30,8 +31,8 @@ export const shownNeither = ({ neither }: Pick<ScenarioHistory, 'neither'>): str
 /** Whether a scenario has graduated, in words. */
 export const shownStanding = (scenario: ScenarioHistory): string => {
   const { graduated, missing } = standingOf(scenario);
-  if (graduated) return `graduated (${graduation.successesForAFailure} : 1)`;
-  return `not yet graduated: ${missing} more success${missing === 1 ? '' : 'es'} to ${graduation.successesForAFailure} : 1`;
+  if (graduated) return `stable (${graduation.successesForAFailure} : 1)`;
+  return `not yet stable: ${missing} more passing ${missing === 1 ? 'run' : 'runs'} needed`;
 };
 
 /** Wilson's interval of the success rate of runs, in words. */
@@ -39,6 +40,11 @@ export const shownInterval = (scenario: ScenarioHistory): string => {
   const { low, high } = standingOf(scenario).interval;
   return `${percent(low)} to ${percent(high)}`;
 };
+
+/** What changed lately, in a sentence. */
+export const shownChange = ({ change, executions }: ScenarioHistory): string =>
+  change?.sentence ??
+  (executions === 1 ? 'One run so far: nothing to compare it with' : 'The last run has no comparable one before it');
 
 /** The longest trend that fits beside its label. */
 const trendWidth = 60;
@@ -82,7 +88,10 @@ const scenarioLines = (scenario: ScenarioHistory, shown: number): string[] => {
   const runs = scenario.runs.slice(-shown);
   const neither = shownNeither(scenario);
   return [
-    printable(scenario.test, 60),
+    printable(`${printable(scenario.test, 60)} at ${scenario.address}`, 80),
+    `  load  ${printable(scenario.load, 72)}`,
+    ...folded(`  ${shownChange(scenario)}`).split('\n'),
+    '',
     `  success ${scenario.success}, failure ${scenario.failure}, executions ${scenario.executions}${neither && ` (neither: ${neither})`}`,
     `  last updated ${minuteOf(scenario.lastUpdated)} UTC`,
     `  success : failure ${shownRatio(scenario)}, ${shownStanding(scenario)}`,

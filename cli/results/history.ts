@@ -16,7 +16,7 @@ const maxRuns = 1000;
 const isCount = (text: string): boolean => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= maxRuns;
 
 export const historyCommand = declareCommand({
-  description: `Lists the runs of a folder of results by scenario, with their trend, and how many succeeded and failed.
+  description: `Lists the runs of a folder of results by scenario, address and load, with what changed lately, their trend, and how many succeeded and failed.
 
 Exit code: 0; 1 the history can't be read or written; 2 wrong options.`,
   options: {
@@ -47,7 +47,7 @@ Exit code: 0; 1 the history can't be read or written; 2 wrong options.`,
     const all = history.scenarios();
     const scenarios = all.filter((each) => test === undefined || each.test === test);
     if (test !== undefined && scenarios.length === 0 && all.length > 0) {
-      const known = all.map((each) => printable(each.test, 60));
+      const known = [...new Set(all.map((each) => printable(each.test, 60)))];
       return refuse([
         `--test: expected a scenario of the history (${known.join(', ')}), received ${test}${suggestion(test, known)}`,
       ]);
