@@ -292,7 +292,10 @@ void test('what cannot be found or read is refused with 2, which no regression h
   await refused(/expected the id of a run .* received \.\.\/\.\.\/elsewhere/, 'r1', '../../elsewhere');
   await refused(/expected each run once on a side, received r1 twice/, 'r1,r1', 'r2');
   await refused(/received an empty one/, 'r1,', 'r2');
-  await refused(/expected a baseline of concurrent, found none/, 'r1');
+  await refused(
+    /expected a baseline of concurrent at ws:\/\/localhost:8003\/ws\/mcp, 50 sessions at once, found none/,
+    'r1',
+  );
   writeFileSync(runFolder(base, 'r2').run, '{"type":"run"');
   await refused(/run\.json: expected a record/, 'r1', 'r2');
   await refused(/ENOTDIR/, 'r1', 'slow', '--markdown', 'stress-results/runs/r1/run.json/x.md');
@@ -346,9 +349,10 @@ void test('a baseline is set, shown, kept for other scenarios, and used by compa
   assert.match((await cli(base, 'baseline')).stdout, /no baseline is set/);
   const set = await cli(base, 'baseline', 'r1', 'stress-results/runs/r2');
   assert.equal(set.code, 0, set.stderr);
-  assert.equal(set.stdout, 'concurrent  r1, r2\n');
+  const group = 'at ws://localhost:8003/ws/mcp, 50 sessions at once';
+  assert.equal(set.stdout, `concurrent ${group}: r1, r2\n`);
   leaveRun(base, 'alone', [10], { test: 'single' });
-  assert.equal((await cli(base, 'baseline', 'alone')).stdout, 'concurrent  r1, r2\nsingle  alone\n');
+  assert.equal((await cli(base, 'baseline', 'alone')).stdout, `concurrent ${group}: r1, r2\nsingle ${group}: alone\n`);
   assert.equal((await cli(base, 'compare', 'slow')).code, 1);
   assert.equal((await cli(base, 'compare', 'r2')).code, 0);
   rmSync(runFolder(base, 'r1').path, { recursive: true });
@@ -359,7 +363,7 @@ void test('a baseline is set, shown, kept for other scenarios, and used by compa
 
 void test('what can be no baseline is refused, all of it, and the one before stays', async (t) => {
   const base = folderWith(t);
-  await writeBaseline(base, new Map([['concurrent', ['r1']]]));
+  await writeBaseline(base, [{ test: 'concurrent', runs: ['r1'] }]);
   leaveRun(base, 'invalid', [1], { verdict: 'INVALID' });
   leaveRun(base, 'other', [1], { settings: { STRESS_VUS: '9' } });
   const elsewhere = temporaryDirectory(t);
@@ -375,7 +379,30 @@ void test('what can be no baseline is refused, all of it, and the one before sta
   ]) {
     assert.match(refused.stderr, told);
   }
-  assert.deepEqual([...(await readBaseline(base))], [['concurrent', ['r1']]]);
+  assert.deepEqual(await readBaseline(base), [{ test: 'concurrent', runs: ['r1'] }]);
+});
+
+void test('a baseline is of one scenario, address and load; one of an earlier release is of any, until it is set anew', async (t) => {
+  const base = folderWith(t);
+  leaveRun(base, 'other', around(100), { settings: { STRESS_VUS: '9' } });
+  leaveRun(base, 'far', around(100), { url: 'ws://far/ws' });
+  leaveRun(base, 'same', around(100), { settings: { STRESS_ROUNDS: '50' } });
+  await cli(base, 'baseline', 'r1');
+  await cli(base, 'baseline', 'other');
+  assert.deepEqual(
+    (await readBaseline(base)).map(({ runs }) => runs),
+    [['r1'], ['other']],
+  );
+  const against = async (run: string): Promise<string | undefined> =>
+    /^A {2}(.*)$/m.exec((await cli(base, 'compare', run)).stdout)?.[1];
+  assert.deepEqual([await against('slow'), await against('same'), await against('far')], ['r1', 'r1', undefined]);
+  await writeBaseline(base, [{ test: 'concurrent', runs: ['r1'] }]);
+  assert.equal(await against('slow'), 'r1');
+  await cli(base, 'baseline', 'r2');
+  assert.deepEqual(
+    (await readBaseline(base)).map(({ runs }) => runs),
+    [['r2']],
+  );
 });
 
 void test('a broken baseline, another version of it, and ids that lead elsewhere are refused', async (t) => {

@@ -4,7 +4,15 @@ import { messageOf } from '../../lib/text/errors.ts';
 import { printable } from '../shared/printable.ts';
 import { declareCommand } from '../shared/command.ts';
 import { asJson, resultsFolder } from '../shared/common-options.ts';
-import { baselineDocument, baselineFile, readBaseline, writeBaseline, type Baseline } from './baseline-file.ts';
+import {
+  baselineDocument,
+  baselineFile,
+  readBaseline,
+  withBaseline,
+  writeBaseline,
+  type Baseline,
+  type BaselineEntry,
+} from './baseline-file.ts';
 import { openResults } from './results-folder.ts';
 import { resultsLayout } from './results-layout.ts';
 import { unlike } from './run-differences.ts';
@@ -41,13 +49,20 @@ const namedRuns = async (base: string, names: readonly string[]): Promise<{ runs
   return { runs, problems };
 };
 
+const nameOf = ({ test, address, load }: BaselineEntry): string =>
+  [
+    printable(test, 60),
+    address === undefined ? '' : ` at ${printable(address, 200)}`,
+    load === undefined ? '' : `, ${printable(load, 200)}`,
+  ].join('');
+
 const shown = (base: string, baseline: Baseline): string =>
-  baseline.size === 0
+  baseline.length === 0
     ? `no baseline is set in ${baselineFile(base)}: ws-stress baseline <run> sets one`
-    : [...baseline].map(([test, runs]) => `${printable(test, 60)}  ${runs.join(', ')}`).join('\n');
+    : baseline.map((each) => `${nameOf(each)}: ${each.runs.join(', ')}`).join('\n');
 
 export const baselineCommand = declareCommand({
-  description: `Makes these runs the baseline of their scenario, with which ws-stress compare <run> compares others. Runs are given by their ids or folders; several runs of a scenario are one baseline. Without a run it shows the baselines.
+  description: `Makes these runs the baseline of their scenario, address and load, with which ws-stress compare <run> compares others. Runs are given by their ids or folders; several runs of one kind are one baseline. Without a run it shows the baselines.
 
 Exit code: 0; 2 a run can't be a baseline, or wrong options.`,
   arguments: [{ name: 'run', variadic: true, isPath: true, choices: knownRunIds }],
@@ -61,14 +76,12 @@ Exit code: 0; 2 a run can't be a baseline, or wrong options.`,
       if (positionals.length > 0) {
         const { runs, problems: unfit } = await namedRuns(base, positionals);
         if (unfit.length > 0) return refuse(unfit);
-        const set = new Map(await readBaseline(base));
-        for (const { record } of runs) set.set(record.test, []);
         for (const { folder, record } of runs) {
-          set.set(record.test, [...(set.get(record.test) ?? []), folder.id]);
           if (record.verdict === 'FAIL')
             console.error(`run ${folder.id} resulted in FAIL: what failed in it will not count as a regression later`);
         }
-        await writeBaseline(base, set);
+        const records = runs.map(({ folder, record }) => Object.assign({}, record, { run: folder.id }));
+        await writeBaseline(base, withBaseline(await readBaseline(base), records));
       }
       const baseline = await readBaseline(base);
       console.log(values.json === true ? visibleJson(baselineDocument(baseline)) : shown(base, baseline));

@@ -6,11 +6,12 @@ import { outputProblems, writeOutput } from '../shared/output-file.ts';
 import { declareCommand } from '../shared/command.ts';
 import { asJson, resultsFolder } from '../shared/common-options.ts';
 import { problemsIn } from '../shared/refusal.ts';
-import { readBaseline } from './baseline-file.ts';
+import { baselineFor, readBaseline } from './baseline-file.ts';
 import { bounds, compareSides, maxValues, type Side } from './compare-runs.ts';
 import { comparisonDocument, comparisonText, type ToldComparison } from './compare-text.ts';
 import { alsoDifferent, unlike, type Difference } from './run-differences.ts';
 import { knownRunIds, readRun, whyNoProof, type FoundRun } from './run-folder.ts';
+import { addressOf, loadOf } from './run-load.ts';
 import { openResults } from './results-folder.ts';
 import { readRunValues } from './run-values.ts';
 
@@ -40,10 +41,11 @@ const findSides = async (base: string, [first = '', second]: readonly string[]):
     return [await findGroup(base, namesIn(first)), await findGroup(base, namesIn(second))];
   }
   const b = await findGroup(base, namesIn(first));
-  const test = b[0]?.record.test ?? '';
-  const known = (await readBaseline(base)).get(test);
+  const record = b[0]?.record;
+  const known = record && baselineFor(await readBaseline(base), record);
   if (known === undefined) {
-    throw new Error(`expected a baseline of ${test}, found none: ws-stress baseline <run> sets it, or name two runs`);
+    const of = record && `${record.test} at ${addressOf(record)}, ${loadOf(record)}`;
+    throw new Error(`expected a baseline of ${of}, found none: ws-stress baseline <run> sets it, or name two runs`);
   }
   return [await findGroup(base, known), b];
 };
@@ -106,7 +108,7 @@ const compare = async (
 const isPercent = (text: string): boolean => /^\d{1,4}(\.\d+)?$/.test(text);
 
 export const compareCommand = declareCommand({
-  description: `Compares run B with run A, or one run with the baseline of its scenario. Each is the id of a run, its folder, or several of them with commas between: repeated runs.
+  description: `Compares run B with run A, or one run with the baseline of its scenario, address and load. Each is the id of a run, its folder, or several of them with commas between: repeated runs.
 
 Exit code: 0 no regression, 1 regression, 2 the runs can't be compared, or wrong options.`,
   arguments: [
