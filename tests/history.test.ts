@@ -256,7 +256,7 @@ void test('the list keeps to 80 columns and lets nothing move the cursor', () =>
   const text = historyText(scenario ? [scenario] : [], 10);
   for (const line of text.split('\n')) assert.ok(line.length <= 80, `${line.length}: ${line}`);
   assert.ok(!text.includes('\u001b'));
-  assert.match(text, /20261124-163104-18eced {2}PASS {13}100 % {2}28\.0 ms/);
+  assert.match(text, /20261124-163104-18eced {2}PASS {13}100 % {5}28\.0 ms/);
   assert.match(text, /99\.9 %/);
 });
 

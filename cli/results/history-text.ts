@@ -56,8 +56,8 @@ const trendLines = (runs: readonly PastRun[]): string[] => {
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const ends = known.length === 0 ? '' : ` ${duration(low)} to ${duration(high)}`;
   return [
-    `  success  ${sparkline(last.map(successRate), 0, 1)}`,
-    `  p95      ${sparkline(times, low, high)}${last.length > 40 ? `\n          ${ends}` : ` ${ends}`}`,
+    `  success      ${sparkline(last.map(successRate), 0, 1)}`,
+    `  session p95  ${sparkline(times, low, high)}${last.length > 40 ? `\n              ${ends}` : ` ${ends}`}`,
   ];
 };
 
@@ -78,7 +78,7 @@ const runLines = (runs: readonly PastRun[]): string[] => {
       printable(run.run, 22).padEnd(23),
       run.verdict.padEnd(14),
       percent(successRate(run)).padStart(7),
-      duration(run.p95Ms).padStart(8),
+      duration(run.p95Ms).padStart(11),
     ];
     return [...head, `  ${cells.join(' ')}`];
   });
@@ -98,7 +98,7 @@ const scenarioLines = (scenario: ScenarioHistory, shown: number): string[] => {
     `  success rate of runs, 95 % interval: ${shownInterval(scenario)}`,
     ...trendLines(scenario.runs),
     '',
-    `  ${'began (UTC)'.padEnd(16)} ${'run'.padEnd(23)} ${'verdict'.padEnd(14)} ${'success'.padStart(7)} ${'p95'.padStart(8)}`,
+    `  ${'began (UTC)'.padEnd(16)} ${'run'.padEnd(23)} ${'verdict'.padEnd(14)} ${'success'.padStart(7)} ${'session p95'.padStart(11)}`,
     ...runLines(runs),
     ...(scenario.executions > runs.length
       ? [`  … the last ${runs.length} of ${scenario.executions}; --last shows more`]
