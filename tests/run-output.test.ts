@@ -141,10 +141,10 @@ void test('a result goes to what a link names, and the run is kept where it canâ
   assert.equal(readFileSync(path.join(base, 'stress-results/history/runs.jsonl'), 'utf8').trim().split('\n').length, 2);
 });
 
-void test('the dashboard is served on loopback while a run lasts', async (t) => {
+void test('--live serves the report on loopback while a run lasts, and a browser that follows it keeps nothing alive', async (t) => {
   const base = temporaryDirectory(t);
   const url = await startFaulty(t, ['never-completes']);
-  const args = [cli, 'run', 'single', '--url', url, '--dashboard'];
+  const args = [cli, 'run', 'single', '--url', url, '--live'];
   const child = spawn(process.execPath, args, {
     cwd: base,
     env: await environment(),
@@ -154,19 +154,28 @@ void test('the dashboard is served on loopback while a run lasts', async (t) => 
   const ended = once(child, 'exit');
   let address: string | undefined;
   let stderr = '';
-  for await (const text of child.stderr.setEncoding('utf8') as AsyncIterable<string>) {
-    stderr += text;
-    address = /dashboard, while the run lasts: (http:\/\/127\.0\.0\.1:\d+\/)/.exec(stderr)?.[1];
-    if (address !== undefined) break;
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  while (address === undefined && child.exitCode === null) {
+    await once(child.stderr, 'data');
+    address = /live report, while the run lasts: (http:\/\/127\.0\.0\.1:\d+\/[0-9a-f]{48}\/)/.exec(stderr)?.[1];
   }
   assert.ok(address !== undefined, stderr);
-  let page: Response | undefined;
-  while (page === undefined && child.exitCode === null) page = await fetch(address).catch(() => undefined);
-  assert.equal(page?.status, 200);
-  assert.match(await page.text(), /k6 dashboard/);
+  const page = await fetch(address);
+  assert.equal(page.status, 200);
+  assert.match(await page.text(), /<span class="verdict running">RUNNING<\/span>/);
+  const events = await fetch(`${address}events`);
+  assert.equal(events.headers.get('content-type'), 'text/event-stream');
   child.kill('SIGINT');
+  const all = await events.text();
+  assert.match(all, /^event: page\ndata: "<!doctype html>/m);
+  assert.match(all, /verdict running/);
+  assert.match(all, /event: end\ndata: ""\n\n$/);
   await ended;
   await assert.rejects(fetch(address), 'it ends with the run');
+
+  const elsewhere = await wsStress(base, 'run', 'single', '--live', '--', '--console-output', 'records.ndjson');
+  assert.equal(elsewhere.code, 2);
+  assert.match(elsewhere.stderr, /--live: expected the records in the run's folder/);
 });
 
 void test('the schemas fit what runs leave, and refuse what is none', async (t) => {

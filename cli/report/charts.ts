@@ -102,9 +102,9 @@ const latencyCharts = ({ timeline, latencies }: ReportData, marks: Mark[]): Char
   });
 };
 
-const sessionCharts = (data: ReportData, marks: Mark[], endMs: number): Chart[] => {
+const sessionCharts = (data: ReportData, marks: Mark[], endMs: number, isLive: boolean): Chart[] => {
   const { timeline, records } = data;
-  const line = coarser(timeline, ({ steps }) => records.sessions / steps.length >= 2);
+  const line = coarser(timeline, ({ steps }) => records.sessions / steps.length >= leastForChart);
   const { steps } = line;
   const common = { xUnit: 'seconds', x: startsOf(line), shape: 'steps', marks } as const;
   const each = `in steps of ${roundTime(line.widthMs)}`;
@@ -113,7 +113,7 @@ const sessionCharts = (data: ReportData, marks: Mark[], endMs: number): Chart[] 
       ...common,
       id: 'active',
       title: 'Active sessions',
-      note: `Sessions from opening the connection to its end, on average ${each}.`,
+      note: `Sessions from opening the connection to its end, on average ${each}.${isLive ? ' Only sessions that have ended are known yet.' : ''}`,
       unit: 'count',
       series: [{ name: 'active', colour: 'c4', values: activeSessions(line), isArea: true }],
     },
@@ -161,7 +161,7 @@ const withEnd = (charts: readonly Chart[], endMs: number): Chart[] =>
   charts.map((chart) => Object.assign(chart, { xEnd: endMs / 1000 }));
 
 /** The charts of a run over time, as far as its records allow. */
-export const timeCharts = (data: ReportData, isComplete: boolean): Chart[] => {
+export const timeCharts = (data: ReportData, isComplete: boolean, isLive = false): Chart[] => {
   const { timeline, records } = data;
   const marks = marksOf(data);
   const endMs = endOf(data);
@@ -177,9 +177,9 @@ export const timeCharts = (data: ReportData, isComplete: boolean): Chart[] => {
       ? []
       : withEnd([{ ...chart, title: 'Failed sessions recorded', series: [failed] }], endMs);
   }
-  const line = coarser(timeline, ({ steps }) => records.sessions / steps.length >= 2);
+  const line = coarser(timeline, ({ steps }) => records.sessions / steps.length >= leastForChart);
   if (line.steps.length < 4) return withEnd(latencyCharts(data, marks), endMs);
-  return withEnd([...sessionCharts(data, marks, endMs), ...latencyCharts(data, marks)], endMs);
+  return withEnd([...sessionCharts(data, marks, endMs, isLive), ...latencyCharts(data, marks)], endMs);
 };
 
 /** Memory of the service over time, as cases watched it: known only while they did. */

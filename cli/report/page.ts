@@ -32,6 +32,8 @@ export interface Report {
   data: ReportData;
   result: Result;
   samples: SamplesRecord | undefined;
+  /** The run goes on: a browser follows it by server-sent events. */
+  isLive?: true;
 }
 
 /** The script and style sheet that the build made for pages. */
@@ -451,8 +453,9 @@ const memorySection = ({ data: { memory } }: Report): Content => {
 const theFirst = (shown: readonly unknown[], count: number, of = ''): Content =>
   count > shown.length && markup`<p class="quiet">The first ${shown.length} of ${count}${of}.</p>`;
 
-const runSection = ({ data: { run, said } }: Report, ids: MakeId): Content => {
-  const { facts, settings, outcomes, measured, success } = resultTables(run);
+const runSection = ({ data: { run, said }, isLive }: Report, ids: MakeId): Content => {
+  const { facts: all, settings, outcomes, measured, success } = resultTables(run);
+  const facts = isLive ? { ...all, rows: all.rows.filter(([name]) => name !== 'verdict') } : all;
   return [
     table(success),
     table(facts),
@@ -529,7 +532,7 @@ const runLine = ({ data: { run } }: Report): Markup => {
 
 const sectionsOf = (report: Report, isComplete: boolean, ids: MakeId): { sections: Section[]; charts: Chart[] } => {
   const { data, samples } = report;
-  const overTime = timeCharts(data, isComplete);
+  const overTime = timeCharts(data, isComplete, report.isLive);
   const machine = machineCharts(samples, data);
   const tooFew =
     data.records.sessions > 0 &&
@@ -575,16 +578,13 @@ const sectionsOf = (report: Report, isComplete: boolean, ids: MakeId): { section
   return { sections: all.filter(({ content }) => isShownContent(content)), charts };
 };
 
-/**
- * A report of a run: one page that needs nothing else, no network; a script in it makes its charts respond. `isLive` has that
- * script follow the run by server-sent events.
- */
-export const reportPage = (report: Report, { script, style }: PageAssets, isLive = false): string => {
-  const { data, result } = report;
+/** A report of a run: one page that needs nothing else, no network; a script in it makes its charts respond. */
+export const reportPage = (report: Report, { script, style }: PageAssets): string => {
+  const { data, result, isLive = false } = report;
   const { run } = data;
   const verdict = isLive ? 'RUNNING' : result.verdict;
   const sessions = Object.values(run.outcomes).reduce((sum, count) => sum + (count ?? 0), 0);
-  const isComplete = isLive || data.records.sessions >= sessions;
+  const isComplete = isLive ? run.settings.STRESS_RECORDS !== 'failures' : data.records.sessions >= sessions;
   const ids = makeIds();
   const { sections, charts } = sectionsOf(report, isComplete, ids);
   const hash = createHash('sha256').update(script).digest('base64');

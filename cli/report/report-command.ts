@@ -41,7 +41,8 @@ const readSamples = async (folder: RunFolder): Promise<SamplesRecord | undefined
   }
 };
 
-const reportFile = (folder: RunFolder): string => path.join(folder.path, 'report.html');
+/** Where a run's report is. */
+export const reportFile = (folder: RunFolder): string => path.join(folder.path, 'report.html');
 
 const writeReportTo = async (folder: RunFolder, record: RunRecord, result: Result, file: string): Promise<void> => {
   const data = await gather(folder, record);

@@ -10,7 +10,7 @@ import { generatorProblem } from '../run/generator-watch.ts';
 import { writeOutput } from '../shared/output-file.ts';
 import { changesInHistory, type ChangedFigure, type ChangesSince } from './changes-since.ts';
 import { addValue, emptyHistogram, percentilesOf, quantile, type Histogram } from './histogram.ts';
-import { checkVersion1 } from './parse-record.ts';
+import { checkVersion1, type DetailRecord } from './parse-record.ts';
 import { readRecords } from './record-reader.ts';
 import type { RunFolder } from './run-folder.ts';
 import { saturationText } from './verdict-text.ts';
@@ -52,27 +52,36 @@ const changesOf = ({ sentence, status, runs, previous, figures }: ChangesSince):
   figures: figures.map(changeOf),
 });
 
+/** Gathers from the records of a run what its result is made of. */
+export const gatherDetails = (isCutShort: boolean) => {
+  const failures = gatherFailures(isCutShort);
+  const times = emptyHistogram();
+  return {
+    add: (record: DetailRecord): void => {
+      if (record.type === 'finding') failures.finding(record);
+      else if (record.type === 'session') {
+        failures.session(record);
+        addTimes(times, record);
+      }
+    },
+    details: (): Pick<RunDetails, 'failures' | 'simpleCommands'> => {
+      const simpleCommands = simpleFigures(times);
+      return { failures: failures.groups().groups, ...(simpleCommands && { simpleCommands }) };
+    },
+  };
+};
+
 const detailsOf = async (folder: RunFolder, record: RunRecord): Promise<RunDetails> => {
   const { generator, saturation } = record;
-  const failures = gatherFailures(record.cutShort === true);
-  const times = emptyHistogram();
+  const gathering = gatherDetails(record.cutShort === true);
   const hasRecords = existsSync(folder.records);
   if (hasRecords) {
-    for await (const read of readRecords(folder.records)) {
-      if (!('record' in read)) continue;
-      if (read.record.type === 'finding') failures.finding(read.record);
-      else if (read.record.type === 'session') {
-        failures.session(read.record);
-        addTimes(times, read.record);
-      }
-    }
+    for await (const read of readRecords(folder.records)) if ('record' in read) gathering.add(read.record);
   }
-  const simpleCommands = simpleFigures(times);
   // A history that can't be read is told of where it is written.
   const changes = await changesInHistory(folder.base, record).catch(() => undefined);
   return {
-    ...(hasRecords && { failures: failures.groups().groups }),
-    ...(simpleCommands && { simpleCommands }),
+    ...(hasRecords && gathering.details()),
     generator: generator && generatorProblem(generator),
     saturation: saturation && saturationText(saturation),
     ...(changes && { changes: changesOf(changes) }),

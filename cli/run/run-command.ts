@@ -19,7 +19,7 @@ import { startHelper } from './helper.ts';
 import { helperActions, helperOptions, helperProblems } from './helper-options.ts';
 import { messageOf } from '../../lib/text/errors.ts';
 import { outputProblems, overwritingProblems, writeOutput } from '../shared/output-file.ts';
-import { dashboardEnvironment } from './dashboard.ts';
+import { startLive, type LiveReport } from '../report/live.ts';
 import { judgedCodes, runK6, type K6End } from './run-k6.ts';
 import { packageVersion } from '../shared/package-root.ts';
 import { bundleOf, scenarioNames, scenarioProblem, scenariosOf, staleNote } from '../shared/scenarios.ts';
@@ -101,9 +101,9 @@ const options = {
       'Replay the kept failures of every address. Default: those of the service under test alone (docs/recovery.md).',
     group: 'Cases and service control',
   },
-  dashboard: {
-    description: "Serve k6's live web dashboard on loopback during the run, and as long as a browser shows it.",
-    group: 'k6 and the rest',
+  live: {
+    description: 'Serve the report on loopback while the run lasts, for a browser; stderr shows its address.',
+    group: 'Criteria and results',
   },
 } as const satisfies Options;
 
@@ -208,6 +208,9 @@ export const runScenario = async ({
         '--expect': values.expect,
       },
     ),
+    ...(values.live === true && hasOwnOutput(k6Args)
+      ? ["--live: expected the records in the run's folder; k6's own options send them elsewhere"]
+      : []),
     ...ofExpected,
     ...runProblems(env, scenario, ca, spelled),
   ];
@@ -256,6 +259,11 @@ export const runScenario = async ({
     };
     const bundle = bundleOf(scenario);
     const pid = values['target-pid'];
+    const served = { ...env, ...(target !== undefined && { STRESS_URL: target.url }) };
+    const live = values.live
+      ? await orReport('the report cannot be served', () => startLive(scenario, folder, served))
+      : undefined;
+    if (live !== undefined) console.error(`live report, while the run lasts: ${whileRunning(live).url}`);
     return await runAndTell(
       {
         scenario,
@@ -267,6 +275,7 @@ export const runScenario = async ({
         interruption,
         withTarget,
         servicePid: pid === undefined ? undefined : Number(pid),
+        live,
         webhook,
         format: values['notify-format'],
         afterK6,
@@ -277,7 +286,6 @@ export const runScenario = async ({
         ...(env.STRESS_FLEET && { GOGC: '25' }),
         ...env,
         [flagsVariable]: Object.keys(asFlags).join(','),
-        ...(values.dashboard === true && (await dashboardEnvironment(env))),
         // By the environment, because other users can see a command line.
         ...(target !== undefined && { STRESS_URL: target.url, STRESS_TOKEN: token }),
         ...(limited !== undefined && { STRESS_LIMITED_URL: limited.url }),
@@ -322,6 +330,7 @@ interface Asked {
   format: string | undefined;
   /** The service's process, where --target-pid names it. */
   servicePid: number | undefined;
+  live: LiveReport | undefined;
   /** Called when k6 has ended, while results are written. */
   afterK6: () => Promise<unknown>;
 }
@@ -358,6 +367,7 @@ const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.P
       interruption,
       temporary,
       servicePid: asked.servicePid,
+      onWatch: asked.live?.watch,
     }).finally(() => told?.end());
     const after = asked.afterK6();
     return await completed(asked, end, await writtenRecord(folder, copy), env, after);
@@ -408,7 +418,7 @@ const exitCodeOf = ({ verdict }: RunRecord, { code, signal }: K6End, isSuite: bo
 
 /** Completes the run record, writes what can be written, and prints the verdict; returns the exit code. */
 const completed = async (
-  { scenario, folder, k6, bundle, exports, expected, withTarget, interruption, webhook, format }: Asked,
+  { scenario, folder, k6, bundle, exports, expected, withTarget, interruption, webhook, format, live }: Asked,
   end: K6End,
   written: RunRecord | string,
   env: NodeJS.ProcessEnv,
@@ -469,6 +479,7 @@ const completed = async (
       writeOutput(folder.samples, `${JSON.stringify(samples)}\n`),
     );
   const result = await orReport('results are missing', () => writeResults(folder, finished));
+  await live?.finish();
   const isExported = await exported(exports, finished, folder, result);
   if (byList !== undefined) process.stdout.write(byList.text);
   await after;

@@ -276,11 +276,13 @@ const openTarget = (): void => {
   target?.scrollIntoView();
 };
 
-/** Puts what the server sent in the place of what is there; what was opened stays open. */
+/** Puts what the server sent in the place of what is there; what was opened or closed stays so. */
 const replacePage = (html: string): void => {
   const next = new DOMParser().parseFromString(html, 'text/html');
-  const opened = new Set([...document.querySelectorAll('details[open]')].map(({ id }) => id).filter((id) => id !== ''));
-  for (const details of next.querySelectorAll('details')) if (opened.has(details.id)) details.open = true;
+  for (const { id, open } of document.querySelectorAll('details')) {
+    const details = id === '' ? null : next.getElementById(id);
+    if (details instanceof HTMLDetailsElement) details.open = open;
+  }
   document.title = next.title;
   for (const selector of ['header', 'nav', 'main', 'footer', '#report-data']) {
     const [before, after] = [document.querySelector(selector), next.querySelector(selector)];
@@ -289,18 +291,31 @@ const replacePage = (html: string): void => {
   drawAll();
 };
 
+/** Someone who selects a text does not want it replaced. */
+const isSelecting = (): boolean => getSelection()?.isCollapsed === false;
+
 /** Follows a run, as long as its server sends. */
 const follow = (): void => {
   const events = new EventSource('events');
-  events.addEventListener('page', ({ data }) => replacePage(JSON.parse(data as string) as string));
-  events.addEventListener('end', () => {
+  let last: string | undefined;
+  const show = (): void => {
+    if (last === undefined || isSelecting()) return;
+    replacePage(last);
+    last = undefined;
+  };
+  const end = (text: string): void => {
     events.close();
-    document.documentElement.dataset.state = 'ended';
+    show();
+    const note = document.createElement('span');
+    note.textContent = text;
+    document.querySelector('.kicker')?.append(note);
+  };
+  events.addEventListener('page', ({ data }) => {
+    last = JSON.parse(data as string) as string;
+    show();
   });
-  events.addEventListener('error', () => {
-    if (events.readyState !== EventSource.CLOSED && document.documentElement.dataset.state === undefined) return;
-    events.close();
-  });
+  events.addEventListener('end', () => end('The run has ended; this is its report.'));
+  events.addEventListener('error', () => end('The connection to the run is lost.'));
 };
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
