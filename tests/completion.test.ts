@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { scenarioNames } from '../cli/shared/scenarios.ts';
@@ -64,6 +64,21 @@ void test('values of options, kept failures and runs complete too', async (t) =>
     assert.deepEqual(await complete('recovery', each, '--folder', folder, 'e'), ['echo-lost'], each);
   for (const each of ['report', 'compare', 'export', 'baseline'])
     assert.deepEqual(await complete(each, '--folder', folder, 'n'), ['nightly-1', ':file'], each);
+});
+
+void test('runs of the default folder complete, or of the working directory where an earlier release left them', async (t) => {
+  for (const [results, moved] of [
+    ['stress-results/runs', true],
+    ['runs', false],
+  ] as const) {
+    const cwd = temporaryDirectory(t);
+    mkdirSync(path.join(cwd, results, 'nightly-1'), { recursive: true });
+    writeFileSync(path.join(cwd, results, 'nightly-1/run.json'), '{"type":"run"}');
+    const { stdout, stderr } = await runProgram(process.execPath, [cli, '__complete', 'report', 'n'], { cwd });
+    assert.equal(stdout, 'nightly-1\n:file\n', stderr);
+    // Completion moves nothing.
+    assert.equal(existsSync(path.join(cwd, 'stress-results')), moved);
+  }
 });
 
 void test('bash completes with the script', async (t) => {
