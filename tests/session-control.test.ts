@@ -1203,24 +1203,20 @@ test('outputMs is from the first message of output to completion, where both cam
   assert.equal(outputMs([...lines(1), passes(100), closes(1006)]), undefined);
 });
 
-test(
-  'a script gets all of the answer to a control, of a service whose messages are recognised too',
-  { todo: 'of a recognised answer, members that the session does not read have their place in the shape for a value' },
-  () => {
-    const shapes = createShapes();
-    for (let pgid = 1; pgid <= 6; pgid++) {
-      let answer: unknown;
-      const session = startInMemory(
-        function* (open) {
-          yield* open.execute(short);
-          answer = yield* open.control('PAUSE');
-        },
-        { shapes },
-      );
-      for (const text of [connected, started(1), `{"result":{"status":"paused","pgid":${pgid}},"id":2}`])
-        session.events.message(text);
-      session.events.pong();
-      assert.deepEqual(answer, { status: 'paused', pgid });
-    }
-  },
-);
+test('a script gets all of the answer to a control, of a service whose messages are recognised too', () => {
+  const shapes = createShapes();
+  for (let pgid = 1; pgid <= 6; pgid++) {
+    let answer: unknown;
+    const session = startInMemory(
+      function* (open) {
+        yield* open.execute(short);
+        answer = yield* open.control('PAUSE');
+      },
+      { shapes },
+    );
+    for (const text of [connected, started(1), `{"result":{"status":"paused","pgid":${pgid}},"id":2}`])
+      session.events.message(text);
+    session.events.pong();
+    assert.deepEqual(answer, { status: 'paused', pgid });
+  }
+});

@@ -159,9 +159,6 @@ export const succeeded: Outcome = { kind: 'ok' };
 /** How much earlier than asked a timer may be, milliseconds. */
 const earlyMs = 5;
 
-/** A result that stays as it is when the next message is read. */
-const copyOf = (result: unknown): unknown => (isObject(result) ? { ...result } : result);
-
 const controlStatus: Readonly<Record<ControlType, readonly unknown[]>> = {
   PAUSE: ['paused'],
   RESUME: ['resumed'],
@@ -391,6 +388,7 @@ class SessionMachine implements Session, SessionEvents {
   }
 
   *control(type: ControlType): Script<unknown> {
+    this.shapes = undefined;
     const run = this.executions.current;
     const sentAt = this.at;
     const request = this.ask('control', { type });
@@ -409,7 +407,7 @@ class SessionMachine implements Session, SessionEvents {
       this.dialect ??= status === 'canceled' ? 'deployed' : 'documented';
       if (run) run.canceled = String(status);
     }
-    return copyOf(result);
+    return result;
   }
 
   *request(method: string, params?: object): Script<Response> {
