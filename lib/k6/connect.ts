@@ -4,16 +4,26 @@ import { describeRefusedHandshake } from '../load/connection.ts';
 import { shownUrl, type Settings } from '../load/settings.ts';
 import { badUpgrade, connectionEnd, framingViolation } from '../session/connection-end.ts';
 import { connectFailed } from '../session/session.ts';
-import type { Begin, SessionEvents, SessionLimits, SessionResult, SessionSocket } from '../session/session.ts';
+import type {
+  Begin,
+  LineTaker,
+  SessionEvents,
+  SessionLimits,
+  SessionResult,
+  SessionSocket,
+} from '../session/session.ts';
 import { isRunOver, now } from './clock.ts';
 import { look, lookIsDue, mostUnseenMs } from './lag.ts';
 
 /** The connection that this VU has open: `ws.connect` blocks it, so there is never a second one, and its handlers are made once. */
 let connection: Connection;
 
+const none: LineTaker = {};
+
 class Connection implements SessionSocket {
   readonly now = now;
   session!: SessionEvents;
+  lines: LineTaker = none;
   result?: SessionResult;
   failure = '';
   wakeAt = Infinity;
@@ -69,7 +79,11 @@ const onTimer = (): void => {
   if (at >= wakeAt) session.wake();
   else connection.startTimer();
 };
-const onMessage = (text: string): void => connection.session.message(text);
+// This is where a million lines come by: so no call is made in between that can be left out.
+const onMessage = (text: string): void => {
+  const { take } = connection.lines;
+  if (take === undefined || !take(text)) connection.session.message(text);
+};
 const onBinary = (data: ArrayBuffer): void => connection.session.binary(data.byteLength);
 const onPong = (): void => connection.session.pong();
 
@@ -106,7 +120,9 @@ export const runOverWebSocket = (
   const response = openWebSocket(settings, (socket) => {
     connection = opened = new Connection(socket);
     const options = { startedAt, limits, trace: settings.trace === 'failures' };
-    opened.session = begin(opened, options, onSettled);
+    const session = begin(opened, options, onSettled);
+    opened.session = session;
+    if (session.lines) opened.lines = session.lines;
     socket.on('message', onMessage);
     socket.on('binaryMessage', onBinary);
     socket.on('pong', onPong);

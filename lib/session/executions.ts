@@ -29,18 +29,28 @@ interface FastPath {
   settle: () => void;
 }
 
+/** How many characters the numbers from one to before another have: counted once, not line by line. */
+const charactersOf = (from: number, before: number): number => {
+  let sum = 0;
+  for (let number = from; number < before;) {
+    const { length } = String(number);
+    const end = Math.min(before, number < 0 ? 1 - 10 ** (length - 2) : 10 ** length);
+    sum += (end - number) * length;
+    number = end;
+  }
+  return sum;
+};
+
 /** The fast path over numbered lines: takes a message that is, letter by letter, the one due next. */
 const takesNumbered = (run: ExecutionState, progress: NumberedProgress, template: MessageTemplate): FastPath => {
   const { head, tail, overhead } = template;
   const { to } = progress;
   let { next } = progress;
   let settled = next;
-  let characters = 0;
   let predicted: string | undefined = head + next + tail;
   return {
     take: (text) => {
       if (text !== predicted) return false;
-      characters += text.length;
       predicted = ++next <= to ? head + next + tail : undefined;
       return true;
     },
@@ -48,9 +58,8 @@ const takesNumbered = (run: ExecutionState, progress: NumberedProgress, template
       const lines = next - settled;
       if (lines === 0) return;
       run.lines += lines;
-      run.bytes += characters - lines * overhead;
+      run.bytes += lines * (head.length + tail.length - overhead) + charactersOf(settled, next);
       progress.next = settled = next;
-      characters = 0;
     },
   };
 };

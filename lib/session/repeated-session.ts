@@ -52,10 +52,15 @@ const startCommand: (
   ...given: [SessionSocket, Command, SessionOptions, (result: SessionResult) => void]
 ) => SessionEvents = (socket, command, options, settled) => {
   const course = courses.get(command);
-  if (course === undefined) return new ObservedSession(socket, command, options, settled);
-  if (course.deviations >= mostDeviations) return startSession(socket, executeAndComplete(command), options, settled);
+  if (course === undefined && isShort(command)) return new ObservedSession(socket, command, options, settled);
+  if (course === undefined || course.deviations >= mostDeviations)
+    return startSession(socket, executeAndComplete(command), options, settled);
   return new RepeatedSession(socket, command, course, options, settled);
 };
+
+/** Whether a command's output may be few enough lines to be remembered. */
+const isShort = ({ proof: { lines = [], numbered, count = 0 } }: Command): boolean =>
+  Math.max(lines.length, count, numbered ? numbered.to - numbered.from : 0) < mostMessages;
 
 /** A session of the machine's whose messages are remembered, if it succeeds and all of them have known shapes. */
 class ObservedSession implements SessionEvents {

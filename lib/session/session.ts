@@ -105,10 +105,17 @@ export interface Session {
   stall: (ms: number) => void;
 }
 
+/** Takes a message without parsing it, as long as it has something to compare it with; returns whether it did. */
+export interface LineTaker {
+  readonly take?: ((text: string) => boolean) | undefined;
+}
+
 /** Where the socket's events go. */
 export interface SessionEvents {
   /** Whether the session has its outcome. */
   readonly isOver: boolean;
+  /** Takes lines of output that it foresees; who has many messages may ask it first, before `message`. */
+  readonly lines?: LineTaker;
   message: (text: string) => void;
   binary: (bytes: number) => void;
   /** A pong came: ours where the transport can see its payload, any where it can't. */
@@ -286,6 +293,10 @@ class SessionMachine implements Session, SessionEvents {
 
   get isOver(): boolean {
     return this.done;
+  }
+
+  get lines(): LineTaker {
+    return this.executions;
   }
 
   // What the socket tells.
