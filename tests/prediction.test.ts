@@ -257,3 +257,16 @@ test('an envelope is not learnt where the line is not what a parser sees of it',
   const envelope = learnEnvelope(raw, 'abc\n');
   assert.equal(envelope && `${envelope.head}abc${envelope.tail}`, raw);
 });
+
+test('the bytes of numbered lines are counted from the numbers, below zero too', () => {
+  const numbers = Array.from({ length: 2211 }, (_, at) => at - 1110);
+  const proof = { numbered: { line: 'n {i}', from: -1110, to: 1100 } };
+  const result = playTo(
+    proof,
+    numbers.map((number) => service.output(`n ${number}`)),
+    true,
+  );
+  assert.equal(result?.outcome.kind, 'ok');
+  const bytes = numbers.reduce((sum, number) => sum + `n ${number}\n`.length, 0);
+  assert.deepEqual([result.commands[0]?.lines, result.commands[0]?.bytes], [2211, bytes]);
+});
