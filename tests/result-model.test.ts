@@ -107,15 +107,15 @@ void test('findings that failed in one way are one cause, others one each; the w
   assert.deepEqual(
     causes.map((each) => [each.weight, each.sentence]),
     [
-      ['failure', '2 of 12 cases received output while the process was paused'],
+      ['failure', '2 of 12 cases received output while the process was paused: pause-twice and resume-twice'],
       ['failure', '1 of 12 cases failed: limit (accepted)'],
-      ['tolerated', '1 of 12 cases deviated from the specification'],
+      ['tolerated', '1 of 12 cases deviated from the specification: unknown'],
       ['not-checked', '1 case could not be asked: nobody counts'],
     ],
   );
   assert.equal(
     sentence,
-    'FAIL: 2 of 12 cases received output while the process was paused, and 1 more problem; 1 of 2 checks failed',
+    'FAIL: 2 of 12 cases received output while the process was paused: pause-twice and resume-twice, and 1 more problem; 1 of 2 checks failed',
   );
 });
 
@@ -165,11 +165,13 @@ void test('an INVALID run names the generator, one that was cut short the interr
 
 void test('a run that passed says what that proves; failures that the criteria allow are tolerated', () => {
   const result = resultWith([session({ kind: 'failed-exit', code: 3, detail: 'expected exit code 0, received 3' })]);
-  assert.equal(result.sentence, 'PASS: all 2 checks passed');
+  assert.equal(result.sentence, 'PASS: all 2 checks passed; tolerated: 1 of 50 sessions ended with exit code 3');
   assert.deepEqual(result.proven, ['50 of 50 sessions in 1 round succeeded']);
   assert.equal(result.causes[0]?.weight, 'tolerated');
-  assert.deepEqual(closingOf(result).causes, []);
-  assert.equal(closingOf(result).more, '1 note');
+  assert.deepEqual(
+    closingOf(result).causes.map(({ sentence }) => sentence),
+    ['tolerated: 1 of 50 sessions ended with exit code 3'],
+  );
 });
 
 void test('without records the counts of the run record are the causes', () => {

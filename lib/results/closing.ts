@@ -50,16 +50,22 @@ const moreText = (left: readonly Cause[]): string | undefined => {
   return parts.length === 0 ? undefined : parts.join(' and ');
 };
 
-/** The end of a run: its sentence and the main causes; of a run that did not pass those that decided, and warnings. */
+/** The end of a run: its sentence and the main causes, which are those that decided, and warnings; of a run that passed what it tolerated. */
 export const closingOf = (result: Result, most = 3): Closing => {
   const { verdict, sentence, causes, proven } = result;
-  const telling = causes.filter(({ weight }) => weight === 'failure' || weight === 'warning');
+  const isTelling = ({ weight }: Cause): boolean =>
+    weight === 'failure' || weight === 'warning' || (weight === 'tolerated' && verdict === 'PASS');
+  const telling = causes.filter(isTelling);
   const shown = telling.slice(0, most);
   const more = moreText(causes.filter((cause) => !shown.includes(cause)));
   return {
     verdict,
     sentence,
-    causes: shown.map((cause) => ({ cause, sentence: cause.sentence, lines: causeLines(cause) })),
+    causes: shown.map((cause) => ({
+      cause,
+      sentence: cause.weight === 'tolerated' ? `tolerated: ${cause.sentence}` : cause.sentence,
+      lines: causeLines(cause),
+    })),
     ...(more !== undefined && { more }),
     proven,
   };

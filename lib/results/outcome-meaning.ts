@@ -55,16 +55,22 @@ const mismatches: readonly Row[] = [
     "Compare the line named below with the command's output: the service sends lines again, or in another order.",
   ],
   [
+    /\(a gap\), (\d+) of \1 lines in all/,
+    'swapped-lines',
+    'received output lines out of order',
+    "All lines came, but in another order: check how the service reads and sends a process's output.",
+  ],
+  [
+    /is missing|expected \d+ lines, received \d+|\(a gap\), \d+ of \d+ lines in all/,
+    'lost-lines',
+    'lost output lines',
+    'If it happens only under load, check how the service buffers output and what it does when a buffer is full.',
+  ],
+  [
     /\(a gap\)/,
     'missing-lines',
     'received output with lines missing or out of order',
     'A line did not come where it was due. If it happens only under load, check how the service buffers output.',
-  ],
-  [
-    /is missing|expected \d+ lines, received \d+/,
-    'lost-lines',
-    'lost output lines',
-    'If it happens only under load, check how the service buffers output and what it does when a buffer is full.',
   ],
 ];
 

@@ -171,6 +171,13 @@ const wholeOf = (record: RunRecord, group: FailureGroup): number | undefined => 
   return all >= group.count ? all : undefined;
 };
 
+/** The cases that a group is about, where what happened does not name them: a case's name tells what was sent. */
+const casesText = ({ thing, kind, cases, did }: FailureGroup): string => {
+  const isTold = thing === 'session' || kind.startsWith('not-') || cases.size === 0;
+  const [first = ''] = cases;
+  return isTold || (cases.size === 1 && did.includes(first)) ? '' : `: ${listed([...cases], 3)}`;
+};
+
 const causeOf = (record: RunRecord, group: FailureGroup): Cause => {
   const scenarios = [...group.scenarios.keys()];
   const of = wholeOf(record, group);
@@ -189,7 +196,7 @@ const causeOf = (record: RunRecord, group: FailureGroup): Cause => {
     kind: group.kind,
     id: group.id,
     weight: weightOf(record, group),
-    sentence: `${subject} ${group.did}`,
+    sentence: `${subject} ${group.did}${casesText(group)}`,
     count: group.count,
     ...(of !== undefined && { of }),
     thing: group.thing,
@@ -469,7 +476,9 @@ const sentenceOf = (record: RunRecord, causes: readonly Cause[]): string => {
   const head = heads[record.verdict];
   if (record.verdict === 'PASS') {
     const met = record.expected?.met ?? 0;
-    return `${head}: ${checkCounts(record)}${met > 0 ? `, apart from ${counted(met, 'expected finding')}` : ''}`;
+    const tolerated = causes.find(({ weight }) => weight === 'tolerated');
+    const expected = met > 0 ? `, apart from ${counted(met, 'expected finding')}` : '';
+    return `${head}: ${checkCounts(record)}${expected}${tolerated === undefined ? '' : `; tolerated: ${tolerated.sentence}`}`;
   }
   const [first, ...others] = causes.filter(({ weight }) => weight === 'failure');
   const more = others.filter(({ kind }) => kind !== 'no-data').length;

@@ -84,6 +84,14 @@ export const keepBeginning = (beginning: string[], line: string): void => {
   beginning.push(line.length > keptLength ? line.slice(0, keptLength) : line);
 };
 
+/** Of numbered lines with a gap: whether a line was lost, or came out of order, shows in how many came. */
+const linesText = ({ mismatch = '', command, lines }: ExecutionState): string => {
+  const { numbered } = command.proof;
+  return numbered && mismatch.endsWith('(a gap)')
+    ? `, ${lines} of ${numbered.to - numbered.from + 1} lines in all`
+    : '';
+};
+
 /** Holds a command that is over to its proof. */
 export const judge = (run: ExecutionState): Outcome => {
   const { exitCode: expected = 0, minDurationMs } = run.command.proof;
@@ -101,7 +109,7 @@ export const judge = (run: ExecutionState): Outcome => {
       detail: 'expected status completed with exit code 0, received another status',
     };
   }
-  const mismatch = run.mismatch ?? run.check.end();
+  const mismatch = run.mismatch === undefined ? run.check.end() : `${run.mismatch}${linesText(run)}`;
   if (mismatch !== undefined) return { kind: 'output-mismatch', detail: mismatch };
   const tookMs = minDurationMs === undefined ? Infinity : (run.completedAt ?? run.sentAt) - run.sentAt;
   if (tookMs < (minDurationMs ?? 0)) {
