@@ -72,10 +72,19 @@ const findingKinds: ReadonlySet<Cause['kind']> = new Set([
   'not-applicable',
 ]);
 
+const did: Partial<Readonly<Record<Cause['kind'], string>>> = { deviating: 'deviated from the specification' };
+
 const endOfFinding = ({ kind, weight, advice, link }: Cause, example: CauseExample): Ended => {
   const { expected, received, messageSent, messageReceived } = example;
   if (weight !== 'failure')
-    return { kind: 'skipped', type: kind, message: `${weight === 'tolerated' ? 'tolerated: ' : ''}${received}` };
+    return {
+      kind: 'skipped',
+      type: kind,
+      message:
+        weight === 'tolerated'
+          ? `tolerated: ${did[kind] ?? kind}: expected ${expected}, received ${received}`
+          : received,
+    };
   const lines = [
     `expected ${expected}`,
     `received ${received}`,

@@ -14,11 +14,12 @@ export const closingText = (result: Result): string => {
   const { sentence, causes, more, proven } = closingOf(result);
   return [
     line(0, sentence),
-    ...proven.map((each) => line(2, each)),
     ...causes.flatMap(({ sentence: cause, lines }) =>
       ['', line(2, cause)].concat(lines.map(({ label, text }) => labelled(label, text))),
     ),
     ...(more === undefined ? [] : ['', line(2, `and ${more}`)]),
+    ...(proven.length > 0 && causes.length > 0 ? [''] : []),
+    ...proven.map((each) => line(2, each)),
     '',
   ].join('\n');
 };

@@ -29,11 +29,11 @@ export interface Closing {
 export const causeLines = (cause: Cause): LabelledText[] => {
   const { place, expected, received, messageSent, messageReceived, advice, link, sentence } = cause;
   const lines: [LabelledText['label'], string | undefined][] = [
-    ['where', place],
     ['expected', expected],
     ['received', received !== undefined && sentence.endsWith(received) ? undefined : received],
     ['sent', messageSent],
     ['got', messageReceived],
+    ['where', place],
     ['do', advice],
     ['see', link],
   ];

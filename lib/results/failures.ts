@@ -92,7 +92,6 @@ export const kebab = (text: string): string =>
 
 const findingAdvice: Readonly<Record<string, string>> = {
   bypass: 'A security hole: close it before anything else. Until then the allow-list protects nothing.',
-  breaking: 'A defect of the service: the section named here says what must happen.',
   deviating: 'Clients that follow the specification may fail.',
   inconclusive: 'Run again as the reason says: a slow service needs longer timeouts, a memory test more time.',
   'not-run': 'Give what the reason names, and run again.',
@@ -123,14 +122,21 @@ const ofFinding = (record: FindingRecord): Made => {
   }
   const outcome = outcomeIn(received);
   if (outcome === undefined) {
-    return { ...made, id: `breaking-${kebab(test)}-${kebab(name)}`, did: `failed: ${name} (${cutTo(received, 100)})` };
+    return {
+      ...made,
+      id: `breaking-${kebab(test)}-${kebab(name)}`,
+      did: `failed: ${name} (${cutTo(received, 100)})`,
+      advice: `A defect of the service: ${section} says what must happen.`,
+    };
   }
   const meaning = meaningOfOutcome(outcome);
   return { ...made, id: `breaking-${meaning.id}`, did: meaning.did, advice: meaning.advice };
 };
 
-const ofSession = (kind: FailureGroup['kind'], meaning: OutcomeMeaning): Made => ({
+/** Sessions of rounds, and those that cases opened, are not one group: of the latter there is a finding too. */
+const ofSession = (kind: FailureGroup['kind'], meaning: OutcomeMeaning, isOfCase: boolean): Made => ({
   ...meaning,
+  id: isOfCase ? `case-${meaning.id}` : meaning.id,
   kind,
   thing: 'session',
 });
@@ -167,7 +173,7 @@ export const gatherFailures = (isCutShort: boolean) => {
       const { test, round, session, case: name, commands, outcome, trace } = record;
       if (outcome.kind === 'ok' || !isTold(record) || (isCutShort && isCutOff(record))) return;
       const meaning = meaningOfOutcome(outcome);
-      const group = groupFor(ofSession(outcome.kind, meaning));
+      const group = groupFor(ofSession(outcome.kind, meaning, round === undefined));
       if (group === undefined) return;
       countIn(group, test);
       const command = commands.at(-1)?.name ?? record.command?.name;

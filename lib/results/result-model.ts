@@ -230,6 +230,30 @@ const countsFor = ({ thing, kind }: Cause, each: JudgedCriterion): boolean =>
     ? ofSessions.has(metricOf(each)) && each.status === 'FAIL'
     : metricOf(each) === 'findings' && (selectedTags(each.selector).finding ?? kind) === kind);
 
+/** Whether findings tell of all that a group of sessions is about, for cases opened them. */
+const isCoveredBy = (sessions: FailureGroup, found: FailureGroup): boolean =>
+  sessions.thing === 'session' &&
+  sessions.rounds.size === 0 &&
+  found.thing === 'case' &&
+  (found.kind === 'breaking' || found.kind === 'inconclusive') &&
+  [...sessions.cases].some((name) => found.cases.has(name));
+
+/** The causes of the groups; what findings tell of is no cause of its own, but explains the criteria that count sessions. */
+const explainedGroups = (record: RunRecord, groups: readonly FailureGroup[]): Explained[] =>
+  groups
+    .filter((group) => !groups.some((found) => isCoveredBy(group, found)))
+    .map((group) => {
+      const explained = explainedBy(record, group);
+      const covered = groups.filter((sessions) => isCoveredBy(sessions, group));
+      const others = covered.flatMap((sessions) => explainedBy(record, sessions).criteria);
+      return others.length === 0
+        ? explained
+        : {
+            cause: Object.assign(explained.cause, { weight: 'failure' as const }),
+            criteria: [...explained.criteria, ...others],
+          };
+    });
+
 /** What failed where no records tell of it, by the counts of the run record. */
 const countedCauses = (record: RunRecord): Explained[] => {
   const { total, outcomes, findings, verdict } = record;
@@ -511,7 +535,7 @@ const provenBy = (record: RunRecord): string[] => {
 /** The result of a run in words, from its run record and what its other records tell. */
 export const resultOf = (record: RunRecord, details: RunDetails = {}): Result => {
   const { run, marker, test, startedAt, durationMs, url, verdict } = record;
-  const failed = details.failures?.map((group) => explainedBy(record, group)) ?? countedCauses(record);
+  const failed = details.failures === undefined ? countedCauses(record) : explainedGroups(record, details.failures);
   const judged = verdict === 'FAIL' ? criterionCauses(record, failed) : [];
   const ofRecords = failed.map(({ cause }) => cause);
   const causes = worstFirst([
