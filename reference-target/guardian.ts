@@ -5,8 +5,8 @@ import { shellEnvironment } from './shell-environment.ts';
 /**
  * Reads lines: "+ 812" and "- 812" add and remove a process group, "= /tmp/x" names a folder, "." means that the target has
  * ended everything itself. When its input ends, it kills the groups and removes the folder. $1 is what the environment of
- * every process of a command contains: where the system has /proc, it finds them by that, also those of a command that was
- * just being started, and looks again for those that were just being made.
+ * every process of a command contains: where the system has /proc, it finds those that left their group by that. A process
+ * shows no environment in the middle of an exec, so it looks until 20 looks in a row, 2 s, have found nothing.
  */
 const script = `
 trap '' HUP INT TERM
@@ -24,10 +24,12 @@ done
 for group in $live; do kill -s KILL -- "-$group"; done
 [ -z "$folder" ] || rm -rf -- "$folder"
 [ -z "$ended" ] && [ -e /proc/self/environ ] || exit
-for round in 1 2 3 4 5 6; do
+quiet=0
+while [ $quiet -lt 20 ]; do
+  quiet=$((quiet + 1))
   for file in $(grep -lsF -- "$1" /proc/[0-9]*/environ); do
     process=\${file#/proc/}
-    kill -s KILL "\${process%/environ}"
+    kill -s KILL "\${process%/environ}" && quiet=0
   done
   sleep 0.1 || sleep 1
 done
@@ -55,8 +57,9 @@ export class Guardian {
     this.pipe.unref();
   }
 
-  add(group: number): void {
-    this.pipe.write(`+ ${group}\n`);
+  /** Calls back when the guardian will kill the group even if the target ends at once, or when there is no guardian any more. */
+  add(group: number, added: () => void): void {
+    this.pipe.write(`+ ${group}\n`, added);
   }
 
   remove(group: number): void {

@@ -37,6 +37,12 @@ const lookAfterEndMs = 100;
 const lastLookMs = 5;
 const lastLooks = 40;
 
+/**
+ * Waits for a line before it becomes the shell of the command, and ends if the target ends first: a command must not run
+ * while the guardian does not know its process group.
+ */
+const waitThenRun = 'read -r line && exec /bin/sh -c "$1" </dev/null';
+
 /** All processes of commands that are alive; they end with the target. */
 export class ProcessTable {
   private readonly maxChildren: number;
@@ -74,17 +80,20 @@ export class ProcessTable {
       pipes.push(stdout);
       const stderr = this.makePipe();
       pipes.push(stderr);
-      const child = spawn('/bin/sh', ['-c', command], {
+      const child = spawn('/bin/sh', ['-c', waitThenRun, '/bin/sh', command], {
         // A new group, so that signals reach everything that the command starts but Ctrl-C in a terminal does not (setsid).
         detached: true,
-        stdio: ['ignore', stdout.writer, stderr.writer],
+        stdio: ['pipe', stdout.writer, stderr.writer],
         env: { ...shellEnvironment(process.env), ...this.descendants.environmentOf(number) },
       });
       // Node throws some failures and reports others a moment later.
       child.once('error', (error) => fail(error.message));
+      // It may have been killed before it read its line.
+      child.stdin?.on('error', () => {});
       if (child.pid === undefined) return undefined;
       const streams = { stdout: stdout.reader, stderr: stderr.reader };
       const running = new RunningProcess(child, child.pid, streams, events, killGraceMs);
+      this.guardian.add(running.pid, () => child.stdin?.end('\n'));
       return this.keep(running, number, this.guardian);
     } catch (error) {
       return fail(messageOf(error));
@@ -132,7 +141,6 @@ export class ProcessTable {
 
   private keep(running: RunningProcess, number: number, guardian: Guardian): RunningProcess {
     this.alive.set(running, number);
-    guardian.add(running.pid);
     this.lookIn(lookMs);
     void running.gone.then(() => {
       this.alive.delete(running);

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { commandVariable } from '../reference-target/descendants.ts';
 import { Client, connect, isAlive, targetFor, until, within } from './target-client.ts';
 import { cliPath } from './k6.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 const options = { skip: !existsSync('/proc/self/environ') && 'this system does not show the environment of processes' };
 
@@ -104,17 +106,80 @@ void test('processes that left the group end with the target', options, async (t
   assert.deepEqual(sleeping(seconds), []);
 });
 
-void test('processes that left the group end even if the target is killed', options, async (t) => {
-  const seconds = endAfter(t);
+/** Starts a command at a target of its own, kills the target when `arrived`, and waits until all is `gone`. */
+const killedTarget = async (
+  t: TestContext,
+  command: string,
+  arrived: () => boolean,
+  gone: () => boolean | Promise<boolean>,
+): Promise<void> => {
   const child = spawn(process.execPath, [cliPath, 'target', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));
   const [line] = (await within('the address', once(child.stdout.setEncoding('utf8'), 'data'))) as [string];
   const client = new Client(/ws:\S+/.exec(line)?.[0] ?? '');
   t.after(() => client.socket.terminate());
-  await client.start(`${startStrays(5, seconds)}; sleep 300`);
-  await until('them', () => sleeping(seconds).length === 5);
+  await client.start(command);
+  await until('them', arrived);
   child.kill('SIGKILL');
-  await until('their end', () => sleeping(seconds).length === 0);
+  await until('their end', gone);
+};
+
+void test('processes that left the group end even if the target is killed', options, async (t) => {
+  const seconds = endAfter(t);
+  await killedTarget(
+    t,
+    `${startStrays(5, seconds)}; sleep 300`,
+    () => sleeping(seconds).length === 5,
+    () => sleeping(seconds).length === 0,
+  );
+});
+
+void test(
+  'a process that shows its environment only a second after the target was killed ends too',
+  options,
+  async (t) => {
+    const folder = temporaryDirectory(t);
+    const [started, shown] = [path.join(folder, 'started'), path.join(folder, 'shown')];
+    let pid = 0;
+    t.after(() => pid > 0 && spawnSync('kill', ['-s', 'KILL', String(pid)]));
+    const late = `echo $$ >${started}; while kill -0 "$1" 2>/dev/null; do sleep 0.05; done
+    sleep 1; : >${shown}; exec env ${commandVariable}="$0" sleep 300`;
+    await killedTarget(
+      t,
+      `setsid env -u ${commandVariable} sh -c '${late}' "$${commandVariable}" $PPID >/dev/null 2>&1 & sleep 300`,
+      () => {
+        pid = existsSync(started) ? Number(readFileSync(started, 'utf8')) : 0;
+        return pid > 0;
+      },
+      async () => existsSync(shown) && !(await isAlive(pid)),
+    );
+  },
+);
+
+void test('a command does not run if the target is killed before the guardian knows its process group', async (t) => {
+  const [reference, folder] = [path.join(import.meta.dirname, '../reference-target'), temporaryDirectory(t)];
+  const ran = path.join(folder, 'ran');
+  const script = `
+    import { Descendants } from ${JSON.stringify(path.join(reference, 'descendants.ts'))};
+    import { Guardian } from ${JSON.stringify(path.join(reference, 'guardian.ts'))};
+    import { ProcessTable } from ${JSON.stringify(path.join(reference, 'process.ts'))};
+    // The guardian cannot find it by its environment either, as on a system without /proc.
+    Descendants.prototype.environmentOf = () => ({});
+    Guardian.prototype.add = (group) => {
+      process.stdout.write(String(group), () => process.kill(process.pid, 'SIGKILL'));
+    };
+    const events = { output() {}, outputEnd() {}, end() {}, failed: console.error };
+    new ProcessTable(10).start(': >${ran}; sleep 300', events, 1_000);`;
+  const { stdout, signal } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    timeout: 15_000,
+    env: { ...process.env, TMPDIR: folder },
+  });
+  const pid = Number(stdout);
+  assert.deepEqual([signal, pid > 0], ['SIGKILL', true]);
+  t.after(() => spawnSync('kill', ['-s', 'KILL', '--', `-${pid}`]));
+  await until('its end', async () => !(await isAlive(pid)));
+  assert.equal(existsSync(ran), false);
 });
 
 void test('a command ends with a target that was killed before it had reported the command', options, async (t) => {
