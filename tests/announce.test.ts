@@ -52,7 +52,7 @@ void test('GitHub annotations: an error for each cause, whatever its texts, and 
   assert.match(lines[0] ?? '', /::expected: error -32601%0Areceived: 100 %25\\n/);
   assert.match(
     githubAnnotations(resultOf(runRecord('r'))),
-    /^::notice title=ws-stress concurrent::PASS: all 2 checks passed%0A50 of 50 sessions in 1 round succeeded\n$/,
+    /^::notice title=ws-stress concurrent::PASS: all 2 checks passed%0Aall 50 sessions succeeded\n$/,
   );
   const notRun = runRecord('r', { verdict: 'NOT RUN', reason: 'No service answers. Start it.' });
   assert.match(githubAnnotations(resultOf(notRun)), /^::error title=no service answers::.*do: Start it\./);

@@ -64,7 +64,7 @@ void test('records are read one by one, with what is wrong between them and what
       'k6 says something',
       'expected version 1 of the session record, received 2: another version of ws-stress wrote it',
       'the session record: durationMs: expected number, received "long"',
-      'expected a record whose type is session, finding, memory, run; received none such',
+      'expected a record whose type is session, finding, memory, stop, run; received none such',
       'expected a record, a JSON object; received no JSON, or a part of it',
       'session',
       'expected a record, a JSON object; received no JSON, or a part of it',

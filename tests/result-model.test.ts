@@ -166,7 +166,7 @@ void test('an INVALID run names the generator, one that was cut short the interr
 void test('a run that passed says what that proves; failures that the criteria allow are tolerated', () => {
   const result = resultWith([session({ kind: 'failed-exit', code: 3, detail: 'expected exit code 0, received 3' })]);
   assert.equal(result.sentence, 'PASS: all 2 checks passed; tolerated: 1 of 50 sessions ended with exit code 3');
-  assert.deepEqual(result.proven, ['50 of 50 sessions in 1 round succeeded']);
+  assert.deepEqual(result.proven, ['all 50 sessions succeeded']);
   assert.equal(result.causes[0]?.weight, 'tolerated');
   assert.deepEqual(
     closingOf(result).causes.map(({ sentence }) => sentence),

@@ -512,6 +512,11 @@ const sentenceOf = (record: RunRecord, causes: readonly Cause[]): string => {
   return `${head}: ${first.sentence}${more > 0 ? `, and ${counted(more, 'more problem')}` : ''}${checks === undefined ? '' : `; ${checks}`}`;
 };
 
+const succeededText = (successful: number, all: number): string => {
+  if (successful < all) return `${successful} of ${all} sessions succeeded`;
+  return all === 1 ? 'the session succeeded' : `all ${all} sessions succeeded`;
+};
+
 const provenBy = (record: RunRecord): string[] => {
   if (record.verdict !== 'PASS') return [];
   const { total, rounds, findings } = record;
@@ -522,7 +527,7 @@ const provenBy = (record: RunRecord): string[] => {
   );
   return [
     ...(sessions > 0
-      ? [`${total.successful} of ${counted(sessions, 'session')} in ${counted(rounds.length, 'round')} succeeded`]
+      ? [`${succeededText(total.successful, sessions)}${rounds.length > 1 ? ` in ${rounds.length} rounds` : ''}`]
       : []),
     ...times.map((each) => `${measureText(each)} was ${observedText(each)}, ${limitText(each)} as required`),
     ...cases.map(
