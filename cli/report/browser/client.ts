@@ -175,7 +175,7 @@ const draw = (chart: Chart, figure: Element): Drawn | undefined => {
   const visible = (): Series[] => chart.series.filter((_, at) => isShown(chart, at));
   const options: uPlot.Options = {
     ...sizeOf(box),
-    padding: [8, 10, 0, 0],
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: false, range: isOfTime ? (_, min, max) => [min, max] : () => widthOf(chart) },
