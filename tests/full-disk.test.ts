@@ -119,7 +119,16 @@ void test('memory for the copy of the run record is full: all is written', mount
   assert.match(output, /\nPASS: [^\n]*\n$/);
   assert.doesNotMatch(output, /could not|failed to/);
   assert.equal(code, 0, output);
-  const all = ['junit.xml', 'records.ndjson', 'report.html', 'result.json', 'run.json', 'runs.jsonl', 'summary.md'];
+  const all = [
+    'junit.xml',
+    'records.ndjson',
+    'report.html',
+    'result.json',
+    'run.json',
+    'runs.jsonl',
+    'samples.json',
+    'summary.md',
+  ];
   assert.deepEqual(names(files), all);
 });
 
@@ -158,7 +167,7 @@ void test('a working directory that is read-only is refused, and no hindrance wi
   assert.match(elsewhere.output, /\nPASS: [^\n]*\n$/);
   assert.equal(elsewhere.code, 0, elsewhere.output);
   assert.ok(elsewhere.files.every((file) => file.startsWith('/dev/shm/results/')));
-  assert.equal(elsewhere.files.length, 7, elsewhere.files.join());
+  assert.equal(elsewhere.files.length, 8, elsewhere.files.join());
 });
 
 void test('a folder without permission is refused before anything runs', async (t) => {

@@ -54,7 +54,7 @@ void test('the package, installed elsewhere, works', async (t) => {
   await t.test('it holds what a user needs and nothing else', () => {
     const files = packed.files.map((file) => file.path);
     const runtime = ['runtime/go.mod', 'runtime/go.sum', 'runtime/k6-checksums.txt', 'runtime/main.go'];
-    const schemas = ['thresholds', 'command-set', 'run', 'record', 'cloud', 'expected-findings'].map(
+    const schemas = ['thresholds', 'command-set', 'run', 'record', 'result', 'cloud', 'expected-findings'].map(
       (name) => `schemas/${name}.schema.json`,
     );
     const criteria = ['thresholds.json', ...schemas];

@@ -18,7 +18,7 @@ export interface GeneratorWatch {
   /** Ends the watch. */
   end: () => void;
   figures: () => GeneratorFigures | undefined;
-  /** At most a few hundred samples, evenly over the time; undefined of too few. */
+  /** At most a few hundred samples, evenly over the time; undefined where nothing could be read. */
   samples: (run: string) => SamplesRecord | undefined;
 }
 
@@ -127,7 +127,7 @@ export const watchGenerator = (pid: number, servicePid?: number): GeneratorWatch
     end: () => clearInterval(timer),
     figures: () => generatorFigures(samples, availableParallelism()),
     samples: (run) =>
-      samples.length < 2 ? undefined : samplesRecord(run, startedAtMs, samples, availableParallelism()),
+      samples.length === 0 ? undefined : samplesRecord(run, startedAtMs, samples, availableParallelism()),
   };
 };
 
