@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { packageRoot } from '../cli/shared/package-root.ts';
@@ -110,20 +119,17 @@ const copyOf = (checkout: string, t: TestContext): string => {
 
 /** Runs a script as the systems do: a shell that ends at the first failure. What it left behind ends with the test. */
 const runScript = async (t: TestContext, script: string, cwd: string, env: NodeJS.ProcessEnv) => {
+  // Into files, for a target that goes on holds pipes open, and without their end there may be something in them still.
+  const folder = temporaryDirectory(t);
+  const [out, errors] = [path.join(folder, 'stdout'), path.join(folder, 'stderr')];
+  const files = [openSync(out, 'a'), openSync(errors, 'a')];
   const child = spawn('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', script], {
     cwd,
     env,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', ...files],
   });
-  let output = '';
-  let stdout = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-      // Apart, for which of the two comes first is chance.
-      if (stream === child.stdout) stdout += text;
-    });
+  files.forEach((file) => closeSync(file));
   t.after(() => {
     try {
       process.kill(-child.pid!, 'SIGKILL');
@@ -132,7 +138,8 @@ const runScript = async (t: TestContext, script: string, cwd: string, env: NodeJ
     }
   });
   const [code] = (await once(child, 'exit')) as [number | null];
-  return { code, output, stdout };
+  const stdout = readFileSync(out, 'utf8');
+  return { code, output: stdout + readFileSync(errors, 'utf8'), stdout };
 };
 
 /** What a file holds; nothing where it is not there. */
