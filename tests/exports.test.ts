@@ -112,7 +112,7 @@ void test('JUnit XML: a suite a scenario, a case a criterion, each with its end'
   );
   assert.match(
     xml,
-    /<failure type="NO DATA" message="1 check had no data: [^"]* \(expected: P95 of simple commands is less than 5 s; observed nothing, there was no data\)">/,
+    /<failure type="NO DATA" message="1 check had no data: [^"]* \(expected: p95 of simple commands is less than 5 s; observed nothing, there was no data\)">/,
   );
   assert.match(xml, /<skipped type="NOT RUN" message="NOT RUN: [^"]+"\/>/);
   assert.match(xml, /<skipped type="NOT APPLICABLE" message="NOT APPLICABLE: [^"]+"\/>/);

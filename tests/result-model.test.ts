@@ -135,7 +135,7 @@ void test('a time above its limit and criteria without data are causes of their 
     ],
   });
   assert.equal(sentence, 'FAIL: p95 of simple commands was 5.2 s, expected less than 5 s; 2 of 2 checks failed');
-  assert.equal(causes[1]?.sentence, '1 check had no data: P95 of PAUSE is less than 1 s');
+  assert.equal(causes[1]?.sentence, '1 check had no data: p95 of PAUSE is less than 1 s');
 });
 
 void test('a run that did nothing says why, and what to do', () => {
@@ -187,7 +187,7 @@ void test('every shipped criterion has a title that a person would say', () => {
     ['session_success{round:3}', 'rate==1', 'All sessions succeed in round 3'],
     ['findings{finding:breaking}', 'count==0', 'No case breaks the service'],
     ['sessions{outcome:closed}', 'count==0', 'No connection is closed early'],
-    ['command_duration{round:1,class:simple}', 'p(95)<5000', 'P95 of simple commands is less than 5 s in round 1'],
+    ['command_duration{round:1,class:simple}', 'p(95)<5000', 'p95 of simple commands is less than 5 s in round 1'],
     ['recovery_duration{case:recovery}', 'max<10000', 'Maximum of time until the service is back is less than 10 s'],
   ];
   for (const [selector = '', expression = '', title] of titles)

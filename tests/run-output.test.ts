@@ -102,7 +102,7 @@ void test('a run that fails tells the first failures, and then its verdict; JUni
   );
   assert.match(
     readFileSync(path.join(onlyRun(base), 'junit.xml'), 'utf8'),
-    /<failure type="FAIL" message="expected rate&gt;=0\.9, observed 0"/,
+    /<failure type="FAIL" message="4 of 4 sessions ended with exit code 3 \(expected: At least 90 % of sessions succeed; observed 0 %\)">/,
   );
 });
 

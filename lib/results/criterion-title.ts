@@ -74,7 +74,9 @@ const successTitle = ({ operator, limit }: Expression): string =>
     ? 'All sessions succeed'
     : `${sentenceCase(operators[operator] ?? operator)} ${percent(limit)} of sessions succeed`;
 
-const sentenceCase = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+/** A sentence begins with a capital, but p95 is a name. */
+const sentenceCase = (text: string): string =>
+  /^p\d/.test(text) ? text : `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
 /** A criterion as a person would say it: `At least 90 % of sessions succeed in round 2`. */
 export const criterionTitle = (criterion: Named): string => {
