@@ -8,7 +8,10 @@ import { test, type TestContext } from 'node:test';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { visible } from '../cli/results/html.ts';
 import { markdownSummary } from '../cli/results/markdown-summary.ts';
-import { closingTable, type Failures } from '../cli/run/closing-table.ts';
+import type { Failures } from '../cli/run/closing-table.ts';
+import { closingText } from '../cli/run/closing-text.ts';
+import { gatherFailures } from '../lib/results/failures.ts';
+import { resultOf } from '../lib/results/result-model.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
 import { OutputCheck } from '../lib/commands/output-check.ts';
 import { excerpt } from '../lib/jsonrpc/messages.ts';
@@ -261,9 +264,17 @@ void test('a difference of one character that can not be seen shows in what was 
       findings: [],
       other: [],
     };
+    const failed = runRecord('r', {
+      verdict: 'FAIL',
+      criteria: [
+        { test: record.test, selector: 'session_success', expression: 'rate==1', status: 'FAIL', observed: 0 },
+      ],
+    });
+    const groups = gatherFailures(false);
+    groups.session(record);
     const words = describeOutcome(outcome);
     const shownBy = {
-      terminal: closingTable(failures, 3).replaceAll(/\s+/g, ''),
+      terminal: closingText(resultOf(failed, { failures: groups.groups().groups }), failed).replaceAll(/\s+/g, ''),
       Markdown: markdownSummary(runRecord('r'), failures).replaceAll('&#92;', '\\'),
       report: visible(words),
     };

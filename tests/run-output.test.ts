@@ -14,10 +14,12 @@ import {
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { lineCounter, printProgress } from '../cli/run/run-progress.ts';
+import { expectedLoad, progressLine, recordReader, showProgress } from '../cli/run/run-progress.ts';
 import { packageRoot } from '../cli/shared/package-root.ts';
+import type { SessionRecord } from '../lib/results/record-schema.ts';
 import { startTarget } from '../reference-target/server.ts';
-import { cleanEnv, k6Path, runProgram } from './k6.ts';
+import { freePort } from './free-port.ts';
+import { cleanEnv, k6Path, runProgram, withoutBusyWarning } from './k6.ts';
 import { findingLine, sessionLine } from './records.ts';
 import { runRecord } from './run-records.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -81,7 +83,9 @@ void test('what ws-stress run prints into a log is short, 80 columns wide, and e
   const { code, stdout, stderr } = await wsStress(base, 'run', 'concurrent', ...args);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /\n\nPASS: every criterion that was judged holds\n$/);
-  assert.match(stdout, /\n {2}asked {2}STRESS_ROUNDS=2,3\n/);
+  assert.match(stdout, /^\nPASS: all \d+ checks passed/);
+  assert.match(stdout, /\n {2}round +ok +failed +sessions\/s +median +p95 +p99\n {2}1 {2}2 sessions at once +2 +0 /);
+  assert.ok(stdout.split('\n').length <= 20, stdout);
   assert.ok(!stdout.includes('\u001b'), 'no colours');
   assert.doesNotMatch(stdout, /complete and \d+ interrupted|\[ +\d+% \]/, 'no progress bars');
   for (const line of `${stdout}${stderr}`.split('\n')) assert.ok(line.length <= 80, line);
@@ -94,12 +98,15 @@ void test('what ws-stress run prints into a log is short, 80 columns wide, and e
 void test('a run that fails tells the first failures, and then its verdict; JUnit has the failure', async (t) => {
   const base = temporaryDirectory(t);
   const url = await startFaulty(t, ['exit-3']);
-  const { code, stdout } = await wsStress(base, 'run', 'concurrent', '--url', url, '--rounds', '4');
+  const { code, stdout, stderr } = await wsStress(base, 'run', 'concurrent', '--url', url, '--rounds', '4');
   assert.equal(code, 99, stdout);
+  assert.match(stdout, /\n\nFAIL: a criterion does not hold, or had no data\n$/);
+  const first = stdout.trimStart().split('\n').slice(0, 10).join('\n');
   assert.match(
-    stdout,
-    /Failed sessions\n {2}concurrent failed-exit: 4 sessions, the first 3\n[^]*\n\nFAIL: a criterion does not hold, or had no data\n$/,
+    first,
+    /^FAIL: 4 of 4 sessions ended with exit code 3; [^]*\n {4}where +concurrent[^]*\n {4}expected +exit code 0\n {4}do /,
   );
+  assert.doesNotMatch(stderr, /thresholds on metrics/);
   assert.match(
     readFileSync(path.join(onlyRun(base), 'junit.xml'), 'utf8'),
     /<failure type="FAIL" message="4 of 4 sessions ended with exit code 3 \(expected: At least 90 % of sessions succeed; observed 0 %\)">/,
@@ -216,35 +223,175 @@ void test('the schemas fit what runs leave, and refuse what is none', async (t) 
   }
 });
 
-void test('a log is told that a run goes on, with the records so far', async (t) => {
-  const file = path.join(temporaryDirectory(t), 'records.ndjson');
-  const count = lineCounter(file);
-  assert.equal(await count(), 0, 'a file that is not there yet');
-  appendFileSync(file, 'a\nb\nbeg');
-  assert.equal(await count(), 2);
-  appendFileSync(file, 'in\n\n');
-  assert.equal(await count(), 4);
-  assert.equal(await count(), 4);
+const recordOf = (more: Partial<SessionRecord>): string =>
+  `${sessionLine({ kind: 'ok' }, { round: 1, session: 0, ...more })}\n`;
 
-  const lines: string[] = [];
-  let progress: { end: () => Promise<void> } | undefined;
-  const told = new Promise<void>((resolve) => {
-    progress = printProgress(
-      file,
-      {
-        write: (text) => {
-          lines.push(text);
-          resolve();
-        },
-      },
-      1,
-    );
+void test('what a file of records gains is counted once, by scenario', async (t) => {
+  const file = path.join(temporaryDirectory(t), 'records.ndjson');
+  const read = recordReader(file);
+  assert.equal((await read()).sessions, 0, 'a file that is not there yet');
+  const one = recordOf({});
+  const failed = `${sessionLine({ kind: 'closed', code: 1006, detail: '' })}\n`;
+  appendFileSync(file, `${one}${failed}INFO a line that is no record\n{"type":"session"\n${one.slice(0, 50)}`);
+  const { sessions, failed: failures } = await read();
+  assert.deepEqual([sessions, failures], [2, 1]);
+  appendFileSync(file, one.slice(50));
+  appendFileSync(file, recordOf({ case: 'a-case', round: undefined }));
+  assert.equal((await read()).sessions, 3, 'a line that came in two parts; sessions of cases are none of rounds');
+  assert.equal((await read()).sessions, 3, 'nothing new');
+  appendFileSync(file, `${findingLine('a', { finding: 'breaking' })}\n${findingLine('b', { finding: 'not-run' })}\n`);
+  const { scenario, cases, broken, sessions: ofNext } = await read();
+  assert.deepEqual([scenario, cases, broken, ofNext], ['command-validation', 1, 1, 0]);
+});
+
+void test('a line of progress says what is done of what, what failed, how quick and how long, as far as it is known', async (t) => {
+  const file = path.join(temporaryDirectory(t), 'records.ndjson');
+  const startedAt = '2025-06-25T14:30:00.000Z';
+  const lines = Array.from({ length: 20 }, () => recordOf({ startedAt, durationMs: 131, commands: [] })).join('');
+  writeFileSync(
+    file,
+    `${lines}${sessionLine({ kind: 'closed', code: 1006, detail: '' }, { round: 1, session: 0, startedAt })}\n`,
+  );
+  const so = await recordReader(file)();
+  const view = { scenario: 'concurrent', elapsedMs: 8400, nowMs: Date.parse(startedAt) + 8000 };
+  const planned = expectedLoad('concurrent', {});
+  assert.equal(
+    progressLine({ ...view, load: planned, so }),
+    'concurrent: 21 of 35 sessions, 1 failed, p95 131 ms, 8 s, about 5 s left',
+  );
+  const timed = expectedLoad('concurrent', { STRESS_VUS: '5', STRESS_DURATION: '30s' });
+  assert.equal(
+    progressLine({ ...view, load: timed, so }),
+    'concurrent: 21 sessions, 1 failed, p95 131 ms, 8 s, about 22 s left',
+  );
+  const rated = expectedLoad('concurrent', { STRESS_RATE: '10', STRESS_DURATION: '30s' });
+  assert.match(progressLine({ ...view, load: rated, so }), /: 21 of 300 sessions, .* about 22 s left$/);
+  assert.equal(progressLine({ ...view, load: undefined, so }), 'concurrent: 21 sessions, 1 failed, p95 131 ms, 8 s');
+  assert.match(progressLine({ ...view, load: planned, so, failuresOnly: true }), /^concurrent: 1 failed, /);
+  assert.equal(progressLine({ ...view, load: planned }), 'concurrent: 8 s');
+  const suite = expectedLoad('suite', {});
+  assert.match(progressLine({ ...view, load: suite, so }), /^concurrent \(\d+ of \d+\): 21 of \d+ sessions, /);
+});
+
+/** What is written while a run's progress is shown, until it has said something, then warned, then ended. */
+const shownProgress = async (t: TestContext, isTTY: boolean): Promise<string> => {
+  const file = path.join(temporaryDirectory(t), 'records.ndjson');
+  writeFileSync(file, recordOf({ commands: [] }));
+  let written = '';
+  let progress: ReturnType<typeof showProgress> | undefined;
+  await new Promise<void>((resolve) => {
+    const write = (text: string): void => {
+      written += text;
+      if (text.includes('1 of 35')) resolve();
+    };
+    const run = { scenario: 'concurrent', load: expectedLoad('concurrent', {}), file };
+    progress = showProgress({ write, isTTY, columns: 30 }, run, 1);
+  });
+  progress?.above({ write: (text: string) => (written += text) }, 'a warning\n');
+  await progress?.end();
+  const before = written;
+  await new Promise(setImmediate);
+  assert.equal(written, before, 'nothing more is said');
+  return written;
+};
+
+const clearLine = '\r\u001b[2K';
+
+void test('on a terminal progress is one line that is rewritten, and gone at the end', async (t) => {
+  const all = await shownProgress(t, true);
+  assert.ok(all.startsWith(`${clearLine}concurrent: 1 of 35 sessions,`), all);
+  assert.ok(all.includes(`${clearLine}a warning\n`), 'a warning is a line of its own');
+  assert.ok(all.endsWith(clearLine));
+  for (const line of all.split(clearLine)) assert.ok(line.length < 30, line);
+  assert.equal(all.match(/\n/g)?.length, 1);
+});
+
+void test('in a log progress is a line each time, without control characters', async (t) => {
+  const all = await shownProgress(t, false);
+  assert.match(all, /^concurrent: 1 of 35 sessions, 0 failed, p95 [\d.]+ m?s, 0 s\n/);
+  // oxlint-disable-next-line no-control-regex -- what must not be there
+  assert.doesNotMatch(all, /[\u0000-\u0009\u000b-\u001f]/);
+});
+
+/** A program that runs others in a terminal of 80 x 24, and prints all that they write there. */
+const pseudoTerminal = `
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
+while True:
+    try:
+        data = os.read(fd, 65536)
+    except OSError:
+        break
+    if not data:
+        break
+    os.write(1, data)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+const inTerminal = async (cwd: string, more: NodeJS.ProcessEnv, ...args: string[]) =>
+  runProgram('python3', ['-c', pseudoTerminal, process.execPath, cli, ...args], {
+    cwd,
+    env: { ...(await environment()), TERM: 'xterm-256color', NO_COLOR: undefined, ...more },
   });
 
-  await told;
-  await progress?.end();
-  const before = lines.length;
-  assert.match(lines[0] ?? '', /^running for \d+ s; records of sessions and cases so far: 4\n$/);
-  await new Promise(setImmediate);
-  assert.equal(lines.length, before, 'nothing more is said');
+/** The lines that stay on a terminal of 80 columns, those that are rewritten left out. */
+const staying = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.slice(line.lastIndexOf(clearLine) + (line.includes(clearLine) ? clearLine.length : 0)))
+    .map((line) => line.replace(/\r$/, ''));
+
+const hasPython = spawnSync('python3', ['-c', 'import pty, os; os.waitstatus_to_exitcode']).status === 0;
+const skip = hasPython ? false : 'there is no Python 3.9 with pty';
+
+void test(
+  'a run in a terminal of 80 x 24 leaves a screen of lines, and shows how far it is meanwhile',
+  { skip },
+  async (t) => {
+    const base = temporaryDirectory(t);
+    const { code, stdout } = await inTerminal(base, {}, 'run', 'concurrent', '--with-target');
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /concurrent: \d+ of 35 sessions, 0 failed, p95 [\d.]+ m?s, \d+ s/);
+    assert.ok(stdout.includes('\u001b[32mPASS\u001b[0m'), 'the verdict has its colour');
+    const lines = staying(withoutBusyWarning(stdout.replaceAll('\r\n', '\n')));
+    assert.ok(lines.length <= 24, `${lines.length} lines\n${lines.join('\n')}`);
+    // oxlint-disable-next-line no-control-regex -- a colour
+    for (const line of lines) assert.ok(line.replaceAll(/\u001b\[\d+m/g, '').length <= 80, line);
+  },
+);
+
+void test('NO_COLOR: a terminal gets no colours', { skip }, async (t) => {
+  const url = await startFaulty(t, ['exit-3']);
+  const args = ['run', 'concurrent', '--url', url, '--rounds', '2'];
+  const { code, stdout } = await inTerminal(temporaryDirectory(t), { NO_COLOR: '1' }, ...args);
+  assert.equal(code, 99, stdout);
+  // oxlint-disable-next-line no-control-regex -- colours
+  assert.doesNotMatch(stdout, /\u001b\[[\d;]*m/);
+  assert.doesNotMatch(stdout, /thresholds on metrics/);
+});
+
+void test('a run in a terminal in which nothing ran says why once, in few lines', { skip }, async (t) => {
+  const port = await freePort();
+  const args = ['run', 'suite', '--url', `ws://127.0.0.1:${port}/ws`];
+  const { code, stdout } = await inTerminal(temporaryDirectory(t), {}, ...args);
+  assert.equal(code, 108, stdout);
+  const lines = staying(stdout).filter((line) => line !== '');
+  assert.ok(lines.length <= 12, stdout);
+  assert.equal(stdout.match(/no service answers at/gi)?.length, 1, stdout);
+});
+
+void test('--k6-output shows what k6 prints: its summary and its messages about thresholds', async (t) => {
+  const base = temporaryDirectory(t);
+  const url = await startFaulty(t, ['exit-3']);
+  const args = ['run', 'concurrent', '--url', url, '--rounds', '2'];
+  const { stdout, stderr } = await wsStress(base, ...args, '--k6-output');
+  assert.match(stdout, /\n {2}asked {2}STRESS_ROUNDS=2\n/);
+  assert.match(stdout, /\n {2}FAIL +session_success rate>=0\.9 {3}\(0\)\n/);
+  assert.match(stderr, /thresholds on metrics '[^\n]+' have been crossed/);
+  const without = await wsStress(base, ...args);
+  assert.doesNotMatch(without.stdout, /asked {2}STRESS/);
+  assert.doesNotMatch(without.stderr, /thresholds on metrics/);
 });

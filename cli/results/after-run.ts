@@ -19,9 +19,17 @@ export const orReport = async <Left>(failure: string, leave: () => Promise<Left>
   }
 };
 
-/** Writes a run's result, history, files for machines, recovery cases and report from its records; returns the result. */
-export const writeResults = async (folder: RunFolder, record: RunRecord): Promise<Result | undefined> => {
+/**
+ * Writes a run's result, history, files for machines, recovery cases and report from its records; returns the result. `show`
+ * gets it before anything else is printed.
+ */
+export const writeResults = async (
+  folder: RunFolder,
+  record: RunRecord,
+  show: (result: Result | undefined) => Promise<unknown>,
+): Promise<Result | undefined> => {
   const result = await orReport('the result could not be put into words', () => readResult(folder, record));
+  await show(result);
   if (result) await orReport('result.json is missing', () => writeResult(folder, result));
   await rememberRun(folder, record);
   await orReport('junit.xml and summary.md could not be written', () => writeForMachines(folder, record, result));

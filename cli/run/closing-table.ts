@@ -1,6 +1,3 @@
-import { describeOutcome } from '../../lib/session/outcome.ts';
-import { folded } from '../../lib/text/fold.ts';
-import { outcomeCharacters, printable } from '../shared/printable.ts';
 import { readRecords } from '../results/record-reader.ts';
 import { isCutOff, isCutOffFinding, isTold } from '../../lib/results/failures.ts';
 import type { FindingRecord, SessionRecord } from '../../lib/results/record-schema.ts';
@@ -8,7 +5,7 @@ import type { FindingRecord, SessionRecord } from '../../lib/results/record-sche
 /** How many failures of each kind are shown. */
 const shownOfEach = 3;
 
-/** What a run's records tell for its closing table; bounded, however many records there are. */
+/** What failed, as a run's records tell it; bounded, however many records there are. */
 export interface Failures {
   /** Failed sessions of rounds: how many of each kind, and the first ones. */
   sessions: Map<string, { count: number; first: SessionRecord[] }>;
@@ -60,30 +57,6 @@ export const worstFirst = <Each extends Pick<FindingRecord, 'finding'>>(findings
 /** Whether it only tells that a case was not asked, and why. */
 export const isNotAsked = ({ finding }: Pick<FindingRecord, 'finding'>): boolean => finding.startsWith('not-');
 
-/** Messages, each on its line whatever its length: broken at a blank they could not be copied. */
-const messageLines = (trace: readonly string[] = [], indent: number): string[] =>
-  trace.map((line) => `${' '.repeat(indent)}${printable(line, 320)}`);
-
-const sessionLines = ({ round, session, case: name, commands, outcome, trace }: SessionRecord): string[] => [
-  folded(
-    `    ${name === undefined ? `round ${round} session ${session}` : `case ${name}`} (${printable(commands[0]?.name ?? 'no command', 60)}): ${printable(describeOutcome(outcome), outcomeCharacters)}`,
-  ),
-  ...messageLines(trace, 6),
-];
-
-const findingLines = (record: FindingRecord): string[] => {
-  const { test, case: name, section, expected, finding, received, trace } = record;
-  const isAsked = !isNotAsked(record);
-  return [
-    ...[
-      `  ${finding.padEnd(14)} ${test} ${printable(name, 120)}  (${section})`,
-      ...(isAsked ? [`${' '.repeat(17)}expected ${printable(expected, outcomeCharacters)}`] : []),
-      `${' '.repeat(17)}${isAsked ? 'received' : 'because'} ${printable(received, outcomeCharacters)}`,
-    ].map((line) => folded(line)),
-    ...messageLines(trace, 19),
-  ];
-};
-
 /** Cases that were not asked for one reason are one line. */
 export const withoutRepeats = (findings: readonly FindingRecord[]): FindingRecord[] => {
   const told = new Map<string, FindingRecord & { cases: string[] }>();
@@ -98,42 +71,4 @@ export const withoutRepeats = (findings: readonly FindingRecord[]): FindingRecor
   return [...told.values()].map(({ cases, ...each }) =>
     Object.assign(each, { case: cases.length > 8 ? `${cases.length} cases` : cases.join(', ') }),
   );
-};
-
-/** The first findings of each kind and test, and how many more there are. */
-const bounded = (findings: readonly FindingRecord[], most: number): string[] => {
-  const counts = new Map<string, number>();
-  const lines = findings.flatMap((finding) => {
-    const of = `${finding.finding.padEnd(14)} ${finding.test}`;
-    const count = (counts.get(of) ?? 0) + 1;
-    counts.set(of, count);
-    return count <= most ? findingLines(finding) : [];
-  });
-  const more = [...counts].filter(([, count]) => count > most);
-  return [
-    ...lines,
-    ...more.map(([of, count]) =>
-      folded(
-        `  ${of}: ${count - most} more; ${of.slice(15)} run by itself, with the same addresses, shows all of them`,
-      ),
-    ),
-  ];
-};
-
-/**
- * The table that closes a run: the first failures of each kind, with session, command, phase and reason. Of several tests
- * at most so many findings of a kind are shown.
- */
-export const closingTable = ({ sessions, findings }: Failures, maxFindings: number): string => {
-  const failed: string[] = [];
-  for (const [kind, { count, first }] of sessions) {
-    const which = count > first.length ? `, the first ${first.length}` : '';
-    failed.push(`  ${kind}: ${count} session${count === 1 ? '' : 's'}${which}`, ...first.flatMap(sessionLines));
-  }
-  const sorted = worstFirst(withoutRepeats(findings));
-  return [
-    ...(failed.length > 0 ? ['', 'Failed sessions', ...failed] : []),
-    ...(sorted.length > 0 ? ['', 'Findings', ...bounded(sorted, maxFindings)] : []),
-    ...(failed.length + sorted.length > 0 ? ['', ''] : []),
-  ].join('\n');
 };

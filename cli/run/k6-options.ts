@@ -135,8 +135,8 @@ export const k6Options: readonly K6Option[] = [
     effect: 'The form of records and of what k6 reports',
     guard: 'records are lines of JSON; give --log-format after -- to have them in another form',
   },
-  { flag: '--console-output', takes: true, effect: 'Records go there; the closing table and the report lack them' },
-  { flag: '--log-format', takes: true, effect: 'The form of records; the closing table and the report lack them' },
+  { flag: '--console-output', takes: true, effect: 'Records go there; causes and report lack them' },
+  { flag: '--log-format', takes: true, effect: 'The form of records; causes and report lack them' },
   {
     flag: '--log-output',
     takes: true,

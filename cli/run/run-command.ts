@@ -1,16 +1,23 @@
 import { plain, plainLines, visibleJson } from '../../lib/text/visible.ts';
 import { wantsLimitedInstance } from '../../lib/load/scenario-facts.ts';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { flagsVariable, parseSettings, recordCopyVariable, settingGroups, shownUrl } from '../../lib/load/settings.ts';
+import {
+  flagsVariable,
+  parseSettings,
+  recordCopyVariable,
+  settingGroups,
+  shownUrl,
+  summaryVariable,
+} from '../../lib/load/settings.ts';
 import type { RunRecord } from '../../lib/results/record-schema.ts';
 import type { Result } from '../../lib/results/result-schema.ts';
+import { summaryText } from '../../lib/results/summary.ts';
 import { folded } from '../../lib/text/fold.ts';
 import { saturationText, verdictLineOf } from '../results/verdict-text.ts';
-import { closingTable, readFailures } from './closing-table.ts';
+import { closingText } from './closing-text.ts';
 import { generatorLine, generatorProblem } from './generator-watch.ts';
 import { interruptedCode, takeSignals, type Interruption } from './interruption.ts';
 import { lostRecordLine, recordWithoutK6, writtenRecord } from './lost-record.ts';
@@ -20,7 +27,7 @@ import { helperActions, helperOptions, helperProblems } from './helper-options.t
 import { messageOf } from '../../lib/text/errors.ts';
 import { outputProblems, overwritingProblems, writeOutput } from '../shared/output-file.ts';
 import { startLive, type LiveReport } from '../report/live.ts';
-import { judgedCodes, runK6, type K6End } from './run-k6.ts';
+import { isNews, judgedCodes, runK6, type K6End, type K6Output } from './run-k6.ts';
 import { packageVersion } from '../shared/package-root.ts';
 import { bundleOf, scenarioNames, scenarioProblem, scenariosOf, staleNote } from '../shared/scenarios.ts';
 import { orReport, writeResults } from '../results/after-run.ts';
@@ -40,7 +47,8 @@ import { indexForRun, type Replay } from '../results/recovery-store.ts';
 import { addressOf } from '../results/run-load.ts';
 import { addFrameFindings, evaluateByList, readExpectedList, type ExpectedList } from './run-expected.ts';
 import { runProblems } from './run-inputs.ts';
-import { printProgress } from './run-progress.ts';
+import { readRounds, type RecordedRounds } from './round-figures.ts';
+import { expectedLoad, showProgress, type RunProgress } from './run-progress.ts';
 import { scenarioFor } from './scenario-file.ts';
 import { stopReason } from './stop-reason.ts';
 import { restartableTarget, startTarget } from './service-control.ts';
@@ -104,6 +112,10 @@ const options = {
   live: {
     description: 'Serve the report on loopback while the run lasts, for a browser; stderr shows its address.',
     group: 'Criteria and results',
+  },
+  'k6-output': {
+    description: "Show k6's own progress bars, summary and messages about thresholds too.",
+    group: 'k6 and the rest',
   },
 } as const satisfies Options;
 
@@ -278,6 +290,7 @@ export const runScenario = async ({
         live,
         webhook,
         format: values['notify-format'],
+        showsK6: values['k6-output'] === true,
         afterK6,
       },
       k6Args,
@@ -331,6 +344,8 @@ interface Asked {
   /** The service's process, where --target-pid names it. */
   servicePid: number | undefined;
   live: LiveReport | undefined;
+  /** k6's own bars, summary and messages are shown too. */
+  showsK6: boolean;
   /** Called when k6 has ended, while results are written. */
   afterK6: () => Promise<unknown>;
 }
@@ -340,41 +355,79 @@ const hasOwnOutput = (k6Args: readonly string[]): boolean =>
   k6Args.some((arg) => /^--(console-output|log-format|log-output)\b/.test(arg));
 
 /**
- * Runs k6, completes the run record, and reports the first failures of each kind. Records go into the run's folder, unless k6's
+ * Runs k6, completes the run record, and prints what the run showed. Records go into the run's folder, unless k6's
  * own options put them elsewhere.
  */
 const runAndTell = async (asked: Asked, k6Args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
   const { folder, k6, bundle, interruption } = asked;
   const isTaken = hasOwnOutput(k6Args);
   const output = isTaken ? [] : ['--console-output', folder.records, '--log-format', 'raw'];
-  // k6's own progress is made for a terminal: in a log it is thousands of lines.
-  const isQuiet = !process.stdout.isTTY && !k6Args.some((arg) => /^(-q|--quiet|-v|--verbose)$/.test(arg));
-  const told = isQuiet ? printProgress(isTaken ? undefined : folder.records, process.stderr) : undefined;
+  const isVerbose = k6Args.some((arg) => /^(-v|--verbose)$/.test(arg));
+  const showsK6 = asked.showsK6 || isVerbose;
+  const hasBars = isVerbose || (showsK6 && process.stdout.isTTY);
+  const progress = hasBars ? undefined : progressOf(asked, isTaken, hasOwnLoad(k6Args), env);
+  const held: string[] = [];
   // The disk of the results may become full, or their folder vanish.
   const temporary = await temporaryFolder();
   const copy = temporary && path.join(temporary, 'run.json');
   try {
     const end = await runK6({
       path: k6.path,
-      args: ['run', ...(isQuiet ? ['--quiet'] : []), ...output, ...k6Args, ...ownArguments, bundle],
+      args: ['run', ...(hasBars ? [] : ['--quiet']), ...output, ...k6Args, ...ownArguments, bundle],
       env: {
         ...env,
         STRESS_RUN_ID: folder.id,
         STRESS_RESULT: folder.run,
         ...(copy && { [recordCopyVariable]: copy }),
+        ...(!showsK6 && { [summaryVariable]: 'off' }),
         ...(!isTaken && { STRESS_RECORDS: env.STRESS_RECORDS ?? 'all' }),
       },
       interruption,
       temporary,
       servicePid: asked.servicePid,
       onWatch: asked.live?.watch,
-    }).finally(() => told?.end());
+      output: progress && outputOf(progress, showsK6, held),
+    }).finally(() => progress?.end());
     const after = asked.afterK6();
-    return await completed(asked, end, await writtenRecord(folder, copy), env, after);
+    return await completed(asked, { ...end, held }, await writtenRecord(folder, copy), env, after);
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true }).catch(() => {});
   }
 };
+
+/** Whether k6's own options say what load there is. */
+const hasOwnLoad = (k6Args: readonly string[]): boolean =>
+  k6Args.some((arg) => /^(?:-[udis]|--(?:vus|duration|iterations|stage|config|execution-segment)\b)/.test(arg));
+
+const progressOf = (
+  { scenario, folder }: Asked,
+  isTaken: boolean,
+  isOwnLoad: boolean,
+  env: NodeJS.ProcessEnv,
+): RunProgress => {
+  const kept = env.STRESS_RECORDS ?? 'all';
+  const isTerminal = process.stderr.isTTY && process.env.TERM !== 'dumb';
+  const { columns } = process.stderr;
+  const target = { write: (text: string) => process.stderr.write(text), isTTY: isTerminal, columns };
+  return showProgress(target, {
+    scenario,
+    load: isOwnLoad ? undefined : expectedLoad(scenario, env),
+    file: isTaken || kept === 'off' ? undefined : folder.records,
+    failuresOnly: kept === 'failures',
+  });
+};
+
+/** k6's lines go above the line of progress; on a terminal, why it stopped waits for the end of the run, which says it too. */
+const outputOf = ({ above }: RunProgress, showsK6: boolean, held: string[]): K6Output => ({
+  out: (text) => above(process.stdout, text),
+  err: (text) => above(process.stderr, text),
+  isWanted: (line) => {
+    if (showsK6) return true;
+    const waits = process.stdout.isTTY && process.stderr.isTTY && line.startsWith('test aborted: ');
+    if (waits) held.push(line);
+    return !waits && isNews(line);
+  },
+});
 
 /** More than a run record takes, bytes. */
 const roomForRecord = 4 * 2 ** 20;
@@ -419,7 +472,7 @@ const exitCodeOf = ({ verdict }: RunRecord, { code, signal }: K6End, isSuite: bo
 /** Completes the run record, writes what can be written, and prints the verdict; returns the exit code. */
 const completed = async (
   { scenario, folder, k6, bundle, exports, expected, withTarget, interruption, webhook, format, live }: Asked,
-  end: K6End,
+  end: K6End & { held: readonly string[] },
   written: RunRecord | string,
   env: NodeJS.ProcessEnv,
   after: Promise<unknown>,
@@ -429,14 +482,9 @@ const completed = async (
   if (typeof written !== 'string' && isJudged && expected !== undefined) {
     await orReport('the frames of conformance could not be asked', () => addFrameFindings(written, folder, env));
   }
-  await orReport(`${folder.records} could not be read`, async () => {
-    if (!existsSync(folder.records)) return;
-    const failures = await readFailures(folder.records, end.code === interruptedCode);
-    for (const line of failures.other) console.error(plain(line));
-    process.stdout.write(closingTable(failures, isSuite ? 3 : Infinity));
-  });
+  const recorded = await orReport(`${folder.records} could not be read`, () => readRounds(folder.records));
+  for (const line of recorded?.other ?? []) console.error(plain(line));
   const { generator } = end;
-  if (generator) console.error(generatorLine(generator));
   const problem = generator && isJudged ? generatorProblem(generator) : undefined;
   if (problem !== undefined) console.error(problem);
   if (typeof written === 'string') console.error(lostRecordLine(written, end));
@@ -460,6 +508,7 @@ const completed = async (
     stopReason(folder, ownRecord, interruption),
   );
   if (reason !== undefined) ownRecord.reason = reason;
+  for (const line of end.held) if (reason === undefined || !line.includes(reason)) console.error(plain(line));
   const byList =
     expected &&
     (await orReport(`the findings could not be compared with ${expected.file}`, () =>
@@ -478,7 +527,13 @@ const completed = async (
     await orReport(`${folder.samples} could not be written`, () =>
       writeOutput(folder.samples, `${JSON.stringify(samples)}\n`),
     );
-  const result = await orReport('results are missing', () => writeResults(folder, finished));
+  const colour = process.stdout.isTTY && !process.env.NO_COLOR;
+  const result = await orReport('results are missing', () =>
+    writeResults(folder, finished, async (words) => {
+      process.stdout.write(endText(words, finished, recorded?.rounds, colour));
+      if (generator) console.error(generatorLine(generator));
+    }),
+  );
   await live?.finish();
   const isExported = await exported(exports, finished, folder, result);
   if (byList !== undefined) process.stdout.write(byList.text);
@@ -486,11 +541,22 @@ const completed = async (
   if (end.saturation !== undefined) console.error(folded(`warning: ${saturationText(end.saturation)}`));
   if (result) await announce(result, webhook, format, env);
   // Whoever reads the end of a log finds it there.
-  console.log(verdictLineOf(finished, process.stdout.isTTY && !process.env.NO_COLOR));
+  console.log(verdictLineOf(finished, colour));
   const code = exitCodeOf(finished, end, isSuite);
   const isLeft = expected === undefined || byList?.isLeft === true;
   return isExported && isLeft ? code : code || 1;
 };
+
+/** What the end of a run prints: in words, or as k6's summary has it where there are no words. */
+const endText = (
+  result: Result | undefined,
+  record: RunRecord,
+  rounds: RecordedRounds['rounds'] | undefined,
+  colour: boolean,
+): string =>
+  result
+    ? closingText(result, record, rounds, colour)
+    : summaryText(record.test, undefined, record.url, '', record.settings, record, record.success, colour);
 
 /** Tells others of a result: annotations where GitHub Actions reads what is printed, and the webhook. */
 const announce = async (

@@ -4,7 +4,7 @@ import { spawnGuarded } from '../shared/guarded-process.ts';
 import { watchGenerator, type GeneratorWatch } from './generator-watch.ts';
 import { interruptedCode, onAbort, type InterruptingSignal, type Interruption } from './interruption.ts';
 import { watchMachine } from './machine-watch.ts';
-import { relayTo, type OutputRelay } from './output-relay.ts';
+import { linesTo, relayTo, type OutputRelay } from './output-relay.ts';
 
 /** k6 must not call out: no usage report, no download of extensions. */
 const quiet = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
@@ -37,19 +37,45 @@ export interface K6Run {
   servicePid?: number | undefined;
   /** Takes the watch over k6 once it runs. */
   onWatch?: ((watch: GeneratorWatch) => void) | undefined;
+  /** Where its lines go in place of the standard streams, and which of them; absent where all go there as they come. */
+  output?: K6Output | undefined;
 }
 
-/** A terminal shows k6's progress as it comes, and so does a pipe for `-v`, which prints too much for a folder in memory. */
+/** What is made of k6's output. */
+export interface K6Output {
+  out: (text: string) => unknown;
+  err: (text: string) => unknown;
+  isWanted: (line: string) => boolean;
+}
+
+/** What k6 says of criteria that ws-stress reports in its own words. */
+const ofThresholds = /\bthresholds on metrics '.*' have been (?:crossed|breached)/;
+
+/** Whether a line of k6 says something that the end of a run does not. */
+export const isNews = (line: string): boolean => !ofThresholds.test(line);
+
+const writeError = (text: string): unknown => process.stderr.write(text);
+
+/** Takes k6's output by a file; a terminal that shows all of it gets it directly, as does a pipe for `-v`: too much for memory. */
 const relayOf = (
   stream: NodeJS.WriteStream,
-  args: readonly string[],
-  folder: string | undefined,
+  write: ((text: string) => unknown) | undefined,
+  { args, temporary, output }: K6Run,
   name: string,
 ): OutputRelay | undefined => {
-  const isDirect = stream.isTTY || args.some((arg) => /^(-v|--verbose)$/.test(arg));
-  if (isDirect || folder === undefined) return undefined;
+  const isDirect = (stream.isTTY && output === undefined) || args.some((arg) => /^(-v|--verbose)$/.test(arg));
+  if (isDirect || temporary === undefined) return undefined;
   try {
-    return relayTo(stream, folder, name);
+    if (output === undefined || write === undefined) return relayTo(stream, temporary, name);
+    const lines = linesTo({ write }, output.isWanted);
+    const relay = relayTo(lines, temporary, name);
+    return {
+      fd: relay.fd,
+      end: () => {
+        relay.end();
+        lines.end();
+      },
+    };
   } catch {
     // A full disk takes no file.
     return undefined;
@@ -60,8 +86,9 @@ const relayOf = (
  * Runs k6 in the foreground and returns how it ended. It gets a signal only from here, and once: k6 ends the run gracefully at
  * the first one, and would lose its summary at a second one. A second interruption ends it by force.
  */
-export const runK6 = ({ path, args, env, interruption, temporary, servicePid, onWatch }: K6Run): Promise<K6End> =>
+export const runK6 = (run: K6Run): Promise<K6End> =>
   new Promise((resolve, reject) => {
+    const { path, args, env, interruption, temporary, servicePid, onWatch, output } = run;
     const startedAtMs = Date.now();
     const { first, again } = interruption;
     if (first.aborted) {
@@ -69,8 +96,8 @@ export const runK6 = ({ path, args, env, interruption, temporary, servicePid, on
       return;
     }
     const [out, err] = [
-      relayOf(process.stdout, args, temporary, 'stdout'),
-      relayOf(process.stderr, args, temporary, 'stderr'),
+      relayOf(process.stdout, output?.out, run, 'stdout'),
+      relayOf(process.stderr, output?.err, run, 'stderr'),
     ];
     const child = spawnGuarded(path, args, {
       env: { ...env, ...quiet },
@@ -86,7 +113,7 @@ export const runK6 = ({ path, args, env, interruption, temporary, servicePid, on
     const ends: (() => unknown)[] = [
       onAbort(first, () => {
         const signal = first.reason as InterruptingSignal;
-        console.error(`${signal}: k6 is ending the run; a second signal ends it at once`);
+        (output?.err ?? writeError)(`${signal}: k6 is ending the run; a second signal ends it at once\n`);
         child.kill(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
       }),
       onAbort(again, () => void child.kill('SIGKILL')),

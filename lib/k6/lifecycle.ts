@@ -5,7 +5,7 @@ import { cloudOptions } from '../load/cloud.ts';
 import { metricsTable, type MetricRow } from '../load/metrics.ts';
 import { isComplete, type Profile } from '../load/profile.ts';
 import { wantsLimitedInstance } from '../load/scenario-facts.ts';
-import { recordCopyVariable, recordedSettings, refusal, shownUrl } from '../load/settings.ts';
+import { recordCopyVariable, recordedSettings, refusal, shownUrl, summaryVariable } from '../load/settings.ts';
 import { k6Thresholds } from '../load/thresholds.ts';
 import type { RunRecord } from '../results/record-schema.ts';
 import { stopRecord } from '../results/record.ts';
@@ -189,7 +189,10 @@ export const makeLifecycle = ({
       .join(' ');
     const given = recordedSettings(__ENV);
     const colour = state?.isStdOutTTY === true && !__ENV.NO_COLOR;
-    const summary = summaryText(root, setupData?.run, settings.url, service, given, result, success, colour);
+    const summary =
+      __ENV[summaryVariable] === 'off'
+        ? ''
+        : summaryText(root, setupData?.run, settings.url, service, given, result, success, colour);
     const text = notes.length === 0 ? summary : `${summary}${notes.map((note) => `  ${note}\n`).join('')}\n`;
     if (settings.result === undefined) return { stdout: text };
     const { id, marker, startedAt } = setupData?.run ?? runOf(settings.runId, root);

@@ -575,6 +575,9 @@ export const flagsVariable = 'WS_STRESS_FLAGS';
 /** The variable by which `ws-stress` has k6 write the run record to a second file, for where the first cannot be written. */
 export const recordCopyVariable = 'WS_STRESS_RECORD_COPY';
 
+/** The variable by which `ws-stress`, which prints the end of a run itself, keeps k6 from printing the summary: `off`. */
+export const summaryVariable = 'WS_STRESS_SUMMARY';
+
 /** How settings are spelled where k6 was started with `flagsVariable`, or by itself: those of `ws-stress` that no variable gave are flags. */
 export const spellingFrom = (env: Readonly<Record<string, string | undefined>>): Spelling => {
   const flags = env[flagsVariable];

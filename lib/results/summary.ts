@@ -14,7 +14,8 @@ const colours: Readonly<Record<string, string>> = {
   'NOT APPLICABLE': '33',
 };
 
-const painted = (status: string, text: string, colour: boolean): string =>
+/** A text in the colour of a status. */
+export const painted = (status: string, text: string, colour: boolean): string =>
   colour ? `\u001b[${colours[status] ?? '0'}m${text}\u001b[0m` : text;
 
 const seconds = (ms: number | undefined): string => (ms === undefined ? '–' : `${(ms / 1000).toFixed(2)} s`);
@@ -42,14 +43,16 @@ const criterionLine = (criterion: JudgedCriterion, colour: boolean): string => {
   return `  ${painted(status, status.padEnd(8), colour)} ${selector} ${expression}${observation(criterion)}`;
 };
 
-const findingsLine = ({ test, ...counts }: Findings): string => {
+/** How many cases of a scenario had which finding. */
+export const findingsLine = ({ test, ...counts }: Findings): string => {
   const asked = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const came = Object.entries(counts).filter(([, count]) => count > 0);
   const kinds = came.map(([kind, count]) => `${count} ${kind}`).join(', ');
   return `  ${test} cases`.padEnd(28) + (asked === 0 ? 'none asked' : kinds);
 };
 
-const measurementLine = ({ test, label, value, unit }: Measurement): string =>
+/** A figure that a run measured. */
+export const measurementLine = ({ test, label, value, unit }: Measurement): string =>
   `  ${test}`.padEnd(28) + `${label}  ${Math.abs(value) < 100 ? number(value) : Math.round(value)} ${unit}`;
 
 /** One line a test, and below it the criteria of it that do not hold. */
