@@ -23,7 +23,7 @@ const otherMeanings: readonly [file: RegExp, name: string, meaning: string][] = 
   [/^cli\/main\.ts$/, 'conformance', 'the name of a command'],
   [/^cli\/conformance\//, 'conformance', 'the name of a command and of its report'],
   [/^cli\/bootstrap\.mjs$/, 'suite', 'what npm start runs'],
-  [/^cli\/(doctor|k8s|results)\//, 'memory', 'the label of a figure of memory'],
+  [/^cli\/(doctor|k8s|report|results)\//, 'memory', 'the label of a figure of memory'],
   [/^cli\/generate\/pictures\.ts$/, 'concurrent', 'the run of which the README has pictures'],
   [/^cli\/results\/run-likeness\.ts$/, 'suite', 'the version of this package'],
 ];
