@@ -151,7 +151,7 @@ void test(
     const { code, output, files } = await runOn(t, { during: `${fill}full; ${fill}/dev/shm/full` });
     assert.match(
       output,
-      /\nno run record of k6: [^\n]*k6 ended with exit code 0[^\n]*\n[^]*\nINVALID: k6 ran to its end, but its results were lost[^\n]*\n$/,
+      /^no run record of k6: [^\n]*k6 ended with exit code 0[^\n]*\n[^]*\nINVALID: k6 ran to its end, but its results were lost[^\n]*\n$/,
     );
     assert.equal(code, 110, output);
     assert.deepEqual(names(files), ['records.ndjson', 'runs.jsonl']);

@@ -104,7 +104,7 @@ void test('a run that fails tells the first failures, and then its verdict; JUni
   const first = stdout.trimStart().split('\n').slice(0, 10).join('\n');
   assert.match(
     first,
-    /^FAIL: 4 of 4 sessions ended with exit code 3; [^]*\n {4}where +concurrent[^]*\n {4}expected +exit code 0\n {4}do /,
+    /^FAIL: 4 of 4 sessions ended with exit code 3; [^]*\n {4}expected +exit code 0\n {4}where +concurrent[^]*\n {4}do /,
   );
   assert.doesNotMatch(stderr, /thresholds on metrics/);
   assert.match(

@@ -423,8 +423,10 @@ const invalidCauses = (record: RunRecord, { generator }: RunDetails): Cause[] =>
   const dropped = criteria.find(
     (each) => metricOf(each) === 'dropped_iterations' && (each.observed ?? 0) > 0,
   )?.observed;
+  const lost = record.resultLost === true ? 'k6 ran to its end, but its results were lost' : undefined;
   const why =
     reason ??
+    lost ??
     generator ??
     (dropped === undefined
       ? 'the load generator fell short'
