@@ -61,10 +61,11 @@ exec '${await k6Path()}' "$@"
   });
   const ended = once(child, 'close').then(([code]) => code as number | null);
   t.after(() => child.kill('SIGKILL'));
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  }
+  // Apart, for which of the two comes first is chance.
+  let [errors, stdout] = ['', ''];
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  const output = (): string => errors + stdout;
   const hasRecords = (): boolean => {
     const [id] = existsSync(path.join(base, 'stress-results/runs'))
       ? readdirSync(path.join(base, 'stress-results/runs'))
@@ -72,7 +73,7 @@ exec '${await k6Path()}' "$@"
     const file = path.join(base, 'stress-results/runs', id ?? '', 'records.ndjson');
     return id !== undefined && existsSync(file) && readFileSync(file, 'utf8').includes('\n');
   };
-  await until('records', hasRecords).catch((error: unknown) => assert.fail(`${String(error)}: ${output}`));
+  await until('records', hasRecords).catch((error: unknown) => assert.fail(`${String(error)}: ${output()}`));
   const given = readFileSync(pidFile, 'utf8');
   const folder = /\/[^\s=,]*ws-stress-run-\w+/.exec(given)?.[0] ?? assert.fail(`no temporary folder in ${given}`);
   return {
@@ -80,7 +81,7 @@ exec '${await k6Path()}' "$@"
     base,
     k6: Number.parseInt(given),
     folder,
-    output: () => output,
+    output,
     ended,
     record: () => recordIn(base),
   };
