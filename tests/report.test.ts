@@ -346,6 +346,24 @@ void test('the first screen has the sentence, the figures with their change, and
   assert.ok(header.includes(`id="cause-${cause.id}"`));
 });
 
+void test('where nothing ran the first screen says why and what to do, and the checks are a click away', () => {
+  const reason = 'The service answered 403 to the opening handshake. Check --token.';
+  const criteria = runRecord().criteria.map((each) => Object.assign(each, { status: 'NOT RUN' as const }));
+  const text = page([], runRecord({ verdict: 'NOT RUN', reason, criteria, rounds: [], outcomes: {} }));
+  assert.match(text, /<h1>The service answered 403 to the opening handshake<\/h1>/);
+  assert.match(text, /<h2>What to do<a [^>]*>#<\/a><\/h2>\s*<p>Check --token\./);
+  assert.match(text, /<summary>None of 2 checks was run<\/summary>/);
+});
+
+void test('a run of cases alone shows what its cases measured', () => {
+  const measured = [{ test: 'memory', label: 'growth', value: 190_000, unit: 'bytes per session' }];
+  const findings = [{ test: 'memory', conforming: 1, deviating: 0, bypass: 0, breaking: 1 }];
+  const total = { test: '', label: 'all', successful: 0, failed: 0 };
+  const [header = ''] = page([], runRecord({ test: 'memory', measured, findings, total, rounds: [] })).split('<nav');
+  assert.match(header, /<dt>Cases as specified<\/dt><dd>1 of 2<\/dd>/);
+  assert.match(header, /<dt>Growth<\/dt><dd>190000 bytes per session<\/dd>/);
+});
+
 void test('records of another run are left out, and counted', () => {
   const text = page([sessionLine(ok), sessionLine(ok, { run: 'r2' })]);
   assert.match(text, /also has 1 record of other runs, which are left out/);

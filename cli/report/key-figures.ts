@@ -1,5 +1,5 @@
 import type { Changes, Result } from '../../lib/results/result-schema.ts';
-import { counted, duration, percent } from '../../lib/text/quantities.ts';
+import { counted, duration, percent, quantity } from '../../lib/text/quantities.ts';
 import type { ReportData } from './gather.ts';
 
 /** A figure that a reader looks for first. */
@@ -25,7 +25,15 @@ const changeOf = (changes: Changes | undefined, names: RegExp): Pick<KeyFigure, 
   };
 };
 
-/** At most four figures: success, throughput, the time of simple commands and the worst round; of cases alone their findings. */
+/** At most these many, so that all are seen at once. */
+const most = 4;
+
+const sentenceCase = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+
+/**
+ * At most four figures: success, throughput, the time of simple commands and the worst round;
+ * of cases their findings, and what they measured.
+ */
 export const keyFigures = ({ data: { run }, result }: { data: ReportData; result: Result }): KeyFigure[] => {
   const { figures, changes } = result;
   const { sessions, failed, successRate, sessionsPerSecond, simpleCommands, worstRound } = figures;
@@ -83,5 +91,11 @@ export const keyFigures = ({ data: { run }, result }: { data: ReportData; result
           ],
         },
   ];
-  return all.filter((each) => each !== undefined).slice(0, 4);
+  const known = all.filter((each) => each !== undefined);
+  const others = run.measured.map(({ test, label, value, unit }): KeyFigure => ({
+    label: sentenceCase(label),
+    value: quantity(value, unit),
+    details: test === run.test ? [] : [test],
+  }));
+  return [...known, ...others].slice(0, most);
 };

@@ -183,20 +183,27 @@ const weightNotes: Readonly<Record<Cause['weight'], string>> = {
   warning: 'Warning. ',
 };
 
-const causeCard = (cause: Cause, id: string): Markup =>
-  markup`<article class="cause ${cause.weight}" id="${id}">
-<h2>${sentenceCase(cause.sentence)}${anchor(id)}</h2>
-<p class="quiet">${weightNotes[cause.weight]}${cause.place}${cause.section !== undefined && ` (${cause.section})`}</p>
+const adviceOf = ({ advice, link }: Cause): Content => advice !== '' && markup`${advice} More: <code>${link}</code>`;
+
+/** A cause in full; one that the headline says already begins with what to do. */
+const causeCard = (cause: Cause, id: string, headline: string): Markup => {
+  const { weight, place, section, expected, received, messageSent, messageReceived } = cause;
+  const sentence = sentenceCase(cause.sentence);
+  const isHeadline = sentence === headline;
+  return markup`<article class="cause ${weight}" id="${id}">
+<h2>${isHeadline ? 'What to do' : sentence}${anchor(id)}</h2>
+${isHeadline ? markup`<p>${adviceOf(cause)}</p>` : markup`<p class="quiet">${weightNotes[weight]}${place}${section !== undefined && ` (${section})`}</p>`}
 <dl class="pairs">
-${pair('Expected', cause.expected)}
-${pair('Received', cause.received)}
-${pair('Message sent', asCode(cause.messageSent))}
-${pair('Message received', asCode(cause.messageReceived))}
-${pair('What to do', cause.advice !== '' && markup`${cause.advice} More: <code>${cause.link}</code>`)}
+${pair('Expected', expected)}
+${pair('Received', received)}
+${pair('Message sent', asCode(messageSent))}
+${pair('Message received', asCode(messageReceived))}
+${!isHeadline && pair('What to do', adviceOf(cause))}
 </dl>
 ${examplesOf(cause, id)}
 </article>
 `;
+};
 
 /** A sentence begins with a capital, but k6 and p95 are names. */
 const sentenceCase = (text: string): string =>
@@ -205,15 +212,17 @@ const sentenceCase = (text: string): string =>
 const shownCauses = 3;
 
 /** The causes that decided, the worst of them in full view; the others are a click away. */
-const causesPart = ({ causes, proven }: Result, ids: MakeId): Content => {
+const causesPart = ({ causes, proven, sentence }: Result, ids: MakeId): Content => {
+  const headline = withoutVerdict(sentence);
+  const card = (cause: Cause): Markup => causeCard(cause, ids(`cause-${cause.id}`), headline);
   const [first, others] = [causes.slice(0, shownCauses), causes.slice(shownCauses)];
   return [
     proven.length > 0 &&
       markup`<div class="cause proven"><h2>What this run shows</h2><ul>${proven.map((each) => markup`<li>${each}</li>`)}</ul></div>`,
-    first.map((cause) => causeCard(cause, ids(`cause-${cause.id}`))),
+    first.map(card),
     others.length > 0 &&
       markup`<details id="more-causes"><summary>${others.length} more: ${visible(others.map(({ sentence }) => sentence).join('; '), 160)}</summary>
-${others.map((cause) => causeCard(cause, ids(`cause-${cause.id}`)))}</details>`,
+${others.map(card)}</details>`,
   ];
 };
 
@@ -238,6 +247,10 @@ const checkRows = (some: Result['checks']): Content[][] =>
 const checksSection = ({ result: { checks } }: Report, ids: MakeId): Content => {
   const scenarios = [...new Set(checks.map(({ scenario }) => scenario))];
   const columns = columnsOf(undefined, 'Check', 'Status', 'Observed');
+  const unasked = checks.filter(({ status: of }) => of.startsWith('NOT '));
+  if (checks.length > 0 && unasked.length === checks.length)
+    return markup`<details id="${ids('checks-not-run')}"><summary>None of ${counted(checks.length, 'check')} was run</summary>
+${table({ caption: 'Checks that were not run', columns, rows: checkRows(checks) })}</details>`;
   return scenarios.map((scenario) => {
     const mine = checks.filter((each) => each.scenario === scenario);
     const passed = mine.filter(({ status: of }) => of === 'PASS');

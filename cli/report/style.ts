@@ -68,7 +68,7 @@ section{margin-top:2.5rem;padding-top:1.25rem;border-top:1px solid var(--line)}
 .quiet,figcaption,caption,.facts{color:var(--quiet);font-size:.875rem}
 .facts{display:flex;flex-wrap:wrap;gap:.1rem 1.1rem;margin:.4rem 0 0;padding:0;list-style:none;overflow-wrap:anywhere}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.75rem;margin:1rem 0 0}
-.figure{padding:.6rem .85rem .7rem;border:1px solid var(--line);border-radius:.5rem;background:var(--panel)}
+.figure{max-width:22rem;padding:.6rem .85rem .7rem;border:1px solid var(--line);border-radius:.5rem;background:var(--panel)}
 .figure dt{color:var(--quiet);font-size:.85rem}
 .figure dd{margin:0;font-size:1.45rem;font-weight:650;line-height:1.3;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .figure dd.detail{font-size:.85rem;font-weight:400;color:var(--quiet);line-height:1.4}
@@ -143,7 +143,7 @@ main>section:first-child{margin-top:1.75rem}
 body{padding:1rem .9rem 2rem}
 h1{font-size:1.25rem}
 .figures{grid-template-columns:1fr 1fr;gap:.5rem}
-.figure{padding:.4rem .6rem}
+.figure{max-width:22rem;padding:.4rem .6rem}
 .figure dd{font-size:1.15rem}
 .pairs{grid-template-columns:1fr;gap:0}
 .pairs dt{margin-top:.35rem}
