@@ -15,7 +15,7 @@ import type { RunRecord } from '../lib/results/record-schema.ts';
 import type { Result } from '../lib/results/result-schema.ts';
 import { faultTable } from '../reference-target/fault-table.ts';
 import type { TargetOptions } from '../reference-target/options.ts';
-import { alone, atOnce } from './busy.ts';
+import { alone, atOnce, slowness } from './busy.ts';
 import { harmless, nameInTable, serviceFor } from './k6-cases.ts';
 import { runBundle } from './k6.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -72,7 +72,7 @@ const rows: Row[] = [
   limit('health-miscounts@2-', /health-count \(5 with 4 open\)/),
 
   memory('leak:40000', /leak \(growth /, {
-    settings: { STRESS_MEMORY_DURATION: '16s', STRESS_VUS: '50' },
+    settings: { STRESS_MEMORY_DURATION: `${Math.ceil(40 * slowness)}s`, STRESS_VUS: '50' },
     busy: true,
   }),
   memory('leak-children', /leftovers \(\d+ child processes, \d+ before the load/),
