@@ -202,12 +202,12 @@ const cliBuild = (outdir) => ({
   logLevel: 'warning',
 });
 
-/** Writes the script of reports and its style sheet, with the licence of what is in them: a page holds both and needs nothing else. */
+/** Writes report/ with the script of reports and its style sheet, each with the licence of what is in them: a page holds both and needs nothing else. */
 const buildPage = async (outdir) => {
   const uplot = path.join(root, 'node_modules/uplot');
   const licence = `/*! uPlot\n${(await readFile(path.join(uplot, 'LICENSE'), 'utf8')).trim()}\n*/`;
   await esbuild.build({
-    entryPoints: { report: path.join(root, 'cli/report/browser/client.ts') },
+    entryPoints: { 'report/page': path.join(root, 'cli/report/browser/client.ts') },
     outdir,
     bundle: true,
     minify: true,
@@ -220,7 +220,7 @@ const buildPage = async (outdir) => {
     logLevel: 'warning',
   });
   const css = await readFile(path.join(uplot, 'dist/uPlot.min.css'), 'utf8');
-  await writeFile(path.join(outdir, 'report.css'), `${licence}\n${css.trim()}\n`);
+  await writeFile(path.join(outdir, 'report/page.css'), `${licence}\n${css.trim()}\n`);
 };
 
 const run = (command, ...args) =>

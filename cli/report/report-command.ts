@@ -20,7 +20,7 @@ import { problemsText, reportPage, type PageAssets } from './page.ts';
 /** Reads the script and style sheet that the build made for pages. */
 export const readPageAssets = async (): Promise<PageAssets> => {
   const [script, style] = await Promise.all(
-    ['report.js', 'report.css'].map((name) => readFile(path.join(packageRoot, 'dist', name), 'utf8')),
+    ['page.js', 'page.css'].map((name) => readFile(path.join(packageRoot, 'dist/report', name), 'utf8')),
   );
   return { script: script ?? '', style: style ?? '' };
 };
