@@ -162,6 +162,27 @@ const callsOfSession: Counts = {
   close: 1,
 };
 
+/** A scenario whose session runs another command between two runs of its own. */
+const otherCommand = `
+import { scenario } from '${path.join(packageRoot, 'lib/k6/scenario.ts')}';
+
+const commandOf = (name) => ({ name, class: 'simple', command: 'echo ' + name, proof: { lines: [name] } });
+
+export const { definition, options, setup, handleSummary, run } = scenario('single', {
+  question: 'Does each sample have the tags of its command?',
+  rounds: [1],
+  commands: [commandOf('own')],
+  *script(session, command) {
+    for (const each of [command, commandOf('other'), command]) {
+      const execution = yield* session.execute(each);
+      yield* execution.completes();
+    }
+  },
+});
+
+export default run;
+`;
+
 describe('what a session costs its VU, in counts', () => {
   for (const [name, proof, lines, most] of sessions) {
     test(`a warmed-up session ${name}`, () => {
@@ -229,5 +250,28 @@ describe('what a session costs its VU, in counts', () => {
     // Its own, of which one more looks at the generator's lag four times a second; a slow session needs more of them.
     const timers = connections.map(({ setTimeout = 0 }) => setTimeout).toSorted((one, other) => one - other);
     assert.ok((timers[count / 2] ?? 0) <= 2, `timers of each session: ${timers.join(', ')}`);
+  });
+
+  test('samples have the tags of their command, though a session has run another in between', async (t) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'ws-stress-test-'));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const target = await startTarget({ port: 0 });
+    t.after(() => target.close());
+    const { k6Build } = (await import(path.join(packageRoot, 'build.mjs'))) as {
+      k6Build: (outdir: string, entries: readonly string[]) => Promise<BuildOptions>;
+    };
+    const entry = path.join(folder, 'other-command.ts');
+    await writeFile(entry, otherCommand);
+    await build(await k6Build(folder, [entry]));
+    const samples = path.join(folder, 'samples.json');
+    const bundle = path.join(folder, 'other-command.js');
+    const { stdout, stderr } = await runBundle(bundle, target.url, {}, ['--out', `json=${samples}`]);
+    const commands = (await readFile(samples, 'utf8'))
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Sample)
+      .filter(({ type, metric }) => type === 'Point' && metric === 'command_duration')
+      .map(({ data }) => data.tags.command);
+    assert.deepEqual(commands, ['own', 'other', 'own'], stdout + stderr);
   });
 });

@@ -126,9 +126,9 @@ export const countSession = (result: SessionResult, tags: SessionTags): void => 
 const countCommand = (command: CommandResult, session: SessionTags): void => {
   const { ackMs, firstOutputMs, lines } = command;
   const isCompleted = hasMeaningfulDuration(command.outcome);
-  // A script may have executed others than the session's own.
-  if (command.name !== session.command || command.class !== session.class)
-    tagSamples({ ...session, class: command.class, command: command.name });
+  // A script may have executed others than the session's own, before it and behind it.
+  const isOwn = command.name === session.command && command.class === session.class;
+  tagSamples(isOwn ? session : { ...session, class: command.class, command: command.name });
   if (isCompleted) {
     commandDuration.add(command.durationMs);
     show('command_duration');
