@@ -121,7 +121,7 @@ const niceStep = (length: number, unit: Unit): number => {
   return base * power * ([1, 2, 5, 10].find((each) => each * power >= scaled * 0.999) ?? 10);
 };
 
-/** Round values of an axis from one to another, at most so many. */
+/** Round values for the labels of an axis, within its range, at most as many as given. */
 export const ticksOf = (from: number, to: number, unit: Unit, most: number): number[] => {
   if (unit === 'log-ms') return logTicks(from, to, most);
   if (!(to > from)) return [from];

@@ -65,7 +65,7 @@ export interface ChangesSince {
   sentence: string;
 }
 
-/** Runs of which a change of times can be told from chance: so many on each side. */
+/** With this many runs on each side a change of times can be told from chance. */
 const leastRuns = 2 * bounds.runs;
 
 /** By how much a median may be worse. */

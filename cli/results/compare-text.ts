@@ -117,7 +117,7 @@ const clausesOf = (told: ToldComparison, wanted: 'regression' | 'better'): strin
 const sidesText = ({ a, b }: ToldComparison): string =>
   `${counted(a.length, 'run')} against ${counted(b.length, 'run')}`;
 
-/** What a comparison came to, in a plain sentence or two. */
+/** The result of a comparison, in a plain sentence or two. */
 const conclusion = (told: ToldComparison): string => {
   const { verdict, success, metrics } = told;
   const measured = [...success, ...metrics];

@@ -82,7 +82,7 @@ const post = (url: URL, body: string, timeoutMs: number): Promise<number> =>
     request.end(body);
   });
 
-/** Posts a result to a webhook; returns what to tell of it. A failure is told and changes nothing. */
+/** Posts a result to a webhook; returns the message for the user. A failure is only reported. */
 export const notify = async (
   result: Result,
   address: string,

@@ -78,7 +78,7 @@ const detailsOf = async (folder: RunFolder, record: RunRecord): Promise<RunDetai
   if (hasRecords) {
     for await (const read of readRecords(folder.records)) if ('record' in read) gathering.add(read.record);
   }
-  // A history that can't be read is told of where it is written.
+  // That a history can't be read is reported where it is written.
   const changes = await changesInHistory(folder.base, record).catch(() => undefined);
   return {
     ...(hasRecords && gathering.details()),

@@ -14,7 +14,7 @@ export class Pace {
   private responseMs: number | undefined;
   private outputMs: number | undefined;
 
-  /** Takes note of what a session received, whatever became of it. */
+  /** Learns from a session, whatever its outcome. */
   learn({ connectedMs, respondedMs, commands }: Pick<SessionResult, 'connectedMs' | 'respondedMs' | 'commands'>): void {
     this.greetingMs = slower(this.greetingMs, connectedMs);
     this.responseMs = slower(this.responseMs, respondedMs);

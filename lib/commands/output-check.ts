@@ -53,7 +53,7 @@ export class OutputCheck {
     return Math.min(count, maxLines) - this.count;
   }
 
-  /** Takes so many lines which have the form. */
+  /** Counts lines that were found to have the form. */
   skip(lines: number): void {
     this.count += lines;
   }

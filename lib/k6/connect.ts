@@ -107,7 +107,7 @@ const onSettled = (result: SessionResult): void => {
 };
 
 /**
- * Opens a WebSocket, runs a session over it and returns what became of it; undefined where k6 broke the handshake off
+ * Opens a WebSocket, runs a session over it and returns its result; undefined where k6 broke the handshake off
  * because the run ends, which says nothing of the service. Blocks its VU until the socket is closed.
  */
 export const runOverWebSocket = (

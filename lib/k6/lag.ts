@@ -4,8 +4,8 @@ import { LagWindow, lagEveryMs, lagProblem, looksAtLag } from '../load/lag.ts';
 import { now } from './clock.ts';
 import { countGeneratorFailures } from './metrics.ts';
 
-/** Calls back once, after so many milliseconds; what a socket's timers do. */
-export type Later = (ms: number, callback: () => void) => void;
+/** Calls back once, after `ms` milliseconds. */
+type Later = (ms: number, callback: () => void) => void;
 
 const lag = looksAtLag(__VU) ? new Trend('generator_lag', true) : undefined;
 const recent = lag && new LagWindow();
